@@ -1,0 +1,1 @@
+"""The `gw` command, one file a sub-command."""

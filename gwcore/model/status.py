@@ -1,0 +1,193 @@
+"""What the gateway says of itself: streams, limits, gaps, downloads, operator actions."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gwcore.model.enums import (
+    ConnectionState,
+    GapState,
+    GatewayState,
+    Origin,
+    StaleReason,
+    StreamState,
+)
+
+
+class GatewayStatus(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    omit_defaults=True,
+    tag_field="kind",
+    tag="gateway_status",
+):
+    """State of the process, of one of its connections, or of one of its sinks.
+
+    Without `component` it is the process. A component is `connection.md.0`, `sink.jetstream`, `journal`, ...
+    """
+
+    state: GatewayState
+    component: str | None = None
+    connection: ConnectionState | None = None
+    cause: str | None = None
+    detail: str | None = None
+    since_ns: int | None = None
+    version: str | None = None
+    origin: Origin = Origin.GATEWAY
+
+
+class StreamStatus(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    omit_defaults=True,
+    tag_field="kind",
+    tag="stream_status",
+):
+    """State of one subscription."""
+
+    channel: str
+    symbol: str | None = None
+    shard: int | None = None
+    state: StreamState
+    reason: StaleReason | None = None
+    detail: str | None = None
+    since_ns: int | None = None
+    resubscribes: int | None = None
+    origin: Origin = Origin.GATEWAY
+
+
+class RateLimit(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One counter of a venue's limits."""
+
+    name: str
+    value: str
+    limit: str
+    ends_ns: int | None = None
+
+
+class RateLimitsUpdate(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    omit_defaults=True,
+    tag_field="kind",
+    tag="rate_limits",
+):
+    """Where we stand with the venue's limits."""
+
+    account: str | None = None
+    limits: tuple[RateLimit, ...] = ()
+    origin: Origin = Origin.GATEWAY
+
+
+class ExternalLatency(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    omit_defaults=True,
+    tag_field="kind",
+    tag="external_latency",
+):
+    """Round trip to the venue over one stream or endpoint."""
+
+    component: str
+    account: str | None = None
+    round_trip_ns: int
+    origin: Origin = Origin.GATEWAY
+
+
+class DownloadBegin(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    omit_defaults=True,
+    tag_field="kind",
+    tag="download_begin",
+):
+    """What follows, up to `DownloadEnd`, is the state at the venue and not news."""
+
+    account: str | None = None
+    symbols: int | None = None
+    origin: Origin = Origin.GATEWAY
+
+
+class DownloadEnd(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    omit_defaults=True,
+    tag_field="kind",
+    tag="download_end",
+):
+    """End of what `DownloadBegin` opened."""
+
+    account: str | None = None
+    origin: Origin = Origin.GATEWAY
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="kind", tag="ready"):
+    """An account, or (without one) all market data asked for, is up."""
+
+    account: str | None = None
+    origin: Origin = Origin.GATEWAY
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="kind", tag="gap"):
+    """Something is missing, with bounds (law 1). Bounds are inclusive and are what is missing.
+
+    Of our own events: `partition` and `session_id` with sequences. Of the venue's: `symbol` with trade ids or times.
+    """
+
+    state: GapState = GapState.OPEN
+    cause: str
+    partition: str | None = None
+    session_id: str | None = None
+    first_sequence: int | None = None
+    last_sequence: int | None = None
+    symbol: str | None = None
+    channel: str | None = None
+    first_trade_id: str | None = None
+    last_trade_id: str | None = None
+    from_ns: int | None = None
+    to_ns: int | None = None
+    dropped: int | None = None
+    origin: Origin = Origin.GATEWAY
+
+
+class Discrepancy(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    omit_defaults=True,
+    tag_field="kind",
+    tag="discrepancy",
+):
+    """The venue's own answers disagree. The gateway reports it and invents nothing."""
+
+    account: str | None = None
+    symbol: str | None = None
+    subject: str
+    expected: str | None = None
+    found: str | None = None
+    origin: Origin = Origin.RECONCILIATION
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="kind", tag="control"):
+    """An operator's action, or a denial, for the record."""
+
+    action: str
+    user: str | None = None
+    account: str | None = None
+    symbol: str | None = None
+    allowed: bool = True
+    detail: str | None = None
+    origin: Origin = Origin.GATEWAY

@@ -1,0 +1,35 @@
+"""HTTP without I/O: requests, responses, and flows of them that a venue plugin writes as generators."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """One request. `url` is absolute and holds the query; `body` is sent as it is."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """One response, whatever its status. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+#: A multi-step conversation: yields requests, is sent responses, returns the result.
+#: It raises a VenueError where an answer is not what it should be; the driver throws
+#: VenueUnavailable into it where there was no answer.
+HttpFlow: TypeAlias = Generator[HttpRequest, HttpResponse, T]

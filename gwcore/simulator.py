@@ -1,0 +1,78 @@
+"""CONTRACT of a simulated exchange. Pure: no socket, no clock read, no random but the seed it was given.
+
+`gwcore.testing.serve` puts any of them on loopback; the simulation loop drives it on virtual time. A simulator is
+written from the venue's documentation and imports nothing of the venue's plugin: they meet only on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from gwcore.rest import HttpRequest, HttpResponse
+
+
+class SimFrame(NamedTuple):
+    """Something for one connection: a frame to send, or (frame None) the order to close it.
+
+    `abort` closes without a closing handshake, as a broken line does.
+    """
+
+    connection: int
+    frame: bytes | None
+    abort: bool = False
+
+
+class Refusal(NamedTuple):
+    """The answer to a connection attempt that is not accepted."""
+
+    status: int
+    body: bytes = b""
+
+
+class Simulator(Protocol):
+    """One venue. The driver calls `advance` with non-decreasing times, at the latest at `next_ns`."""
+
+    def http(self, request: HttpRequest, now_ns: int) -> HttpResponse:
+        """Answer one REST request. `request.url` may be relative (path and query)."""
+        ...
+
+    def open(self, path: str, now_ns: int) -> int | Refusal:
+        """Accept a WebSocket on `path`: returns a new connection number, or refuses."""
+        ...
+
+    def receive(self, connection: int, frame: bytes, now_ns: int) -> None:
+        """A frame of a client. What it causes comes from `advance`."""
+        ...
+
+    def close(self, connection: int, now_ns: int) -> None:
+        """The client is gone."""
+        ...
+
+    def advance(self, now_ns: int) -> Sequence[SimFrame]:
+        """All that is to be sent up to `now_ns`, in order."""
+        ...
+
+    def next_ns(self) -> int | None:
+        """When there will be something to send next; None: nothing is planned."""
+        ...
+
+    def fault(self, name: str, **options: Any) -> str:
+        """Switch a fault on or off while running; returns one sentence on what it did.
+
+        Raises ValueError naming the faults it knows. Which ones: the simulator's documentation.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorSpec:
+    """One simulated venue, as a plugin registers it. `settings` is a msgspec Struct type with a default for each field."""
+
+    name: str
+    api_version: int
+    settings: type
+    create: Callable[[Any], Simulator]
+    paths: Iterable[str]  # WebSocket paths it serves, for the banner: ("/v2", ...)
+    summary: str

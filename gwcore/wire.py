@@ -1,0 +1,219 @@
+"""Events and requests <-> bytes, and the framing of byte streams. Pure: bytes in, messages out.
+
+A frame on a byte stream is 4 bytes length (big endian, of what follows), one byte type, and a JSON body:
+`E` an event (an Envelope, encoded once for all receivers), `C` a control message of the server, `R` a request of the client.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import msgspec
+
+from gwcore.errors import ProtocolError
+from gwcore.model import (
+    CancelAllOrders,
+    CancelOrder,
+    CreateOrder,
+    Envelope,
+    ModifyOrder,
+)
+
+#: Version of the client protocol, in hello and welcome.
+PROTOCOL_VERSION = 1
+#: Largest frame a server takes from a client, and a client from a server.
+REQUEST_BYTES_MAX = 64 * 1024
+FRAME_BYTES_MAX = 16 * 1024 * 1024
+
+TYPE_EVENT = b"E"
+TYPE_CONTROL = b"C"
+TYPE_REQUEST = b"R"
+
+#: partition -> (session_id, sequence): where a client stands.
+ResumeToken: TypeAlias = dict[str, tuple[str, int]]
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="request", tag="hello"):
+    """First request of a client."""
+
+    protocol: int = PROTOCOL_VERSION
+    name: str = ""
+
+
+class Subscribe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="request", tag="subscribe"):
+    """Ask for events. `symbols` and `kinds` are globs and names; empty means all.
+
+    `from_start`: replay the journal's records of the current session first. `resume`: go on after a token.
+    Neither: current state first, then increments. `on_slow`: what to do when this client can't keep up.
+    """
+
+    request_id: int
+    symbols: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    from_start: bool = False
+    resume: ResumeToken | None = None
+    on_slow: str = "conflate"  # or "disconnect"
+
+
+class Unsubscribe(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="request", tag="unsubscribe"
+):
+    """End a subscription by the `request_id` it was made with."""
+
+    request_id: int
+    subscription: int
+
+
+class SnapshotRequest(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="request", tag="snapshot"
+):
+    """Ask for the current state of what matches, once."""
+
+    request_id: int
+    symbols: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+
+class Ping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="request", tag="ping"):
+    """Heartbeat of the client; answered with Heartbeat."""
+
+    request_id: int = 0
+
+
+ClientRequest: TypeAlias = (
+    Hello | Subscribe | Unsubscribe | SnapshotRequest | Ping | CreateOrder | ModifyOrder | CancelOrder | CancelAllOrders
+)
+
+
+class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="welcome"):
+    """Answer to Hello."""
+
+    protocol: int = PROTOCOL_VERSION
+    version: str
+    venue: str
+    environment: str
+    source: str
+    client_id: str
+    heartbeat_s: float
+    sessions: ResumeToken
+
+
+class Subscribed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="subscribed"):
+    """The subscription stands. `symbols` are those it matches now; events follow."""
+
+    request_id: int
+    symbols: tuple[str, ...] = ()
+
+
+class SnapshotEnd(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="snapshot_end"
+):
+    """All state asked for was sent; what follows is news."""
+
+    request_id: int
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="done"):
+    """A request that needs no other answer was carried out."""
+
+    request_id: int
+
+
+class RequestError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="error"):
+    """A request could not be done. `code` is one word; `text` one sentence that says what to do."""
+
+    request_id: int | None = None
+    code: str
+    text: str
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="heartbeat"):
+    """The server lives; also the answer to Ping."""
+
+    request_id: int = 0
+    time_ns: int = 0
+
+
+class Goodbye(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="goodbye"):
+    """The server closes this connection, and why."""
+
+    reason: str
+
+
+ServerMessage: TypeAlias = Welcome | Subscribed | SnapshotEnd | Done | RequestError | Heartbeat | Goodbye
+
+_encoder = msgspec.json.Encoder()
+_envelope_decoder = msgspec.json.Decoder(Envelope)
+_request_decoder: msgspec.json.Decoder[ClientRequest] = msgspec.json.Decoder(ClientRequest)
+_message_decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
+_LENGTH = struct.Struct(">I")
+
+encode = _encoder.encode
+
+
+def decode_envelope(payload: bytes) -> Envelope:
+    """An envelope from its bytes. Raises ProtocolError."""
+    try:
+        return _envelope_decoder.decode(payload)
+    except msgspec.MsgspecError as error:
+        raise ProtocolError(f"not an envelope: {error}") from error
+
+
+def decode_request(payload: bytes) -> ClientRequest:
+    """A client's request from its bytes. Raises ProtocolError."""
+    try:
+        return _request_decoder.decode(payload)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ProtocolError(f"not a request: {error}") from error
+
+
+def decode_message(payload: bytes) -> ServerMessage:
+    """A server's control message from its bytes. Raises ProtocolError."""
+    try:
+        return _message_decoder.decode(payload)
+    except msgspec.MsgspecError as error:
+        raise ProtocolError(f"not a server message: {error}") from error
+
+
+def frame_event(payload: bytes) -> bytes:
+    """An encoded envelope as a frame."""
+    return _LENGTH.pack(len(payload) + 1) + TYPE_EVENT + payload
+
+
+def frame_message(message: ServerMessage) -> bytes:
+    """A control message as a frame."""
+    payload = _encoder.encode(message)
+    return _LENGTH.pack(len(payload) + 1) + TYPE_CONTROL + payload
+
+
+def frame_request(request: Any) -> bytes:
+    """A request as a frame."""
+    payload = _encoder.encode(request)
+    return _LENGTH.pack(len(payload) + 1) + TYPE_REQUEST + payload
+
+
+class FrameParser:
+    """Cuts a byte stream into (type, body) pairs. Raises ProtocolError for frames over `bytes_max` or empty ones."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Add bytes; yields each whole frame."""
+        self._buffer += data
+        buffer, start = self._buffer, 0
+        try:
+            while len(buffer) - start >= 4:
+                (length,) = _LENGTH.unpack_from(buffer, start)
+                if not 1 <= length <= self._bytes_max:
+                    raise ProtocolError(f"a frame of {length} bytes; the limit is {self._bytes_max}")
+                if len(buffer) - start - 4 < length:
+                    break
+                body = bytes(buffer[start + 4 : start + 4 + length])
+                start += 4 + length
+                yield body[:1], body[1:]
+        finally:
+            del buffer[:start]

@@ -1,0 +1,1 @@
+"""Kraken spot for gwcore, written from the API fact sheet."""

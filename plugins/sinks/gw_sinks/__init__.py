@@ -1,0 +1,1 @@
+"""Event sinks: zstd JSON Lines files and NATS JetStream."""
