@@ -1,0 +1,20 @@
+# Each target is one line that calls scripts/; each does its own set-up.
+.PHONY: setup demo test check bench docs
+
+setup: ## make .venv/ from the hashed lock
+	@scripts/setup
+
+demo: ## simulated exchange, gateway, embedded JetStream: books live, one broken on camera and healed
+	@scripts/demo
+
+test: ## all tests, real processes on loopback included
+	@scripts/test
+
+check: ## formatting, lint, types, import contracts, generated files
+	@scripts/check
+
+bench: ## our numbers beside a peer's, in one run
+	@scripts/bench
+
+docs: ## write the generated references and schemas again
+	@scripts/docs-reference
