@@ -1,73 +1,106 @@
 """Typed settings of the core, one struct per table of the configuration file. `gwcore.config` fills them.
 
-Every field has a default and a comment; the comment is what `conf/*.toml` and the generated reference show.
+Every field has a default and a comment; `conf/*.toml` shows them all. The bounds of a number are part of its type, so that
+a plugin's own settings can use the same ones and `gwcore.config` can say what it expected.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
+from gwcore.secrets import Secret, SecretRef, resolve_secret
 from gwcore.sink import SinkSpec
 from gwcore.transport import TransportSpec
 from gwcore.venue import VenueSpec
+
+__all__ = [
+    "Bytes",
+    "ClientSettings",
+    "Count",
+    "GatewayConfig",
+    "GatewaySettings",
+    "HealingSettings",
+    "JournalSettings",
+    "Milliseconds",
+    "Port",
+    "Secret",
+    "SecretRef",
+    "Seconds",
+    "SelectedSink",
+    "SelectedTransport",
+    "SelectedVenue",
+    "Share",
+    "resolve_secret",
+]
+
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
+Milliseconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+Bytes: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+Port: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Share: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Table `[gateway]`: what this process is and what it asks the venue for."""
 
     name: str = ""  # name of this gateway; empty: the venue's name
+    venue: str = ""  # the venue to serve; `--venue`
+    transports: tuple[str, ...] = ()  # the transports clients come by; `--transport`
+    sinks: tuple[str, ...] = ()  # the sinks events go to; `--sink`
     env: str = "prod"  # which of the venue's environments
     state_dir: str = ""  # where journal, cursors and sinks keep their state; empty: ~/.local/state/gw/<name>
     symbols: tuple[str, ...] = ("*",)  # globs of symbols to subscribe
     exclude: tuple[str, ...] = ()  # globs of symbols to leave out
     channels: tuple[str, ...] = ("instrument", "status", "book", "trade", "ticker")  # what to subscribe
-    book_depth: int = 10  # levels a side
-    candle_intervals_s: tuple[int, ...] = (60,)  # for channel ohlc
-    duration_s: float | None = None  # stop after this long
-    shutdown_s: float = 10.0  # how long a stop may take before it is cut short
+    book_depth: Count = 10  # levels a side
+    candle_intervals_s: tuple[Count, ...] = (60,)  # for channel ohlc
+    duration_s: Seconds | None = None  # stop after this long
+    shutdown_s: Seconds = 10.0  # how long a stop may take before it is cut short
     metrics_host: str = "127.0.0.1"  # where metrics and health are served
-    metrics_port: int | None = None  # None: not served; 0: any free port
-    log_level: str = "info"  # debug, info, warning, error
+    metrics_port: Port | None = None  # None: not served; 0: any free port
+    log_level: Literal["debug", "info", "warning", "error"] = "info"  # the least important message still written
+    log_format: Literal["json", "text"] = "json"  # one JSON object a line, or one line of text
 
 
 class HealingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Table `[healing]`: how connections and subscriptions are brought back."""
 
-    reconnect_first_s: float = 0.5  # upper bound of the first delay; the delay is uniform in [0, bound)
-    reconnect_max_s: float = 30.0  # the bound doubles up to this
-    reconnect_held_s: float = 60.0  # a connection that held this long resets the bound
-    resubscribe_first_s: float = 0.05  # upper bound of the second try for one symbol; the first is at once
-    resubscribe_max_s: float = 10.0  # the bound doubles up to this
-    quarantine_after: int = 5  # failures of one symbol ...
-    quarantine_window_s: float = 120.0  # ... within this window
-    quarantine_retry_s: float = 60.0  # how often a quarantined symbol is tried
-    renew_shard_share: float = 0.5  # this share of a shard's books stale by proof at once: new connection
-    renew_shard_min: int = 5  # ... but not for fewer than this
+    reconnect_first_s: Seconds = 0.5  # upper bound of the first delay; the delay is uniform in [0, bound)
+    reconnect_max_s: Seconds = 30.0  # the bound doubles up to this
+    reconnect_held_s: Seconds = 60.0  # a connection that held this long resets the bound
+    resubscribe_first_s: Seconds = 0.05  # upper bound of the second try for one symbol; the first is at once
+    resubscribe_max_s: Seconds = 10.0  # the bound doubles up to this
+    quarantine_after: Count = 5  # failures of one symbol ...
+    quarantine_window_s: Seconds = 120.0  # ... within this window
+    quarantine_retry_s: Seconds = 60.0  # how often a quarantined symbol is tried
+    renew_shard_share: Share = 0.5  # this share of a shard's books stale by proof at once: new connection
+    renew_shard_min: Count = 5  # ... but not for fewer than this
 
 
 class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Table `[journal]`: the event log."""
 
-    segment_bytes: int = 64 * 1024 * 1024  # a segment is closed at this size
-    md_sync_ms: float = 50.0  # market data and status are synced this often
-    md_bytes_max: int = 20 * 1024**3  # closed md segments go, oldest first, above this
-    md_age_max_s: float = 7 * 24 * 3600.0  # ... or this age
-    st_bytes_max: int = 1024**3  # the same for st
-    st_age_max_s: float = 90 * 24 * 3600.0
-    reserve_bytes: int = 256 * 1024 * 1024  # below this much free space the journal stops and says so
-    memory_records: int = 50_000  # newest records of a class kept in memory for readers
+    segment_bytes: Bytes = 64 * 1024 * 1024  # a segment is closed at this size
+    md_sync_ms: Milliseconds = 50.0  # market data and status are synced this often
+    md_bytes_max: Bytes = 20 * 1024**3  # closed md segments go, oldest first, above this
+    md_age_max_s: Seconds = 7 * 24 * 3600.0  # ... or this age
+    st_bytes_max: Bytes = 1024**3  # the same for st
+    st_age_max_s: Seconds = 90 * 24 * 3600.0
+    reserve_bytes: Bytes = 256 * 1024 * 1024  # below this much free space the journal stops and says so
+    memory_records: Count = 50_000  # newest records of a class kept in memory for readers
 
 
 class ClientSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Table `[clients]`: limits of every client, whatever the transport."""
 
-    clients_max: int = 256  # more are refused
-    buffer_bytes_max: int = 8 * 1024 * 1024  # what one client may lag behind before its policy is applied
-    subscriptions_max: int = 64  # per client
-    heartbeat_s: float = 5.0  # sent to clients; three missed ones from a client cut it
+    clients_max: Count = 256  # more are refused
+    buffer_bytes_max: Bytes = 8 * 1024 * 1024  # what one client may lag behind before its policy is applied
+    subscriptions_max: Count = 64  # per client
+    heartbeat_s: Seconds = 5.0  # sent to clients; three missed ones from a client cut it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

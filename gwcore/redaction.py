@@ -1,0 +1,71 @@
+"""Masks what looks like a secret in text on its way out: logs, error messages, listings.
+
+Pure but for one memory of the secrets that were read, so that those are masked wherever they turn up.
+"""
+
+from __future__ import annotations
+
+import re
+
+MASK = "***"
+
+#: Shorter secrets are not searched for: masking them would maim ordinary text.
+KNOWN_LENGTH_MIN = 6
+#: Known secrets kept; a gateway has a handful, so the limit is only a guard.
+KNOWN_MAX = 256
+
+_NAMES = (
+    r"(?:api[-_ ]?(?:key|sign|secret)|private[-_]?key|secret(?:[-_]?key)?|pass(?:word|wd|phrase)"
+    r"|token|authorization|signature|otp)"
+)
+_PATTERNS = (
+    # "token": "abc", token=abc, API-Key: abc
+    (
+        re.compile(
+            rf'("?\b[\w-]*{_NAMES}"?\s*[=:]\s*)("(?:[^"\\]|\\.)*"|\'[^\']*\'|(?:bearer|basic)\s+\S+|[^\s,;&"\'}})]+)',
+            re.I,
+        ),
+        rf"\1{MASK}",
+    ),
+    # scheme://user:password@host
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@]*@", re.I), rf"\1{MASK}@"),
+    # Authorization: Bearer abc
+    (re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9+/_=.-]{8,}", re.I), rf"\1 {MASK}"),
+    # JSON web tokens and NATS seeds
+    (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]+){1,2}"), MASK),
+    (re.compile(r"\bS[AOUNCX][A-Z2-7]{54,}\b"), MASK),
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S), MASK),
+)
+_LONG = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40,}={0,2}")
+_known: dict[str, None] = {}
+
+
+def remember(secret: str) -> None:
+    """Mask exactly this text from now on, wherever it turns up."""
+    if len(secret) >= KNOWN_LENGTH_MIN:
+        _known.pop(secret, None)
+        _known[secret] = None
+        while len(_known) > KNOWN_MAX:
+            del _known[next(iter(_known))]
+
+
+def redact(text: str) -> str:
+    """`text` with known secrets, and what looks like a key, token or password, masked."""
+    for secret in _known:
+        if secret in text:
+            text = text.replace(secret, MASK)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return _LONG.sub(_mask_mixed, text)
+
+
+def has_password(url: str) -> bool:
+    """Whether a URL carries a password."""
+    return re.match(r"[a-z][a-z0-9+.-]*://[^\s/@]*:[^\s/@]+@", url, re.I) is not None
+
+
+def _mask_mixed(match: re.Match[str]) -> str:
+    text = match.group()
+    # Keys and tokens in base64 mix all three; hashes in hex and long words do not.
+    mixed = any(c.isdigit() for c in text) and any(c.isupper() for c in text) and any(c.islower() for c in text)
+    return MASK if mixed else text
