@@ -22,7 +22,7 @@ _PATTERNS = (
     # "token": "abc", token=abc, API-Key: abc
     (
         re.compile(
-            rf'("?\b[\w-]*{_NAMES}"?\s*[=:]\s*)("(?:[^"\\]|\\.)*"|\'[^\']*\'|(?:bearer|basic)\s+\S+|[^\s,;&"\'}})]+)',
+            rf'("?\b[\w-]{{0,32}}{_NAMES}"?\s*[=:]\s*)("(?:[^"\\]|\\.)*"|\'[^\']*\'|(?:bearer|basic)\s+\S+|[^\s,;&"\'}})]+)',
             re.I,
         ),
         rf"\1{MASK}",
