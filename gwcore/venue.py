@@ -90,6 +90,7 @@ class VenueLimits:
 
     groups: Mapping[str, GroupLimits]
     depths: tuple[int, ...] = ()  # book depths that may be asked for, ascending
+    trade_ids_contiguous: bool = False  # trade ids are integers that rise by one per symbol: jumps are gaps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,256 @@
+"""GatewayMachine: what the process as a whole knows: instruments, shards, the venue's status, readiness.
+
+It decides which symbol rides on which shard, publishes what is traded and what may be done with it, and tells every
+shard what one of them heard. Pure: the runtime calls it and starts the connections it asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gwcore.engine.market_data import MarketDataMachine
+from gwcore.engine.publisher import Partition, Publisher
+from gwcore.engine.shards import group_of, matches, plan_shards, topics_of
+from gwcore.engine.state import CurrentState
+from gwcore.errors import ConfigError
+from gwcore.model import (
+    Channel,
+    ConnectionState,
+    DownloadBegin,
+    DownloadEnd,
+    Event,
+    GatewayState,
+    GatewayStatus,
+    Instrument,
+    MarketStatus,
+    Ready,
+    StreamState,
+    TradingStatus,
+    UpdateType,
+)
+from gwcore.settings import GatewaySettings
+from gwcore.venue import InstrumentUpdate, Shard, VenueLimits
+
+#: Statuses in which orders are matched, so that a book means something. UNKNOWN is given the benefit of the doubt.
+MATCHING = frozenset({TradingStatus.ONLINE, TradingStatus.LIMIT_ONLY, TradingStatus.REDUCE_ONLY, TradingStatus.UNKNOWN})
+#: States in which a subscription is no longer on its way.
+SETTLED = frozenset({StreamState.LIVE, StreamState.REJECTED, StreamState.QUARANTINED})
+
+
+def market_status(symbol: str | None, status: TradingStatus, venue_status: str | None) -> MarketStatus:
+    """A MarketStatus with what it allows (spot API sheet §3.8, the same words in the field)."""
+    creates = MATCHING | {TradingStatus.POST_ONLY}
+    cancels = creates | {TradingStatus.CANCEL_ONLY}
+    return MarketStatus(
+        symbol=symbol,
+        status=status,
+        venue_status=venue_status,
+        can_create=status in creates,
+        can_modify=status in creates,
+        can_cancel=status in cancels,
+        is_matching=status in MATCHING,
+    )
+
+
+class GatewayMachine:
+    """The gateway's own state. `start_shard` is called for every connection that is to exist."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        limits: VenueLimits,
+        publisher: Publisher,
+        state: CurrentState,
+        *,
+        version: str,
+        start_shard: Callable[[Shard], MarketDataMachine],
+    ) -> None:
+        self._settings = settings
+        self._limits = limits
+        self._publisher = publisher
+        self._state = state
+        self._version = version
+        self._start_shard = start_shard
+        self._channels = tuple(Channel(name) for name in settings.channels)
+        self._status = publisher.partition("st")
+        self.instruments: dict[str, Instrument] = {}  # those that are subscribed
+        self.machines: list[MarketDataMachine] = []
+        self._machine_of: dict[str, MarketDataMachine] = {}
+        self._venue_status = TradingStatus.ONLINE
+        self.gateway_state = GatewayState.STARTING
+        self._is_ready = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether everything that was asked for has once been up."""
+        return self._is_ready
+
+    def publish_status(self, event: Event) -> None:
+        """Publish an event about the gateway itself."""
+        self._publisher.publish(self._status, event)
+
+    def set_state(self, state: GatewayState, cause: str | None = None) -> None:
+        """The process changed its state."""
+        self.gateway_state = state
+        self.publish_status(GatewayStatus(state=state, cause=cause, version=self._version))
+
+    def on_component(self, component: str, connection: ConnectionState, cause: str | None = None) -> None:
+        """A connection or a sink came or went."""
+        self.publish_status(
+            GatewayStatus(state=self.gateway_state, component=component, connection=connection, cause=cause)
+        )
+
+    # --- what is traded -------------------------------------------------------------------------------------------
+
+    def on_discovered(self, instruments: Sequence[Instrument], now_ns: int) -> None:
+        """The venue's instruments are known: choose, plan the shards, publish, start. Raises ConfigError."""
+        chosen = {i.symbol: i for i in instruments if self._is_wanted(i)}
+        if not chosen and self._settings.symbols:
+            globs = " ".join(self._settings.symbols)
+            raise ConfigError(
+                f"no symbol of the venue's {len(instruments)} matches {globs!r}",
+                place="gateway.symbols",
+                hint="names look like BTC/USD; `gw symbols` lists them",
+            )
+        shards = plan_shards(
+            chosen,
+            self._channels,
+            self._limits,
+            depth=self._settings.book_depth,
+            intervals_s=self._settings.candle_intervals_s,
+        )
+        self.publish_status(DownloadBegin(symbols=len(chosen)))
+        for shard in shards:
+            partition = self._partition(shard)
+            for instrument in shard.instruments.values():
+                self.instruments[instrument.symbol] = instrument
+                self._publish_instrument(partition, instrument)
+        self.publish_status(DownloadEnd())
+        for shard in shards:
+            self._start(shard)
+
+    def _is_wanted(self, instrument: Instrument) -> bool:
+        return instrument.status is not TradingStatus.DELISTED and matches(
+            instrument.symbol, self._settings.symbols, self._settings.exclude
+        )
+
+    def _partition(self, shard: Shard) -> Partition:
+        return self._publisher.partition(f"md.{shard.index}")
+
+    def _start(self, shard: Shard) -> None:
+        machine = self._start_shard(shard)
+        self.machines.append(machine)
+        for symbol, instrument in shard.instruments.items():
+            self._adopt(symbol, instrument, machine)
+        self._state.note_books(machine.books.of_symbol, self._partition(shard))
+
+    def _adopt(self, symbol: str, instrument: Instrument, machine: MarketDataMachine) -> None:
+        self._machine_of[symbol] = machine
+        matching = instrument.status in MATCHING and self._venue_status is TradingStatus.ONLINE
+        machine.on_instrument(instrument, is_matching=matching, now_ns=machine.books.now_ns)
+
+    def _publish_instrument(self, partition: Partition, instrument: Instrument, received_ns: int | None = None) -> None:
+        self._publisher.publish(partition, instrument, received_ns)
+        self._publisher.publish(
+            partition, market_status(instrument.symbol, instrument.status, instrument.venue_status), received_ns
+        )
+
+    def on_instruments(self, update: InstrumentUpdate, received_ns: int, now_ns: int) -> None:
+        """The venue said what is traded: publish what changed, take what is new, end what is gone."""
+        for instrument in update.instruments:
+            known = self.instruments.get(instrument.symbol)
+            if known is None:
+                if self._is_wanted(instrument):
+                    self._list(instrument, received_ns, now_ns)
+            elif instrument.status is TradingStatus.DELISTED:
+                self._delist(known, received_ns, now_ns)
+            elif instrument != known:
+                self._change(known, instrument, received_ns, now_ns)
+        if update.update_type is UpdateType.SNAPSHOT and update.instruments:
+            present = {instrument.symbol for instrument in update.instruments}
+            for symbol in [symbol for symbol in self.instruments if symbol not in present]:
+                self._delist(self.instruments[symbol], received_ns, now_ns)
+
+    def _change(self, known: Instrument, instrument: Instrument, received_ns: int, now_ns: int) -> None:
+        symbol = instrument.symbol
+        self.instruments[symbol] = instrument
+        machine = self._machine_of[symbol]
+        partition = self._partition(machine.shard)
+        self._publisher.publish(partition, instrument, received_ns)
+        if known.status is not instrument.status:
+            self._publisher.publish(
+                partition, market_status(symbol, instrument.status, instrument.venue_status), received_ns
+            )
+        matching = instrument.status in MATCHING and self._venue_status is TradingStatus.ONLINE
+        machine.on_instrument(instrument, is_matching=matching, now_ns=now_ns)
+
+    def _list(self, instrument: Instrument, received_ns: int, now_ns: int) -> None:
+        symbol = instrument.symbol
+        self.instruments[symbol] = instrument
+        for name in sorted({group_of(channel, self._limits)[0] for channel in self._channels}):
+            mine = [c for c in self._channels if c in self._limits.groups[name].channels]
+            topics = topics_of(
+                symbol, mine, depth=self._settings.book_depth, intervals_s=self._settings.candle_intervals_s
+            )
+            if not topics:
+                continue
+            machine = self._roomiest(name)
+            if machine is None:
+                shard = Shard(index=len(self.machines), group=name, topics=topics, instruments={symbol: instrument})
+                self._publish_instrument(self._partition(shard), instrument, received_ns)
+                self._start(shard)
+                continue
+            partition = self._partition(machine.shard)
+            self._publish_instrument(partition, instrument, received_ns)
+            machine.add(topics, {symbol: instrument}, now_ns)
+            self._adopt(symbol, instrument, machine)
+            self._state.note_books(machine.books.of_symbol, partition)
+
+    def _roomiest(self, group: str) -> MarketDataMachine | None:
+        room = [
+            machine
+            for machine in self.machines
+            if machine.shard.group == group and len(machine.instruments) < machine.limits.symbols_per_connection
+        ]
+        return min(room, key=lambda machine: len(machine.instruments), default=None)
+
+    def _delist(self, known: Instrument, received_ns: int, now_ns: int) -> None:
+        symbol = known.symbol
+        machine = self._machine_of.pop(symbol)
+        del self.instruments[symbol]
+        machine.remove(symbol, now_ns)
+        self._publisher.publish(
+            self._partition(machine.shard), market_status(symbol, TradingStatus.DELISTED, "delisted"), received_ns
+        )
+        self._state.forget(symbol)
+
+    # --- how the venue stands -------------------------------------------------------------------------------------
+
+    def on_venue_status(self, status: MarketStatus, shard: Shard, received_ns: int, now_ns: int) -> None:
+        """The venue, or one market, changed its status."""
+        if status.symbol is not None:
+            known = self.instruments.get(status.symbol)
+            if known is not None:
+                self._publisher.publish(self._partition(shard), status, received_ns)
+            return
+        if status.status is not self._venue_status or shard.index == 0:
+            self._publisher.publish(self._partition(shard), status, received_ns)
+        self._venue_status = status.status
+        matching = {symbol: instrument.status in MATCHING for symbol, instrument in self.instruments.items()}
+        for machine in self.machines:
+            machine.on_venue_matching(status.status is TradingStatus.ONLINE, matching, now_ns)
+
+    # --- readiness ------------------------------------------------------------------------------------------------
+
+    def check_ready(self) -> bool:
+        """Publish Ready once every subscription is settled for the first time; returns whether that is now so."""
+        if self._is_ready or not self.machines:
+            return self._is_ready
+        for machine in self.machines:
+            for subscription in machine.subscriptions.topics.values():
+                if subscription.state not in SETTLED and not subscription.held:
+                    return False
+        self._is_ready = True
+        self.set_state(GatewayState.READY)
+        self.publish_status(Ready())
+        return True

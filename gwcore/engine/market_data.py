@@ -1,0 +1,326 @@
+"""MarketDataMachine: one market-data connection. Frames in, events out; books are checked before anyone sees them.
+
+One synchronous chain per frame: decode, apply, check, publish. A fault of one book is published as STALE in the same
+call, that symbol's messages are dropped, and that symbol alone is subscribed again (law 3).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from gwcore.engine.books import BookKeeper
+from gwcore.engine.outbox import Outbox
+from gwcore.engine.reconnect import NANOSECONDS
+from gwcore.engine.subscription import Phase, Subscription
+from gwcore.engine.subscriptions import SubscriptionSet
+from gwcore.errors import DecodeError, VenueError
+from gwcore.model import (
+    Channel,
+    Gap,
+    GapState,
+    Instrument,
+    MarketByPriceUpdate,
+    MarketStatus,
+    StaleReason,
+    StreamState,
+    StreamStatus,
+    TradeSummary,
+    UpdateType,
+)
+from gwcore.ports import Random
+from gwcore.settings import HealingSettings
+from gwcore.venue import (
+    Acknowledged,
+    Fetch,
+    InstrumentUpdate,
+    MarketDataCodec,
+    MarketDataMessage,
+    Pong,
+    Refused,
+    Reply,
+    Shard,
+    Streams,
+    Throttled,
+    Topic,
+    Unknown,
+)
+
+#: Different names of unknown frames that are counted apart; the rest is "other": the venue can't grow our memory.
+UNKNOWN_NAMES_MAX = 64
+
+
+class MarketDataMachine:
+    """One shard's connection, over all its reconnects. The runtime calls `on_*`; effects go to the outbox."""
+
+    def __init__(
+        self, shard: Shard, streams: Streams, outbox: Outbox, healing: HealingSettings, random: Random, now_ns: int
+    ) -> None:
+        self.shard = shard
+        self._outbox = outbox
+        self._publish = outbox.publish
+        self.limits = streams.limits.groups[shard.group]
+        self._contiguous_trades = streams.limits.trade_ids_contiguous
+        self.instruments: dict[str, Instrument] = dict(shard.instruments)
+        self._codec: MarketDataCodec | None = None
+        self.subscriptions = SubscriptionSet(
+            self.limits,
+            healing,
+            random,
+            send=self._send,
+            renew=outbox.close,
+            on_state=self._on_state,
+            on_accepted=self._on_accepted,
+        )
+        self.books = BookKeeper(streams, self.subscriptions, outbox, healing, self._on_state, now_ns)
+        self._trades: dict[str, Subscription] = {}
+        self._now_ns = now_ns
+        self._last_frame_ns = now_ns
+        self._last_sent_ns = now_ns
+        self._ping_id = 0
+        self.is_open = False
+        # Counters, read at scrape time.
+        self.frames = 0
+        self.duplicate_trades = 0
+        self.undecodable = 0
+        self.last_undecodable = ""
+        self.unknown: Counter[str] = Counter()
+        self._handlers: dict[type, Callable[[Any, int], None]] = {
+            MarketByPriceUpdate: self.books.on_book,
+            TradeSummary: self._on_trades,
+            InstrumentUpdate: outbox.on_instruments,
+            MarketStatus: outbox.on_venue_status,
+            Acknowledged: self._on_acknowledged,
+            Refused: self._on_refused,
+            Throttled: self._on_throttled,
+            Unknown: self._on_unknown,
+            Reply: self._on_reply,
+            Fetch: self._on_fetch,
+            Pong: self._on_pong,
+        }
+        self.add(shard.topics, self.instruments, now_ns)
+
+    # --- what is asked for ----------------------------------------------------------------------------------------
+
+    def add(self, topics: Iterable[Topic], instruments: Mapping[str, Instrument], now_ns: int) -> None:
+        """Subscribe these topics too."""
+        self.instruments.update(instruments)
+        for subscription in self.subscriptions.add(topics, now_ns):
+            channel, symbol, _ = subscription.topic
+            if channel is Channel.BOOK and symbol is not None:
+                self.books.add(subscription, self.instruments[symbol])
+            elif channel is Channel.TRADE and symbol is not None:
+                self._trades[symbol] = subscription
+
+    def remove(self, symbol: str, now_ns: int) -> None:
+        """Leave everything about a symbol; its book is published as STALE first."""
+        self.books.remove(symbol)
+        self._trades.pop(symbol, None)
+        self.instruments.pop(symbol, None)
+        topics = [topic for topic in self.subscriptions.topics if topic.symbol == symbol]
+        self.subscriptions.remove(topics, now_ns)
+
+    def on_instrument(self, instrument: Instrument, *, is_matching: bool, now_ns: int) -> None:
+        """The instrument changed: other decimals make its book worthless, another status may stop or start it."""
+        self._set_now(now_ns)
+        self.instruments[instrument.symbol] = instrument
+        self.books.on_instrument(instrument, is_matching=is_matching)
+
+    def on_venue_matching(self, is_matching: bool, matching_symbols: Mapping[str, bool], now_ns: int) -> None:
+        """The venue as a whole stopped or started matching."""
+        self._set_now(now_ns)
+        self.books.on_venue_matching(is_matching, matching_symbols)
+
+    def _set_now(self, now_ns: int) -> None:
+        self._now_ns = self.books.now_ns = now_ns
+
+    # --- the connection -------------------------------------------------------------------------------------------
+
+    def on_open(self, codec: MarketDataCodec, now_ns: int) -> None:
+        """Connected: say what the venue wants to hear first, then subscribe."""
+        self._codec = codec
+        self._set_now(now_ns)
+        self._last_frame_ns = self._last_sent_ns = now_ns
+        self.is_open = True
+        self.books.on_open()
+        for frame in codec.open():
+            self._send(frame)
+        self.subscriptions.on_open(codec, now_ns)
+        self.subscriptions.pump(now_ns)
+
+    def on_frame(self, frame: bytes, received_ns: int, now_ns: int) -> None:
+        """One message of the venue. Never raises for what the venue sent."""
+        assert self._codec is not None
+        self.frames += 1
+        self._now_ns = self._last_frame_ns = self.books.now_ns = now_ns
+        try:
+            messages = self._codec.decode(frame, received_ns)
+        except DecodeError as error:
+            self.undecodable += 1
+            self.last_undecodable = str(error)[:200]
+            return
+        handlers = self._handlers
+        for message in messages:
+            handler = handlers.get(type(message))
+            if handler is not None:
+                handler(message, received_ns)
+            else:
+                self._publish(message, received_ns)  # type: ignore[arg-type]  # a plain event
+
+    def on_burst_end(self, now_ns: int) -> None:
+        """All frames at hand were handled: send what they made necessary."""
+        self.subscriptions.pump(now_ns)
+
+    def on_fetched(self, topic: Topic | None, result: Iterable[MarketDataMessage] | VenueError, now_ns: int) -> None:
+        """An HTTP flow asked for by `Outbox.fetch` ended."""
+        self._set_now(now_ns)
+        if isinstance(result, VenueError):
+            subscription = self.subscriptions.topics.get(topic) if topic is not None else None
+            if subscription is not None and subscription.phase is Phase.DATA:
+                self.subscriptions.fail(subscription, StaleReason.NO_SNAPSHOT, str(result), now_ns)
+            return
+        for message in result:
+            handler = self._handlers.get(type(message))
+            if handler is not None:
+                handler(message, 0)
+            else:
+                self._publish(message)  # type: ignore[arg-type]  # a plain event
+
+    def on_close(self, cause: str, now_ns: int) -> None:
+        """The connection is gone: every live book is stale, once."""
+        self._set_now(now_ns)
+        self.is_open = False
+        self._codec = None
+        for subscription in list(self.subscriptions.topics.values()):
+            if subscription.state is StreamState.LIVE:
+                if subscription.book is not None:
+                    self.books.on_close(subscription, cause)
+                self._on_state(subscription, StreamState.STALE, StaleReason.DISCONNECT, cause, now_ns)
+            elif subscription.state is not StreamState.QUARANTINED:
+                self._on_state(subscription, StreamState.IDLE, StaleReason.DISCONNECT, cause, now_ns)
+        self.subscriptions.on_close()
+
+    def on_timer(self, now_ns: int) -> None:
+        """Time passed: deadlines, pacing, silence, ping."""
+        self._set_now(now_ns)
+        if not self.is_open:
+            return
+        if now_ns - self._last_frame_ns >= self.limits.silence_s * NANOSECONDS:
+            self._last_frame_ns = now_ns
+            self._outbox.close(f"silence: no frame for {self.limits.silence_s:g} s")
+            return
+        ping = getattr(self._codec, "ping", None)
+        ping_s = self.limits.ping_s
+        if ping is not None and ping_s is not None and now_ns - self._last_sent_ns >= ping_s * NANOSECONDS:
+            self._ping_id += 1
+            self._send(ping(self._ping_id))
+        self.subscriptions.on_timer(now_ns)
+        self.subscriptions.pump(now_ns)
+
+    def next_ns(self) -> int | None:
+        """When `on_timer` has something to do; None while not connected."""
+        if not self.is_open:
+            return None
+        next_ns = self._last_frame_ns + int(self.limits.silence_s * NANOSECONDS)
+        if self.limits.ping_s is not None and hasattr(self._codec, "ping"):
+            next_ns = min(next_ns, self._last_sent_ns + int(self.limits.ping_s * NANOSECONDS))
+        planned_ns = self.subscriptions.next_ns()
+        return next_ns if planned_ns is None else min(next_ns, planned_ns)
+
+    def _send(self, frame: bytes) -> None:
+        self._last_sent_ns = self._now_ns
+        self._outbox.send(frame)
+
+    # --- everything else ------------------------------------------------------------------------------------------
+
+    def _on_trades(self, summary: TradeSummary, received_ns: int) -> None:
+        subscription = self._trades.get(summary.symbol)
+        if subscription is None or not self._contiguous_trades:
+            self._publish(summary, received_ns)
+            return
+        is_first = subscription.trades.last_id is None
+        news = subscription.trades.news(summary.trades)
+        self.duplicate_trades += news.duplicates
+        if news.missing is not None:
+            self._publish(
+                Gap(
+                    state=GapState.OPEN,
+                    cause="trade ids jumped",
+                    symbol=summary.symbol,
+                    channel=Channel.TRADE.value,
+                    first_trade_id=str(news.missing[0]),
+                    last_trade_id=str(news.missing[1]),
+                ),
+                received_ns,
+            )
+        if is_first:
+            self._publish(summary, received_ns)
+        elif news.trades:
+            # A snapshot after the first one is news for the trades in it that were not seen before.
+            changed = news.duplicates or summary.update_type is UpdateType.SNAPSHOT
+            self._publish(
+                msgspec.structs.replace(summary, trades=news.trades, update_type=UpdateType.INCREMENTAL)
+                if changed
+                else summary,
+                received_ns,
+            )
+
+    def _on_acknowledged(self, answer: Acknowledged, received_ns: int) -> None:
+        self.subscriptions.on_acknowledged(answer, self._now_ns)
+
+    def _on_refused(self, answer: Refused, received_ns: int) -> None:
+        self.subscriptions.on_refused(answer, self._now_ns)
+
+    def _on_throttled(self, answer: Throttled, received_ns: int) -> None:
+        self.unknown["throttled by the venue"] += 1
+        self.subscriptions.on_throttled(self._now_ns)
+
+    def _on_unknown(self, message: Unknown, received_ns: int) -> None:
+        known = message.what in self.unknown or len(self.unknown) < UNKNOWN_NAMES_MAX
+        key = message.what if known else "other"
+        self.unknown[key] += 1
+
+    def _on_reply(self, message: Reply, received_ns: int) -> None:
+        self._send(message.frame)
+
+    def _on_fetch(self, message: Fetch, received_ns: int) -> None:
+        self._outbox.fetch(None, message.flow)
+
+    def _on_pong(self, message: Pong, received_ns: int) -> None:
+        """Nothing to do: that a frame came is what counts, and it was counted."""
+
+    def _on_accepted(self, subscription: Subscription, now_ns: int) -> None:
+        snapshot = getattr(self._codec, "snapshot", None)
+        if snapshot is not None and subscription.phase is Phase.DATA:
+            subscription.buffer = []
+            self._outbox.fetch(subscription.topic, snapshot(subscription.topic))
+
+    def _on_state(
+        self,
+        subscription: Subscription,
+        state: StreamState,
+        reason: StaleReason | None,
+        detail: str | None,
+        now_ns: int,
+    ) -> None:
+        if subscription.state is state and subscription.reason is reason:
+            return
+        subscription.state = state
+        subscription.reason = reason
+        subscription.detail = detail
+        subscription.since_ns = now_ns
+        if state is not StreamState.IDLE and state is not StreamState.SUBSCRIBING:
+            self._outbox.publish_status(
+                StreamStatus(
+                    channel=subscription.topic.channel.value,
+                    symbol=subscription.topic.symbol,
+                    shard=self.shard.index,
+                    state=state,
+                    reason=reason,
+                    detail=detail,
+                    resubscribes=subscription.resubscribes,
+                )
+            )

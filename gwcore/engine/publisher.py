@@ -1,0 +1,141 @@
+"""Publisher: gives every event its place in a partition and encodes it, once (law 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from gwcore.model import KIND_OF_TYPE, SCHEMA_VERSION, Envelope, Event, Header, Record, UpdateType
+from gwcore.ports import Clock, Ids
+from gwcore.wire import encode
+
+
+class Appender(Protocol):
+    """The part of the journal a publisher needs."""
+
+    def append(self, record: Record) -> int:
+        """Buffer a record; returns its position."""
+        ...
+
+
+class Partition:
+    """One ordered stream of events under one session id: one holder's tenure of it."""
+
+    __slots__ = ("epoch", "first_position", "name", "sequence", "session_id", "topic_sequences")
+
+    def __init__(self, name: str, session_id: str, epoch: int = 1) -> None:
+        self.name = name
+        self.session_id = session_id
+        self.epoch = epoch
+        self.sequence = 0  # of the last event
+        self.first_position = 0  # journal position of the first event; 0 before it
+        self.topic_sequences: dict[tuple[str, str | None], int] = {}
+
+
+class Publisher:
+    """Turns events into records: header, one encoding, journal, then whoever listens. Knows no client and no sink."""
+
+    def __init__(
+        self,
+        *,
+        venue: str,
+        source: str,
+        clock: Clock,
+        ids: Ids,
+        journal: Appender,
+        on_record: Callable[[Record, Event, Partition], None],
+    ) -> None:
+        self._venue = venue
+        self._source = source
+        self._now_ns = clock.now_ns
+        self._ids = ids
+        self._append = journal.append
+        self._on_record = on_record
+        self.partitions: dict[str, Partition] = {}
+        self.events = 0  # published since the start
+        self.events_of_kind: dict[str, int] = {}
+
+    def partition(self, name: str) -> Partition:
+        """The partition `name`, with a new session on first use."""
+        partition = self.partitions.get(name)
+        if partition is None:
+            partition = self.partitions[name] = Partition(name, self._ids.session_id())
+        return partition
+
+    def publish(self, partition: Partition, event: Event, received_ns: int | None = None) -> None:
+        """Number, encode, journal and hand on one event. Synchronous and never fails."""
+        kind = KIND_OF_TYPE[type(event)]
+        symbol: str | None = getattr(event, "symbol", None)
+        account: str | None = getattr(event, "account", None)
+        topic = (kind, account if symbol is None else symbol)
+        sequences = partition.topic_sequences
+        topic_sequence = sequences.get(topic, 0) + 1
+        sequences[topic] = topic_sequence
+        partition.sequence = sequence = partition.sequence + 1
+        published_ns = self._now_ns()
+        payload = encode(
+            Envelope(
+                header=Header(
+                    v=SCHEMA_VERSION,
+                    venue=self._venue,
+                    source=self._source,
+                    partition=partition.name,
+                    session_id=partition.session_id,
+                    epoch=partition.epoch,
+                    sequence=sequence,
+                    topic_sequence=topic_sequence,
+                    received_ns=received_ns,
+                    published_ns=published_ns,
+                ),
+                event=event,
+            )
+        )
+        update_type: UpdateType | None = getattr(event, "update_type", None)
+        record = Record(
+            partition.name,
+            partition.session_id,
+            sequence,
+            kind,
+            symbol,
+            account,
+            update_type,
+            published_ns,
+            payload,
+        )
+        position = self._append(record)
+        if not partition.first_position:
+            partition.first_position = position
+        self.events += 1
+        counts = self.events_of_kind
+        counts[kind] = counts.get(kind, 0) + 1
+        self._on_record(record, event, partition)
+
+    def private_record(self, partition: Partition, event: Event) -> Record:
+        """An event for one client: no number, not journalled, `after_sequence` says what it contains already."""
+        published_ns = self._now_ns()
+        payload = encode(
+            Envelope(
+                header=Header(
+                    v=SCHEMA_VERSION,
+                    venue=self._venue,
+                    source=self._source,
+                    partition=partition.name,
+                    session_id=partition.session_id,
+                    epoch=partition.epoch,
+                    after_sequence=partition.sequence,
+                    published_ns=published_ns,
+                ),
+                event=event,
+            )
+        )
+        return Record(
+            partition.name,
+            partition.session_id,
+            0,
+            KIND_OF_TYPE[type(event)],
+            getattr(event, "symbol", None),
+            getattr(event, "account", None),
+            getattr(event, "update_type", None),
+            published_ns,
+            payload,
+        )

@@ -1,0 +1,92 @@
+"""When to try again: full-jitter back-off, and the budget of connection attempts. Decides; never waits."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from gwcore.ports import Random
+
+NANOSECONDS = 1_000_000_000
+
+
+class Backoff:
+    """Full-jitter exponential back-off: each delay is uniform in [0, bound), the bound doubles up to a limit.
+
+    The bound falls back to the first one only after something *held* for `held_s`: a venue that accepts and closes at once
+    is not a success (faults F7, pain 23).
+    """
+
+    def __init__(self, random: Random, *, first_s: float, max_s: float, held_s: float) -> None:
+        self._random = random
+        self._first_s = first_s
+        self._max_s = max_s
+        self._held_ns = int(held_s * NANOSECONDS)
+        self._opened_ns: int | None = None
+        self.failures = 0  # in a row, none of which held
+
+    def on_open(self, now_ns: int) -> None:
+        """It works, as far as one can see yet."""
+        self._opened_ns = now_ns
+
+    def on_failure(self, now_ns: int) -> float:
+        """It failed or ended; returns the seconds to wait before the next try."""
+        if self._opened_ns is not None and now_ns - self._opened_ns >= self._held_ns:
+            self.failures = 0
+        self._opened_ns = None
+        self.failures += 1
+        # 2**30 times the first bound is beyond any limit; the exponent is capped to keep the float finite.
+        bound_s = min(self._max_s, self._first_s * 2.0 ** min(self.failures - 1, 30))
+        return bound_s * self._random.random()
+
+
+class ConnectBudget:
+    """At most `connects` attempts in any rolling window, for the whole process (spot API sheet §1.1)."""
+
+    def __init__(self, connects: int, window_s: float) -> None:
+        assert connects > 0
+        self._connects = connects
+        self._window_ns = int(window_s * NANOSECONDS)
+        self._attempts: deque[int] = deque(maxlen=connects)
+
+    def wait_s(self, now_ns: int) -> float:
+        """Seconds until the next attempt is allowed; 0 when it is now."""
+        if len(self._attempts) < self._connects:
+            return 0.0
+        return max(0, self._attempts[0] + self._window_ns - now_ns) / NANOSECONDS
+
+    def spend(self, now_ns: int) -> None:
+        """An attempt is made now. Call only when `wait_s` is 0."""
+        assert self.wait_s(now_ns) == 0
+        self._attempts.append(now_ns)
+
+    def used(self, now_ns: int) -> int:
+        """Attempts within the window that ends now."""
+        return sum(1 for at in self._attempts if at > now_ns - self._window_ns)
+
+
+class Pacer:
+    """Sends at most `per_s` requests a second on one connection; half of that for a while after the venue complains."""
+
+    PENALTY_NS = 30 * NANOSECONDS
+
+    def __init__(self, per_s: float) -> None:
+        assert per_s > 0
+        self._interval_ns = int(NANOSECONDS / per_s)
+        self._next_ns = 0
+        self._penalty_until_ns = 0
+
+    def ready_ns(self) -> int:
+        """When the next request may leave (monotonic ns)."""
+        return self._next_ns
+
+    def spend(self, now_ns: int) -> None:
+        """A request leaves now."""
+        interval_ns = self._interval_ns * 2 if now_ns < self._penalty_until_ns else self._interval_ns
+        # Up to a fifth of a second's worth may be sent at once: start-up and repair are not slowed by single frames.
+        burst_ns = NANOSECONDS // 5
+        self._next_ns = max(self._next_ns, now_ns - burst_ns) + interval_ns
+
+    def punish(self, now_ns: int) -> None:
+        """The venue said that we send too much."""
+        self._penalty_until_ns = now_ns + self.PENALTY_NS
+        self._next_ns = max(self._next_ns, now_ns + NANOSECONDS)

@@ -1,0 +1,64 @@
+"""Selection: what a client asked for, as globs of symbols and names of kinds, answered from a memo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from gwcore.model import TYPE_OF_KIND
+from gwcore.wire import Subscribe
+
+_GLOB_CHARACTERS = frozenset("*?[")
+
+
+def is_glob(pattern: str) -> bool:
+    """Whether the text has glob characters; without them it names one symbol."""
+    return any(character in _GLOB_CHARACTERS for character in pattern)
+
+
+def unknown_kinds(kinds: Iterable[str]) -> list[str]:
+    """Names that are no kind of event."""
+    return [kind for kind in kinds if kind not in TYPE_OF_KIND]
+
+
+class Selection:
+    """The union of a client's subscriptions. Events without a symbol pass the symbol globs."""
+
+    def __init__(self) -> None:
+        self._parts: dict[int, Subscribe] = {}
+        self._memo: dict[tuple[str, str | None], bool] = {}
+
+    def add(self, request: Subscribe) -> None:
+        """One more subscription."""
+        self._parts[request.request_id] = request
+        self._memo.clear()
+
+    def remove(self, subscription: int) -> bool:
+        """End one; returns whether it was there."""
+        self._memo.clear()
+        return self._parts.pop(subscription, None) is not None
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    @property
+    def conflates(self) -> bool:
+        """Whether the client chose conflation for the case that it is too slow; one `disconnect` decides for all."""
+        return all(part.on_slow != "disconnect" for part in self._parts.values())
+
+    def wants(self, kind: str, symbol: str | None) -> bool:
+        """Whether an event of this kind and symbol was asked for. The memo is bounded by kinds x symbols."""
+        key = (kind, symbol)
+        answer = self._memo.get(key)
+        if answer is None:
+            answer = self._memo[key] = any(
+                part_wants(part.symbols, part.kinds, kind, symbol) for part in self._parts.values()
+            )
+        return answer
+
+
+def part_wants(symbols: Sequence[str], kinds: Sequence[str], kind: str, symbol: str | None) -> bool:
+    """Whether one subscription's globs and kinds match."""
+    if kinds and kind not in kinds:
+        return False
+    return not symbols or symbol is None or any(fnmatchcase(symbol, glob) for glob in symbols)

@@ -1,0 +1,293 @@
+"""Session: one client's subscriptions, what is pending for it, and what happens when it is slow.
+
+Current state first, then news, without a gap: everything here runs on one thread between two records. What a client
+may lag behind is bounded; beyond it the client gets what it chose: market data conflated (a Gap, then fresh state)
+or a goodbye with the reason. Execution events are never dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from typing import TYPE_CHECKING, Any
+
+from gwcore.engine.catchup import CatchUp
+from gwcore.engine.selection import Selection, is_glob, part_wants, unknown_kinds
+from gwcore.model import Gap, GapState, Record
+from gwcore.transport import ClientInfo, ClientWriter
+from gwcore.wire import (
+    PROTOCOL_VERSION,
+    ClientRequest,
+    Done,
+    Heartbeat,
+    Hello,
+    Ping,
+    RequestError,
+    SnapshotEnd,
+    SnapshotRequest,
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+    Welcome,
+)
+
+if TYPE_CHECKING:
+    from gwcore.engine.fanout import Fanout
+
+#: Records written to a client in one turn while it catches up from the journal.
+CATCH_UP_RECORDS = 500
+
+
+class Session:
+    """The core's side of one client. Implements `ClientSession`."""
+
+    def __init__(self, number: int, client: ClientInfo, writer: ClientWriter, fanout: Fanout) -> None:
+        self.number = number
+        self.client = client
+        self._writer = writer
+        self._fanout = fanout
+        self._selection = Selection()
+        self._catch_up: CatchUp | None = None  # while it reads the journal instead of the news
+        self._pending: list[Record] = []
+        self._pending_bytes = 0
+        self._dropped: dict[str, tuple[str, int, int, int]] = {}  # partition -> session, first, last, count
+        self._is_welcome = False
+        self._is_paused = False
+        self._is_open = True
+        self.events_sent = 0
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Hello: self._on_hello,
+            Subscribe: self._on_subscribe,
+            Unsubscribe: self._on_unsubscribe,
+            SnapshotRequest: self._on_snapshot,
+            Ping: self._on_ping,
+        }
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes waiting for this client in the core."""
+        return self._pending_bytes
+
+    @property
+    def is_conflating(self) -> bool:
+        """Whether market data of this client is being dropped right now."""
+        return bool(self._dropped)
+
+    # --- ClientSession --------------------------------------------------------------------------------------------
+
+    def submit(self, request: ClientRequest) -> None:
+        """A request of the client."""
+        if not self._is_open:
+            return
+        handler = self._handlers.get(type(request))
+        if not self._is_welcome and not isinstance(request, Hello):
+            self.end("the first request has to be hello")
+        elif handler is None:
+            self._refuse(request, "unsupported", "this gateway takes no orders: it has no account configured")
+        else:
+            handler(request)
+
+    def pause(self) -> None:
+        """The writer is full."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """The writer can take more."""
+        self._is_paused = False
+        if self._pending or self._dropped or self._catch_up is not None:
+            self._fanout.wake()
+
+    def closed(self) -> None:
+        """The client is gone."""
+        self._is_open = False
+        self._pending.clear()
+        self._pending_bytes = 0
+        self._fanout.forget(self)
+
+    def end(self, reason: str) -> None:
+        """Say goodbye and close."""
+        if self._is_open:
+            self.closed()
+            self._writer.close(reason)
+
+    # --- requests -------------------------------------------------------------------------------------------------
+
+    def _on_hello(self, request: Hello) -> None:
+        if request.protocol != PROTOCOL_VERSION:
+            self.end(f"protocol {request.protocol} is not spoken here: this gateway speaks {PROTOCOL_VERSION}")
+            return
+        self._is_welcome = True
+        identity, fanout = self._fanout.identity, self._fanout
+        self._writer.write_message(
+            Welcome(
+                version=identity.version,
+                venue=identity.venue,
+                environment=identity.environment,
+                source=identity.source,
+                client_id=f"{self.client.transport}-{self.number}",
+                heartbeat_s=fanout.settings.heartbeat_s,
+                sessions={
+                    name: (partition.session_id, partition.sequence)
+                    for name, partition in fanout.publisher.partitions.items()
+                },
+            )
+        )
+
+    def _on_subscribe(self, request: Subscribe) -> None:
+        complaint = self._complaint(request.symbols, request.kinds)
+        if complaint is None and request.on_slow not in ("conflate", "disconnect"):
+            complaint = ("bad_request", f"on_slow {request.on_slow!r}: choose conflate or disconnect")
+        if complaint is None and len(self._selection) >= self._fanout.settings.subscriptions_max:
+            complaint = ("limit", f"{len(self._selection)} subscriptions, which is the limit: end one first")
+        replay = request.from_start or request.resume is not None
+        if complaint is None and replay and len(self._selection):
+            complaint = ("bad_request", "replay is for the first subscription of a connection: connect anew")
+        if complaint is not None:
+            self._refuse(request, *complaint)
+            return
+        self.flush()  # what the subscriptions before it made pending comes first
+        self._selection.add(request)
+        symbols = tuple(
+            symbol
+            for symbol in self._fanout.state.symbols()
+            if part_wants(request.symbols, (), "reference_data", symbol)
+        )
+        self._writer.write_message(Subscribed(request_id=request.request_id, symbols=symbols))
+        if replay:
+            self._catch_up = CatchUp.plan(self._fanout, request.resume)
+            for gap in self._catch_up.take_gaps():
+                self._write_private(gap)
+            if self._catch_up.state_of:
+                self._write_state(self._selection.wants, self._catch_up.state_of)
+            self._fanout.wake()
+        else:
+            self._write_state(lambda kind, symbol: part_wants(request.symbols, request.kinds, kind, symbol))
+        self._writer.write_message(SnapshotEnd(request_id=request.request_id))
+
+    def _on_unsubscribe(self, request: Unsubscribe) -> None:
+        if self._selection.remove(request.subscription):
+            self._writer.write_message(Done(request_id=request.request_id))
+        else:
+            self._refuse(request, "unknown_subscription", f"there is no subscription {request.subscription}")
+
+    def _on_snapshot(self, request: SnapshotRequest) -> None:
+        complaint = self._complaint(request.symbols, request.kinds)
+        if complaint is not None:
+            self._refuse(request, *complaint)
+            return
+        self.flush()
+        self._write_state(lambda kind, symbol: part_wants(request.symbols, request.kinds, kind, symbol))
+        self._writer.write_message(SnapshotEnd(request_id=request.request_id))
+
+    def _on_ping(self, request: Ping) -> None:
+        self._writer.write_message(Heartbeat(request_id=request.request_id, time_ns=self._fanout.clock.now_ns()))
+
+    def _complaint(self, symbols: tuple[str, ...], kinds: tuple[str, ...]) -> tuple[str, str] | None:
+        bad_kinds = unknown_kinds(kinds)
+        if bad_kinds:
+            return "unknown_kind", f"{bad_kinds[0]!r} is no kind of event: see `gw tail --help`"
+        known = frozenset(self._fanout.state.symbols())
+        for symbol in symbols:
+            if not is_glob(symbol) and known and symbol not in known:
+                return "unknown_symbol", f"{symbol!r} is not subscribed by this gateway: see `gw symbols`"
+        return None
+
+    def _refuse(self, request: object, code: str, text: str) -> None:
+        request_id = getattr(request, "request_id", None)
+        self._writer.write_message(RequestError(request_id=request_id, code=code, text=text))
+
+    # --- records --------------------------------------------------------------------------------------------------
+
+    def offer(self, record: Record) -> None:
+        """A record was published; kept if asked for and not still to be read from the journal."""
+        if not self._selection.wants(record.kind, record.symbol):
+            return
+        if self._catch_up is not None and not self._catch_up.is_live(record.journal_class):
+            return
+        if self._dropped and record.journal_class == "md":
+            self._drop(record)
+            return
+        self._pending.append(record)
+        self._pending_bytes += len(record.payload)
+        if self._pending_bytes > self._fanout.settings.buffer_bytes_max:
+            self._overflow()
+        elif not self._is_paused:
+            self._fanout.wake()
+
+    def _overflow(self) -> None:
+        rest = [record for record in self._pending if record.journal_class != "md"]
+        rest_bytes = sum(len(record.payload) for record in rest)
+        limit = self._fanout.settings.buffer_bytes_max
+        if not self._selection.conflates or rest_bytes > limit // 2:
+            self._fanout.count_cut("slow")
+            self.end(f"too slow: more than {limit} bytes were waiting; read faster, ask for less, or resume later")
+            return
+        self._fanout.conflations += 1
+        for record in self._pending:
+            if record.journal_class == "md":
+                self._drop(record)
+        self._pending = rest
+        self._pending_bytes = rest_bytes
+
+    def _drop(self, record: Record) -> None:
+        _, first, _, count = self._dropped.get(record.partition, ("", record.sequence, 0, 0))
+        self._dropped[record.partition] = (record.session_id, first, record.sequence, count + 1)
+
+    def flush(self) -> None:
+        """Write what is pending, unless the writer is full."""
+        if self._is_paused or not self._is_open:
+            return
+        if self._pending:
+            records, self._pending = self._pending, []
+            self._pending_bytes = 0
+            self._write(records)
+        if self._dropped and not self._is_paused:
+            self._end_conflation()
+        if self._catch_up is not None and not self._is_paused:
+            self._read_journal(self._catch_up)
+
+    def _end_conflation(self) -> None:
+        dropped, self._dropped = self._dropped, {}
+        for partition, (session_id, first, last, count) in dropped.items():
+            self._write_private(
+                Gap(
+                    state=GapState.LOST,
+                    cause="this client was too slow: market data conflated",
+                    partition=partition,
+                    session_id=session_id,
+                    first_sequence=first,
+                    last_sequence=last,
+                    dropped=count,
+                )
+            )
+        self._write_state(
+            lambda kind, symbol: self._selection.wants(kind, symbol) and kind not in ("stream_status", "gateway_status")
+        )
+
+    def _read_journal(self, catch_up: CatchUp) -> None:
+        records = catch_up.read(CATCH_UP_RECORDS, self._selection.wants)
+        if records:
+            self._write(records)
+        for gap in catch_up.take_gaps():
+            self._write_private(gap)
+        if catch_up.is_done:
+            self._catch_up = None
+        else:
+            self._fanout.wake()
+
+    def _write(self, records: list[Record]) -> None:
+        self.events_sent += len(records)
+        self._writer.write_events(records)
+
+    def _write_private(self, gap: Gap) -> None:
+        publisher = self._fanout.publisher
+        self._writer.write_events([publisher.private_record(publisher.partition(gap.partition or "st"), gap)])
+
+    def _write_state(self, wanted: Callable[[str, str | None], bool], partitions: Container[str] | None = None) -> None:
+        publisher = self._fanout.publisher
+        records = [
+            publisher.private_record(partition, event)
+            for partition, event in self._fanout.state.events(wanted)
+            if partitions is None or partition.name in partitions
+        ]
+        if records:
+            self._write(records)

@@ -1,0 +1,97 @@
+"""CurrentState: what a client that comes late has to be told first: the last event of each topic, and the live books."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
+
+from gwcore.engine.publisher import Partition
+from gwcore.engine.subscription import Subscription
+from gwcore.model import (
+    KIND_OF_TYPE,
+    Event,
+    GatewayStatus,
+    MarketByPriceUpdate,
+    MarketStatus,
+    Origin,
+    ReferenceData,
+    StaleReason,
+    StatisticsUpdate,
+    StreamState,
+    StreamStatus,
+    TopOfBook,
+    UpdateType,
+)
+
+BOOK_KIND = KIND_OF_TYPE[MarketByPriceUpdate]
+
+#: Kinds of which the last event is the state, in the order a client is told them. Books come from the books themselves.
+STATE_TYPES: tuple[type[Event], ...] = (
+    GatewayStatus,
+    ReferenceData,
+    MarketStatus,
+    StreamStatus,
+    StatisticsUpdate,
+    TopOfBook,
+)
+
+
+class CurrentState:
+    """Last events by topic. Bounded by instruments x kinds; topics of delisted symbols go with `forget`."""
+
+    def __init__(self) -> None:
+        self._last: dict[type[Event], dict[object, tuple[Partition, Event]]] = {kind: {} for kind in STATE_TYPES}
+        self._books: dict[str, tuple[Partition, Subscription]] = {}
+
+    def note(self, event: Event, partition: Partition) -> None:
+        """An event was published."""
+        topics = self._last.get(type(event))
+        if topics is not None:
+            topics[_topic(event)] = (partition, event)
+
+    def note_books(self, books: Mapping[str, Subscription], partition: Partition) -> None:
+        """These books are kept in this partition."""
+        for symbol, subscription in books.items():
+            self._books[symbol] = (partition, subscription)
+
+    def forget(self, symbol: str) -> None:
+        """The symbol is gone."""
+        self._books.pop(symbol, None)
+        self._last[TopOfBook].pop(symbol, None)
+        self._last[StatisticsUpdate].pop(symbol, None)
+
+    def symbols(self) -> list[str]:
+        """All symbols there is reference data for, sorted."""
+        return sorted(str(symbol) for symbol in self._last[ReferenceData])
+
+    def events(self, wanted: Callable[[str, str | None], bool]) -> Iterator[tuple[Partition, Event]]:
+        """The state of every wanted (kind, symbol), each with the partition it belongs to."""
+        for event_type, topics in self._last.items():
+            kind = KIND_OF_TYPE[event_type]
+            for partition, event in list(topics.values()):
+                if wanted(kind, getattr(event, "symbol", None)):
+                    yield partition, event
+        for symbol, (partition, subscription) in list(self._books.items()):
+            if wanted(BOOK_KIND, symbol):
+                yield partition, _book_event(symbol, subscription)
+
+
+def _topic(event: Event) -> object:
+    if isinstance(event, StreamStatus):
+        return (event.channel, event.symbol)
+    if isinstance(event, GatewayStatus):
+        return event.component
+    return getattr(event, "symbol", None)
+
+
+def _book_event(symbol: str, subscription: Subscription) -> MarketByPriceUpdate:
+    if subscription.state is StreamState.LIVE and subscription.book is not None:
+        return msgspec.structs.replace(subscription.book.snapshot(), origin=Origin.GATEWAY)
+    return MarketByPriceUpdate(
+        symbol=symbol,
+        update_type=UpdateType.STALE,
+        reason=subscription.reason or StaleReason.NO_SNAPSHOT,
+        detail=subscription.detail,
+        origin=Origin.GATEWAY,
+    )

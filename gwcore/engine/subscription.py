@@ -1,0 +1,80 @@
+"""One subscription: a (channel, symbol) of one connection, its state and what it waits for."""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+
+from gwcore.book import OrderBook
+from gwcore.engine.trades import TradeTail
+from gwcore.model import Channel, MarketByPriceUpdate, StaleReason, StreamState
+from gwcore.venue import Topic
+
+#: Messages kept for one book while its snapshot is fetched; one more and the fetch is started over.
+BUFFER_MESSAGES_MAX = 2_000
+
+#: Channels whose subscription is only good once a snapshot came.
+NEEDS_SNAPSHOT = frozenset({Channel.BOOK, Channel.ORDERS})
+
+
+class Phase(Enum):
+    """Where a subscription stands between us and the venue; `StreamState` is what clients are told of it."""
+
+    OFF = "off"  # nothing asked, nothing planned
+    QUEUED = "queued"  # to be subscribed when the pace allows
+    SENT = "sent"  # subscribe sent, no answer yet
+    DATA = "data"  # accepted, no snapshot yet
+    ON = "on"  # accepted and fed
+    WAIT = "wait"  # backing off before the next try
+    LEAVE_QUEUED = "leave queued"  # to be unsubscribed when the pace allows
+    LEAVING = "leaving"  # unsubscribe sent, no answer yet
+
+
+class Subscription:
+    """State of one subscription. Changed by `SubscriptionSet` (phase) and `MarketDataMachine` (state, book)."""
+
+    __slots__ = (
+        "at_venue",
+        "book",
+        "buffer",
+        "confirmed",
+        "deadline_ns",
+        "detail",
+        "failures",
+        "had_both_sides",
+        "held",
+        "phase",
+        "quarantined",
+        "reason",
+        "resubscribes",
+        "since_ns",
+        "state",
+        "topic",
+        "trades",
+        "wanted",
+    )
+
+    def __init__(self, topic: Topic) -> None:
+        self.topic = topic
+        self.phase = Phase.OFF
+        self.state = StreamState.IDLE
+        self.since_ns = 0  # monotonic, of the last state change
+        self.reason: StaleReason | None = None  # why the state is not LIVE
+        self.detail: str | None = None
+        self.wanted = True  # False: leave, then forget
+        self.at_venue = False  # whether the venue may be feeding it: then leave before subscribing again
+        self.deadline_ns: int | None = None  # when the present phase has lasted too long
+        self.failures: deque[int] = deque(maxlen=64)  # monotonic times, for back-off and quarantine
+        self.resubscribes = 0
+        self.book: OrderBook | None = None
+        self.buffer: list[MarketByPriceUpdate] | None = None  # updates that wait for a fetched snapshot
+        self.had_both_sides = False  # the book once had bids and asks
+        self.confirmed: StaleReason | None = None  # a suspicion that a fresh snapshot proved to be the truth
+        self.quarantined = False  # put in quarantine and not live since
+        self.held = False  # the market is not trading: stale, and no healing
+        self.trades = TradeTail()
+
+    @property
+    def needs_snapshot(self) -> bool:
+        """Whether the subscription is only good once a snapshot came."""
+        return self.topic.channel in NEEDS_SNAPSHOT
