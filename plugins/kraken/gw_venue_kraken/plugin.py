@@ -1,0 +1,41 @@
+"""Registers the venue `kraken`. The entry point `gw.venues` names this module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gw_venue_kraken.settings import ENVIRONMENTS, KrakenSettings
+from gw_venue_kraken.symbols import KrakenSymbols
+from gw_venue_kraken.venue import KrakenStreams
+from gwcore.hookspecs import hookimpl
+from gwcore.venue import Support, VenueSpec
+
+SPEC = VenueSpec(
+    name="kraken",
+    # The version this was written for, on purpose not gwcore's current one: a newer core must be able to refuse it.
+    api_version=1,
+    settings=KrakenSettings,
+    environments=ENVIRONMENTS,
+    symbols=KrakenSymbols,
+    streams=KrakenStreams,
+    orders=None,
+    supports=frozenset(
+        {
+            Support.REFERENCE_DATA,
+            Support.MARKET_STATUS,
+            Support.TOP_OF_BOOK,
+            Support.MARKET_BY_PRICE,
+            Support.TRADE_SUMMARY,
+            Support.STATISTICS,
+            Support.TIME_SERIES,
+            Support.BOOK_CHECKSUM,
+        }
+    ),
+    summary="Kraken spot over WebSocket v2: instruments, status, checked L2 books, trades, tickers, candles.",
+)
+
+
+@hookimpl
+def gw_register_venues() -> Iterable[VenueSpec]:
+    """The one venue of this plugin."""
+    return [SPEC]

@@ -1,0 +1,74 @@
+"""Kraken spot's connections: limits, how books are kept, and a codec a connection (API sheet §1.1, §4.8, §5.1)."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from gw_venue_kraken.checksum import CHECKSUM_LEVELS, checksum, level_text
+from gw_venue_kraken.market_data import KrakenMarketData
+from gw_venue_kraken.settings import KrakenSettings
+from gwcore.book import BookRule, Continuity
+from gwcore.errors import Unsupported
+from gwcore.model import Channel, Instrument
+from gwcore.venue import Account, GroupLimits, Shard, VenueLimits
+
+#: Book depths of the v2 book channel (§4.8). One symbol at two depths needs two connections (rule 10): a frame does not say
+#: which depth it belongs to.
+DEPTHS = (10, 25, 100, 500, 1000)
+PUBLIC_GROUP = "public"
+PUBLIC_CHANNELS = frozenset(
+    {Channel.INSTRUMENT, Channel.STATUS, Channel.BOOK, Channel.TRADE, Channel.TICKER, Channel.OHLC}
+)
+#: An address that opens more than about this many in the window is banned for as long again (§1.1).
+CONNECTS, CONNECTS_WINDOW_S = 150, 600.0
+
+
+class KrakenStreams:
+    """The Streams of the venue contract."""
+
+    def __init__(self, settings: KrakenSettings) -> None:
+        self._settings = settings
+        self._limits = VenueLimits(
+            groups={
+                PUBLIC_GROUP: GroupLimits(
+                    channels=PUBLIC_CHANNELS,
+                    symbols_per_connection=settings.symbols_per_connection,
+                    topics_per_request=settings.topics_per_request,
+                    requests_per_s=settings.requests_per_s,
+                    connects=CONNECTS,
+                    connects_window_s=CONNECTS_WINDOW_S,
+                    silence_s=settings.silence_s,
+                )
+            },
+            depths=DEPTHS,
+        )
+
+    @property
+    def limits(self) -> VenueLimits:
+        """One group of connections: the public host."""
+        return self._limits
+
+    def book_rule(self, instrument: Instrument, depth: int) -> BookRule:
+        """Cut to depth, check the CRC of the best ten levels, no sequence numbers (§4.8, §5.1).
+
+        Raises Unsupported for a depth the venue does not have.
+        """
+        if depth not in DEPTHS:
+            raise Unsupported(f"Kraken has no books of depth {depth}: use one of {', '.join(map(str, DEPTHS))}")
+        return BookRule(
+            price_decimals=instrument.price_decimals,
+            quantity_decimals=instrument.quantity_decimals,
+            depth=depth,
+            level_text=level_text,
+            checksum=checksum,
+            checksum_levels=CHECKSUM_LEVELS,
+            continuity=Continuity.NONE,
+        )
+
+    def market_data(self, shard: Shard) -> KrakenMarketData:
+        """A codec for one new connection to the public host."""
+        return KrakenMarketData(self._settings, shard)
+
+    def account(self, account: Account) -> NoReturn:
+        """This version is market data only. Raises Unsupported."""
+        raise Unsupported(f"account {account.name!r}: this version of the Kraken plugin is market data only")
