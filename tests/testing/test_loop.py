@@ -107,6 +107,38 @@ def test_asyncio_works_as_ever() -> None:
         assert run(main, seed=seed) == "done"
 
 
+def cancel_order(litter: int) -> list[int]:
+    """In which order a task group, which keeps its tasks in a set, cancels them. `litter` moves them about in memory."""
+
+    async def main(loop: SimLoop) -> list[int]:
+        ended: list[int] = []
+
+        async def wait(number: int) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(number)
+
+        async def group_of_fifty() -> None:
+            kept = []
+            async with asyncio.TaskGroup() as group:
+                for number in range(50):
+                    kept.append([asyncio.Future() for _ in range(number * litter % 17)])  # noqa: PERF401
+                    group.create_task(wait(number))
+                await asyncio.sleep(1)
+                raise RuntimeError
+
+        with pytest.raises(ExceptionGroup):
+            await group_of_fifty()
+        return ended
+
+    return run(main, seed=3)
+
+
+def test_where_tasks_lie_in_memory_changes_nothing() -> None:
+    assert cancel_order(0) == cancel_order(7) == cancel_order(11)
+
+
 def test_deadlock_names_who_waits() -> None:
     async def wait_for_nothing() -> None:
         await asyncio.Event().wait()
