@@ -123,7 +123,7 @@ def cancel_order(litter: int) -> list[int]:
             kept = []
             async with asyncio.TaskGroup() as group:
                 for number in range(50):
-                    kept.append([asyncio.Future() for _ in range(number * litter % 17)])  # noqa: PERF401
+                    kept.append([asyncio.Future() for _ in range(number * litter % 17)])
                     group.create_task(wait(number))
                 await asyncio.sleep(1)
                 raise RuntimeError
