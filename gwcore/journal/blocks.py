@@ -1,0 +1,198 @@
+"""Reading a segment block by block, from any block on, without writing anything."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+from gwcore.errors import StorageError
+from gwcore.journal.format import (
+    BLOCK_HEADER_BYTES,
+    CRC_BYTES,
+    RECORD_EXTRA_BYTES,
+    RECORD_HEAD,
+    SEGMENT_HEADER_BYTES,
+    BlockHeader,
+    BlockMeta,
+    FormatError,
+    SegmentHeader,
+    StreamDefinition,
+    TopicDefinition,
+    decode_block_header,
+    decode_meta,
+    decode_segment_header,
+)
+from gwcore.journal.index import SegmentIndex, decode_index, empty_index
+from gwcore.journal.segment import index_name, segment_name
+from gwcore.model import Record, UpdateType
+from gwcore.ports import Storage
+
+#: How much of a file is read at once.
+READ_BYTES: Final = 1024 * 1024
+#: Largest block that is believed; a longer one means that its header is wrong.
+BLOCK_BYTES_LIMIT: Final = 256 * 1024 * 1024
+
+_new_record = tuple.__new__
+
+
+class BlockReader:
+    """A cursor over the blocks of one file. A block that is not wholly there (yet) ends it quietly: see `incomplete`."""
+
+    def __init__(self, storage: Storage, name: str, offset: int = SEGMENT_HEADER_BYTES) -> None:
+        self._storage = storage
+        self.name = name
+        self.offset = offset  # of the next block
+        self._buffer = b""
+        self._start = offset  # file offset of the buffer
+
+    def header(self) -> SegmentHeader:
+        """The segment's header. Raises FormatError."""
+        return decode_segment_header(self._storage.read(self.name, 0, SEGMENT_HEADER_BYTES))
+
+    def next(self) -> tuple[BlockHeader, memoryview] | None:
+        """The next block's header and all its bytes, None where no further whole block is. Raises FormatError."""
+        head = self._at(self.offset, BLOCK_HEADER_BYTES)
+        if head is None:
+            return None
+        try:
+            header = decode_block_header(head)
+        except FormatError as error:
+            raise FormatError(error.cause, self.offset) from None
+        if header.size > BLOCK_BYTES_LIMIT:
+            raise FormatError(f"a block of {header.size} bytes", self.offset)
+        data = self._at(self.offset, header.size)
+        if data is None:
+            return None
+        self.offset += header.size
+        return header, data
+
+    def incomplete(self) -> int:
+        """Bytes behind the last whole block."""
+        return max(0, self._storage.size(self.name) - self.offset)
+
+    def _at(self, offset: int, size: int) -> memoryview | None:
+        if not (self._start <= offset and offset + size <= self._start + len(self._buffer)):
+            self._buffer = self._storage.read(self.name, offset, max(size, READ_BYTES))
+            self._start = offset
+            if len(self._buffer) < size:
+                return None
+        begin = offset - self._start
+        return memoryview(self._buffer)[begin : begin + size]
+
+
+class TopicTable:
+    """Topic id -> routing fields of the records, as a segment's blocks define them."""
+
+    __slots__ = ("_rows", "_streams")
+
+    def __init__(self) -> None:
+        self._streams: list[StreamDefinition] = []
+        self._rows: list[tuple[str, str, str, str | None, str | None, UpdateType | None]] = []
+
+    def add(self, meta: BlockMeta) -> None:
+        """Take in what a block defines. Raises FormatError."""
+        self.extend(list(meta.streams), list(meta.topics))
+
+    def extend(self, streams: list[StreamDefinition], topics: list[TopicDefinition]) -> None:
+        """Take in definitions. Raises FormatError."""
+        self._streams.extend(streams)
+        for topic in topics:
+            if not 0 <= topic.stream < len(self._streams):
+                raise FormatError(f"topic of an unknown stream {topic.stream}")
+            stream = self._streams[topic.stream]
+            try:
+                update_type = None if topic.update_type is None else UpdateType(topic.update_type)
+            except ValueError:
+                raise FormatError(f"unknown update type {topic.update_type!r}") from None
+            row = (stream.partition, stream.session_id, topic.kind, topic.symbol, topic.account, update_type)
+            self._rows.append(row)
+
+    def decode(self, header: BlockHeader, data: memoryview) -> list[Record]:
+        """All records of a block, each checked against its CRC. Raises FormatError with the record's offset in it."""
+        rows, position = self._rows, header.first_position
+        offset, end = BLOCK_HEADER_BYTES + header.meta_bytes, header.size
+        body = bytes(data)
+        records: list[Record] = []
+        for _ in range(header.record_count):
+            if end - offset < RECORD_EXTRA_BYTES:
+                raise FormatError(f"record {position} is cut short", offset)
+            length, topic, sequence, published_ns = RECORD_HEAD.unpack_from(body, offset)
+            begin = offset + RECORD_HEAD.size
+            stop = begin + length
+            if stop + CRC_BYTES > end or topic >= len(rows):
+                raise FormatError(f"record {position} does not fit its block", offset)
+            if zlib.crc32(body[offset:stop], position & 0xFFFFFFFF) != int.from_bytes(
+                body[stop : stop + CRC_BYTES], "little"
+            ):
+                raise FormatError(f"record {position} has a wrong CRC", offset)
+            partition, session_id, kind, symbol, account, update_type = rows[topic]
+            fields = (
+                partition, session_id, sequence, kind, symbol, account, update_type, published_ns, body[begin:stop],
+                position,
+            )  # fmt: skip
+            records.append(_new_record(Record, fields))
+            offset = stop + CRC_BYTES
+            position += 1
+        if offset != end:
+            raise FormatError("bytes behind the last record of a block", offset)
+        return records
+
+
+def block_meta(header: BlockHeader, data: memoryview) -> BlockMeta:
+    """The meta of a block. Raises FormatError."""
+    return decode_meta(data[BLOCK_HEADER_BYTES : BLOCK_HEADER_BYTES + header.meta_bytes])
+
+
+def read_records(
+    storage: Storage, journal_class: str, index: SegmentIndex, offset: int, end: int | None = None
+) -> Iterator[list[Record]]:
+    """The records from the block at `offset` on, a block at a time, up to `end` or the last whole block.
+
+    Raises StorageError that names file and offset for damage, FileNotFoundError where retention took the file.
+    """
+    name = segment_name(journal_class, index.first_position)
+    reader, table = BlockReader(storage, name, offset), TopicTable()
+    try:
+        table.extend(index.streams, index.topics)
+        while end is None or reader.offset < end:
+            start = reader.offset
+            block = reader.next()
+            if block is None:
+                return
+            yield _decode_at(table, *block, start)
+    except FormatError as error:
+        raise damaged(name, error) from error
+
+
+def _decode_at(table: TopicTable, header: BlockHeader, data: memoryview, start: int) -> list[Record]:
+    try:
+        return table.decode(header, data)
+    except FormatError as error:
+        raise FormatError(error.cause, start + error.offset) from None
+
+
+def load_index(storage: Storage, journal_class: str, first_position: int) -> SegmentIndex:
+    """The index of a segment: the stored one, else made from the blocks. Raises StorageError, FileNotFoundError."""
+    try:
+        stored = decode_index(storage.read(index_name(journal_class, first_position)))
+    except FileNotFoundError:
+        stored = None
+    if stored is not None and stored.first_position == first_position:
+        return stored
+    name = segment_name(journal_class, first_position)
+    reader, index = BlockReader(storage, name), empty_index(first_position)
+    try:
+        while True:
+            start = reader.offset
+            block = reader.next()
+            if block is None:
+                return index
+            index.add(start, block[0], block_meta(*block))
+    except FormatError as error:
+        raise damaged(name, error) from error
+
+
+def damaged(name: str, error: FormatError) -> StorageError:
+    """The error for bytes that can't be trusted."""
+    return StorageError(f"{name} is damaged at offset {error.offset}: {error.cause}")

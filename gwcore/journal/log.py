@@ -1,0 +1,236 @@
+"""The journal: one durable, ordered log per class (`md`, `ex`, `st`) of everything the gateway says.
+
+It takes the storage of the state directory; its files are below `journal/`. `append` and readers belong to the loop's
+thread, `commit` may run on another. It must not decide what an event means.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from itertools import pairwise
+
+from gwcore.errors import StorageError
+from gwcore.journal.blocks import load_index, read_records
+from gwcore.journal.cursors import CursorStore
+from gwcore.journal.format import CLASSES
+from gwcore.journal.index import SegmentIndex
+from gwcore.journal.lane import Lane, LaneSettings
+from gwcore.journal.reader import JournalReader
+from gwcore.journal.recovery import ClassRecovery, recover
+from gwcore.journal.retention import ClosedSegment, RetentionLimits, expired_segments
+from gwcore.journal.segment import index_name, segment_name
+from gwcore.model import Record, partition_class
+from gwcore.ports import Clock, Storage
+from gwcore.settings import JournalSettings
+
+#: Indexes of closed segments kept in memory.
+_INDEXES_MAX = 64
+
+
+class Journal:
+    """Opens, and where a stop was not in good order repairs, all classes.
+
+    Raises StorageError, naming file and offset, where promised records are damaged or missing.
+    """
+
+    def __init__(self, storage: Storage, clock: Clock, settings: JournalSettings) -> None:
+        self.settings = settings
+        self._storage = storage
+        self._clock = clock
+        self._cursors = CursorStore(storage)
+        self._lanes: dict[str, Lane] = {}
+        self._lane_of: dict[str, Lane] = {}  # by partition
+        self._indexes: dict[tuple[str, int], SegmentIndex] = {}
+        self._commit_lock = threading.Lock()
+        self._limits: Mapping[str, RetentionLimits] = {
+            "md": RetentionLimits(settings.md_bytes_max, settings.md_age_max_s),
+            "st": RetentionLimits(settings.st_bytes_max, settings.st_age_max_s),
+            "ex": RetentionLimits(),  # kept until the operator archives it
+        }
+        recovery: dict[str, ClassRecovery] = {}
+        for journal_class in CLASSES:
+            bounds = self._cursors.bounds(journal_class)
+            recovered = recovery[journal_class] = recover(storage, journal_class, bounds[1] if bounds else 0)
+            # The reserve is kept for execution records.
+            reserve_bytes = 0 if journal_class == "ex" else settings.reserve_bytes
+            lane_settings = LaneSettings(settings.segment_bytes, settings.memory_records, reserve_bytes)
+            self._lanes[journal_class] = Lane(storage, clock, recovered, lane_settings)
+        self.recovery: Mapping[str, ClassRecovery] = recovery
+
+    @property
+    def failed(self) -> str:
+        """Why records are not being made durable at present; empty: all is well."""
+        return "; ".join(lane.failed for lane in self._lanes.values() if lane.failed)
+
+    @property
+    def dropped_records(self) -> int:
+        """Records not journalled since start, because too much waited for a disk that failed or was too slow."""
+        return sum(lane.dropped_records for lane in self._lanes.values())
+
+    def append(self, record: Record) -> int:
+        """Take a record of any class; its position, at least 1. 0: it was dropped (see `dropped_records`)."""
+        lane = self._lane_of.get(record.partition)
+        if lane is None:
+            lane = self._find_lane(record.partition)
+        return lane.append(record)
+
+    def last_position(self, journal_class: str) -> int:
+        """Position of the newest record of a class; 0 where there is none."""
+        return self._lanes[journal_class].last_position
+
+    def synced_position(self, journal_class: str) -> int:
+        """Position up to which a class is durable."""
+        return self._lanes[journal_class].synced_position
+
+    def first_position(self, journal_class: str) -> int:
+        """Position of the oldest record kept."""
+        lane = self._lanes[journal_class]
+        return lane.segments[0] if lane.segments else lane.tail.first_position
+
+    def pending_bytes(self, journal_class: str) -> int:
+        """Bytes of a class that wait for a commit."""
+        return self._lanes[journal_class].pending_bytes
+
+    def synced_bytes(self, journal_class: str) -> int:
+        """Bytes of records of a class made durable since start."""
+        return self._lanes[journal_class].synced_bytes
+
+    def is_synced(self) -> bool:
+        """Whether all that was appended is durable."""
+        return all(lane.synced_position == lane.last_position for lane in self._lanes.values())
+
+    def commit(self) -> None:
+        """Make all that was appended durable; may run on another thread than `append`.
+
+        Every class is tried. Raises StorageError for the first that failed: its records are kept in memory (bounded) for
+        the next commit, and `failed` says why.
+        """
+        error: StorageError | None = None
+        with self._commit_lock:
+            for lane in self._lanes.values():
+                try:
+                    lane.commit()
+                    if lane.rolled:
+                        lane.rolled = False
+                        self._retain(lane)
+                except StorageError as found:
+                    error = error or found
+        if error is not None:
+            raise error
+
+    def reader(self, journal_class: str, after: int) -> JournalReader:
+        """A reader of one class that goes on behind position `after` (0: from the oldest record kept)."""
+        lane = self._lanes[journal_class]
+        if after > lane.last_position:
+            raise StorageError(
+                f"journal class {journal_class} ends at position {lane.last_position}, before {after}: a cursor of another "
+                f"journal?"
+            )
+        if after == 0:
+            after = self.first_position(journal_class) - 1
+        return JournalReader(self._storage, lane, after, lambda first: self._index(lane, first))
+
+    def position_of(self, session_id: str, sequence: int) -> int | None:
+        """Where the record with this id stands, None where the journal does not hold it. Raises StorageError for damage."""
+        for lane in self._lanes.values():
+            position = self._find_in_tail(lane, session_id, sequence) or self._find_on_disk(lane, session_id, sequence)
+            if position:
+                return position
+        return None
+
+    def position_at(self, journal_class: str, time_ns: int) -> int:
+        """First position of a class published at `time_ns` or later; one behind the last synced where there is none."""
+        lane = self._lanes[journal_class]
+        for first in lane.segments:
+            index = self._index(lane, first)
+            for stretch in index.stretches:
+                if stretch.highest_ns < time_ns:
+                    continue
+                for records in read_records(self._storage, journal_class, index, stretch.offset, stretch.end):
+                    for record in records:
+                        if record.published_ns >= time_ns:
+                            return record.position
+        return lane.synced_position + 1
+
+    def close(self) -> None:
+        """Commit, mark each class as closed in good order, close the files. Raises StorageError of the commit."""
+        try:
+            self.commit()
+        finally:
+            for lane in self._lanes.values():
+                lane.close()
+
+    def _find_lane(self, partition: str) -> Lane:
+        lane = self._lanes.get(partition_class(partition))
+        if lane is None:
+            raise StorageError(f"partition {partition!r} belongs to no journal class")
+        self._lane_of[partition] = lane
+        return lane
+
+    def _index(self, lane: Lane, first_position: int) -> SegmentIndex:
+        live = lane.live_index
+        if live is not None and live.first_position == first_position:
+            return live
+        key = (lane.journal_class, first_position)
+        index = self._indexes.get(key)
+        if index is None:
+            index = load_index(self._storage, lane.journal_class, first_position)
+            while len(self._indexes) >= _INDEXES_MAX:
+                del self._indexes[next(iter(self._indexes))]
+            self._indexes[key] = index
+        return index
+
+    def _find_in_tail(self, lane: Lane, session_id: str, sequence: int) -> int | None:
+        tail = lane.tail
+        for number, record in enumerate(tail.records):
+            if record.sequence == sequence and record.session_id == session_id:
+                return tail.first_position + number
+        return None
+
+    def _find_on_disk(self, lane: Lane, session_id: str, sequence: int) -> int | None:
+        for first in reversed(lane.segments):
+            index = self._index(lane, first)
+            for stream in index.streams_of(session_id):
+                if sequence < index.streams[stream].first_sequence:
+                    continue
+                for stretch in index.stretches:
+                    if stretch.last_sequences.get(stream, 0) < sequence:
+                        continue
+                    for records in read_records(self._storage, lane.journal_class, index, stretch.offset, stretch.end):
+                        for record in records:
+                            if record.sequence == sequence and record.session_id == session_id:
+                                return record.position
+                    break
+        return None
+
+    def _retain(self, lane: Lane) -> None:
+        """Remove what the limits allow. The segment being written is synced by now and stays."""
+        closed = self._closed_segments(lane)
+        floor = None
+        if lane.journal_class == "ex":
+            bounds = self._cursors.bounds("ex")
+            floor = bounds[0] if bounds else None
+        count = expired_segments(
+            closed,
+            self._limits[lane.journal_class],
+            lambda segment: self._newest_ns(lane, segment.first_position),
+            self._clock.now_ns(),
+            floor,
+        )
+        # Readers are told first: from now on they find the gap, and not a missing file.
+        lane.drop_segments(count)
+        for segment in closed[:count]:
+            self._storage.remove(segment_name(lane.journal_class, segment.first_position))
+            self._storage.remove(index_name(lane.journal_class, segment.first_position))
+
+    def _closed_segments(self, lane: Lane) -> list[ClosedSegment]:
+        name, segments = lane.journal_class, lane.segments
+        return [
+            ClosedSegment(first, following - 1, self._storage.size(segment_name(name, first)))
+            for first, following in pairwise(segments)
+        ]
+
+    def _newest_ns(self, lane: Lane, first_position: int) -> int:
+        index = load_index(self._storage, lane.journal_class, first_position)
+        return max((stretch.highest_ns for stretch in index.stretches), default=0)
