@@ -59,9 +59,9 @@ def redact(text: str) -> str:
     return _LONG.sub(_mask_mixed, text)
 
 
-def has_password(url: str) -> bool:
-    """Whether a URL carries a password."""
-    return re.match(r"[a-z][a-z0-9+.-]*://[^\s/@]*:[^\s/@]+@", url, re.I) is not None
+def has_userinfo(text: str) -> bool:
+    """Whether a URL in the text carries a user, password or token before its host."""
+    return re.search(r"://[^\s/?#,]*@", text) is not None
 
 
 def _mask_mixed(match: re.Match[str]) -> str:

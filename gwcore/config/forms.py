@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from gwcore.redaction import has_password, redact
+from gwcore.redaction import has_userinfo, redact
 from gwcore.secrets import REFERENCE_CURE
 from gwcore.suggest import did_you_mean
 
@@ -96,8 +96,8 @@ def _from_text(text: str, form: Any) -> object:
 def _refuse_odd(value: object) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise FormError(f"expected a number, found {value}")
-    if isinstance(value, str) and has_password(value):
-        raise FormError("a URL with a password in it holds a secret", f"leave it out; {REFERENCE_CURE}")
+    if isinstance(value, str) and has_userinfo(value):
+        raise FormError("a URL may not carry a user, password or token", f"use the settings for them; {REFERENCE_CURE}")
     if isinstance(value, list | tuple):
         for item in value:
             _refuse_odd(item)

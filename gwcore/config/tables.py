@@ -48,8 +48,8 @@ def fill_table(kind: type[S], table: KeyPath, given: Mapping[KeyPath, Setting], 
     try:
         return FilledTable(kind(**values), frozenset(bad), origins)
     except (TypeError, ValueError) as error:  # a check of the plugin's own, in __post_init__
-        first = next(iter(origins.values()), "")
-        faults.add(f"[{'.'.join(table)}]: {error}", place=first)
+        named = [origin for key, origin in origins.items() if key in str(error)] or [*origins.values(), "default"]
+        faults.add(f"[{'.'.join(table)}]: {error}", place=named[0])
         return FilledTable(kind(), frozenset(fields), origins)
 
 

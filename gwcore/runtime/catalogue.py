@@ -1,0 +1,95 @@
+"""Every metric there is: name, kind, labels, help. Nothing else may be exported; the documentation is checked against it.
+
+Names are `gw_<noun>_<unit>`, counters end in `_total`, units are seconds and bytes. Labels are bounded: symbols only where a
+gauge per book is the point, never ids of orders or clients.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+MetricKind: TypeAlias = Literal["counter", "gauge", "histogram"]
+
+
+class Metric(NamedTuple):
+    """One metric as it is declared."""
+
+    name: str
+    kind: MetricKind
+    labels: tuple[str, ...]
+    help: str
+
+
+_METRICS = (
+    # The process
+    Metric("gw_build_info", "gauge", ("version", "python", "venue", "environment", "source"), "What runs; always 1."),
+    Metric("gw_start_time_seconds", "gauge", (), "When the process started, seconds since the epoch."),
+    Metric("gw_ready", "gauge", (), "1 when all that was asked for is up."),
+    Metric("gw_loop_lag_seconds", "gauge", (), "How late the event loop was at the last look."),
+    Metric("gw_loop_lag_max_seconds", "gauge", (), "How late the event loop was at worst since the last scrape."),
+    Metric("gw_metrics_errors_total", "counter", (), "Metrics that could not be collected at a scrape."),
+    Metric("gw_log_suppressed_total", "counter", (), "Log messages left out because they repeat."),
+    # Connections to the venue
+    Metric("gw_connection_up", "gauge", ("connection",), "1 while this connection to the venue is open."),
+    Metric("gw_reconnects_total", "counter", ("connection", "cause"), "Connections lost, by cause."),
+    Metric("gw_connect_attempts_total", "counter", ("connection",), "Attempts to connect."),
+    Metric("gw_frames_total", "counter", ("connection",), "Frames received."),
+    Metric("gw_frame_bytes_total", "counter", ("connection",), "Bytes received in frames."),
+    Metric("gw_requests_total", "counter", ("connection",), "Frames sent to the venue."),
+    Metric("gw_throttled_total", "counter", ("connection",), "Times the venue said that we send too much."),
+    Metric("gw_round_trip_seconds", "gauge", ("connection",), "Last ping to pong."),
+    # Frames and messages
+    Metric("gw_messages_total", "counter", ("channel",), "Messages decoded."),
+    Metric("gw_decode_errors_total", "counter", ("connection",), "Frames that did not say what they should."),
+    Metric(
+        "gw_unknown_frames_total", "counter", ("connection",), "Well-formed frames that this version does not know."
+    ),
+    # Subscriptions and books
+    Metric("gw_feed_state", "gauge", ("channel", "state"), "Subscriptions in each state."),
+    Metric("gw_feed_age_seconds", "gauge", ("channel", "symbol"), "Time since the last data of this subscription."),
+    Metric("gw_book_stale_total", "counter", ("reason",), "Books declared stale, by reason."),
+    Metric("gw_book_resync_total", "counter", ("reason",), "Books subscribed again, by reason."),
+    Metric("gw_book_checksums_total", "counter", (), "Checksums compared and found right."),
+    Metric("gw_subscribe_refused_total", "counter", ("channel",), "Subscriptions refused by the venue."),
+    Metric("gw_trade_duplicates_total", "counter", (), "Trades left out because they came before."),
+    Metric("gw_gaps_total", "counter", ("cause",), "Gaps published, by cause."),
+    # Events
+    Metric("gw_events_total", "counter", ("kind",), "Events published."),
+    Metric("gw_event_bytes_total", "counter", (), "Bytes of published events."),
+    Metric(
+        "gw_latency_seconds", "histogram", ("stage",), "Time an event takes: venue to receipt, receipt to publication."
+    ),
+    # Journal
+    Metric("gw_journal_records_total", "counter", ("journal",), "Records appended."),
+    Metric("gw_journal_bytes_total", "counter", ("journal",), "Bytes appended."),
+    Metric("gw_journal_position", "gauge", ("journal",), "Position of the last record."),
+    Metric("gw_journal_synced_position", "gauge", ("journal",), "Position up to which all is on disk."),
+    Metric("gw_journal_syncs_total", "counter", (), "Group commits."),
+    Metric("gw_journal_sync_seconds", "histogram", (), "Time of a group commit."),
+    Metric("gw_journal_errors_total", "counter", (), "Writes or syncs that failed."),
+    Metric("gw_journal_stored_bytes", "gauge", ("journal",), "Bytes on disk."),
+    Metric("gw_journal_free_bytes", "gauge", (), "Space left on the journal's volume."),
+    Metric("gw_journal_dropped_total", "counter", ("journal",), "Records that could not be journalled."),
+    # Sinks
+    Metric("gw_sink_up", "gauge", ("sink",), "1 while the sink is connected."),
+    Metric("gw_sink_position", "gauge", ("sink", "journal"), "Position up to which the sink says all is durable."),
+    Metric("gw_sink_backlog_events", "gauge", ("sink", "journal"), "Journalled records the sink has not taken."),
+    Metric("gw_sink_backlog_seconds", "gauge", ("sink", "journal"), "Age of the oldest of them."),
+    Metric("gw_sink_events_total", "counter", ("sink",), "Records given to the sink."),
+    Metric("gw_sink_reconnects_total", "counter", ("sink", "cause"), "Times the sink was connected again, by cause."),
+    Metric("gw_sink_gaps_total", "counter", ("sink",), "Records that retention removed before the sink took them."),
+    Metric("gw_sink_ack_meaning_info", "gauge", ("sink", "meaning"), "What an acknowledgement is worth; always 1."),
+    # Clients
+    Metric("gw_client_connections", "gauge", ("transport",), "Clients connected."),
+    Metric("gw_client_connects_total", "counter", ("transport",), "Clients that came."),
+    Metric("gw_client_refused_total", "counter", ("transport", "reason"), "Clients not let in."),
+    Metric("gw_client_cut_total", "counter", ("reason",), "Clients cut, by reason."),
+    Metric("gw_client_conflations_total", "counter", (), "Times a slow client was given snapshots instead of updates."),
+    Metric("gw_client_queue_bytes", "gauge", (), "Bytes buffered for all clients."),
+    Metric("gw_client_queue_max_bytes", "gauge", (), "Bytes buffered for the client that lags most."),
+    Metric("gw_client_events_total", "counter", (), "Events written to clients."),
+    Metric("gw_client_requests_total", "counter", ("request",), "Requests of clients."),
+)
+
+#: name -> declaration.
+CATALOGUE: Final[dict[str, Metric]] = {metric.name: metric for metric in _METRICS}
