@@ -30,6 +30,10 @@ _HEARTBEAT = b'{"channel":"heartbeat"}'
 #: All that decoding a frame can raise: its own errors, ValueError (UTF-8, numbers, times), too deep or too large values.
 _MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
 _WHAT_LENGTH_MAX = 80
+_INCREMENTAL = UpdateType.INCREMENTAL
+#: Quotes in an update with a timestamp and nothing but what the sheet names: eight keys, four texts; and two keys a level.
+_QUOTES = 24
+_QUOTES_A_LEVEL = 4
 
 
 class KrakenMarketData:
@@ -129,41 +133,61 @@ class KrakenMarketData:
 
     def _read_book(self, frame: Frame) -> Sequence[MarketDataMessage]:
         message = book_of(frame)
-        if message.type != "update":
-            return self._book_snapshot(message.data, message.type)
-        return [
-            MarketByPriceUpdate(
-                symbol=row.symbol,
-                update_type=UpdateType.INCREMENTAL,
-                bids=_levels(row.bids) if row.bids else (),
-                asks=_levels(row.asks) if row.asks else (),
-                checksum=row.checksum,
-                venue_time_ns=self._times.read(row.timestamp) if row.timestamp is not None else None,
+        rows = message.data
+        if message.type != "update" or len(rows) != 1:
+            return self._read_books(rows, message.type)
+        row = rows[0]
+        bids, asks, stamp = row.bids, row.asks, row.timestamp
+        if stamp is None or frame.count(b'"') != _QUOTES + _QUOTES_A_LEVEL * (len(bids) + len(asks)):
+            return self._read_books(rows, message.type)
+        # As many quotes as keys and names need: no number was a JSON string, so each is digits, a point and an exponent at most.
+        levels_of = _plain_levels
+        try:
+            return (
+                MarketByPriceUpdate(
+                    symbol=row.symbol,
+                    update_type=_INCREMENTAL,
+                    bids=levels_of(bids) if bids else (),
+                    asks=levels_of(asks) if asks else (),
+                    checksum=row.checksum,
+                    venue_time_ns=self._times.read(stamp),
+                ),
             )
-            for row in message.data
-        ]
+        except TypeError:  # an integer among the numbers
+            return self._read_books(rows, message.type)
 
-    def _book_snapshot(self, rows: list[BookRow], kind: str) -> Sequence[MarketDataMessage]:
+    def _read_books(self, rows: list[BookRow], kind: str) -> Sequence[MarketDataMessage]:
+        """Book frames of any kind, each number checked on its own."""
         update_type = UPDATE_TYPES.get(kind)
         if update_type is None:
             return [unknown_type("book", kind)]
-        result = []
-        for row in rows:
-            instrument = self._catalogue.instruments.get(row.symbol)
-            result.append(
-                MarketByPriceUpdate(
-                    symbol=row.symbol,
-                    update_type=update_type,
-                    bids=_levels(row.bids),
-                    asks=_levels(row.asks),
-                    checksum=row.checksum,
-                    depth=self._depths.get(row.symbol),
-                    price_decimals=instrument.price_decimals if instrument is not None else None,
-                    quantity_decimals=instrument.quantity_decimals if instrument is not None else None,
-                    venue_time_ns=self._times.read(row.timestamp) if row.timestamp is not None else None,
-                )
-            )
-        return result
+        return [self._book(row, update_type) for row in rows]
+
+    def _book(self, row: BookRow, update_type: UpdateType) -> MarketByPriceUpdate:
+        is_snapshot = update_type is UpdateType.SNAPSHOT
+        instrument = self._catalogue.instruments.get(row.symbol) if is_snapshot else None
+        return MarketByPriceUpdate(
+            symbol=row.symbol,
+            update_type=update_type,
+            bids=_levels(row.bids),
+            asks=_levels(row.asks),
+            checksum=row.checksum,
+            depth=self._depths.get(row.symbol) if is_snapshot else None,
+            price_decimals=instrument.price_decimals if instrument is not None else None,
+            quantity_decimals=instrument.quantity_decimals if instrument is not None else None,
+            venue_time_ns=self._times.read(row.timestamp) if row.timestamp is not None else None,
+        )
+
+
+def _plain_levels(rows: list[Level]) -> tuple[PriceLevel, ...]:
+    """Levels whose numbers are known to be JSON numbers. Raises TypeError where one is an integer."""
+    levels = []
+    digits = ""
+    for row in rows:
+        price, quantity = row.price, row.qty
+        digits += price + quantity  # type: ignore[operator]
+        levels.append(PriceLevel(price, quantity))  # type: ignore[arg-type]
+    return _levels(rows) if "e" in digits or "E" in digits else tuple(levels)
 
 
 def _levels(rows: list[Level]) -> tuple[PriceLevel, ...]:

@@ -40,9 +40,10 @@ class TimeReader:
 
     def read(self, text: str) -> int:
         """Nanoseconds since the epoch. Raises ValueError for anything that is no RFC 3339 time."""
-        fraction = text[20:26]
-        if text[:20] == self._prefix and len(text) == 27 and text[26] == "Z" and fraction.isdecimal():
-            return self._second_ns + int(fraction) * 1000
+        if text[:20] == self._prefix and text[26:] == "Z":
+            fraction = text[20:26]
+            if fraction.isdecimal():
+                return self._second_ns + int(fraction) * 1000
         value = time_ns(text)
         if text[19:20] == "." and text[-1:] == "Z":
             self._prefix = text[:20]
