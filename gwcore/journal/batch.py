@@ -1,49 +1,51 @@
-"""Records on their way to one block of a segment: filled on the loop's thread, written on another."""
+"""Records on their way to one block of a segment."""
 
 from __future__ import annotations
 
-from gwcore.journal.format import FLAG_END, BlockMeta, StreamDefinition, TopicDefinition, encode_block
+from gwcore.journal.format import (
+    FLAG_END,
+    ROW_BYTES,
+    BlockHeader,
+    BlockMeta,
+    Row,
+    StreamDefinition,
+    TopicDefinition,
+    encode_block,
+)
 
 
 class Batch:
-    """What becomes one block. Appending and taking it away are serialised by the lane's lock; it does no I/O."""
+    """What becomes one block. It does no I/O."""
 
-    __slots__ = ("chunks", "first_position", "last", "size", "starts_segment", "streams", "times", "topics")
+    __slots__ = ("first_position", "payload_bytes", "rows", "starts_segment", "streams", "topics")
 
     def __init__(self, first_position: int, *, starts_segment: bool) -> None:
         self.first_position = first_position
         self.starts_segment = starts_segment
-        self.chunks: list[bytes] = []  # two for each record: head and payload, CRC
-        self.times: list[int] = []  # published_ns of each record
-        self.streams: list[StreamDefinition] = []
+        self.rows: list[Row] = []
+        self.payload_bytes = 0
+        self.streams: list[StreamDefinition] = []  # named for the first time in the segment
         self.topics: list[TopicDefinition] = []
-        self.last: dict[int, int] = {}  # stream -> last sequence
-        self.size = 0
 
     @property
     def last_position(self) -> int:
         """Position of the last record; one less than the first where there is none."""
-        return self.first_position + len(self.times) - 1
+        return self.first_position + len(self.rows) - 1
 
-    def meta(self) -> BlockMeta:
-        """What the block says about itself."""
-        return BlockMeta(
-            tuple(self.streams),
-            tuple(self.topics),
-            tuple(self.last.items()),
-            min(self.times),
-            max(self.times),
-        )
+    @property
+    def size(self) -> int:
+        """Bytes of the records: columns and payloads."""
+        return self.payload_bytes + ROW_BYTES * len(self.rows)
 
-    def encode(self, previous_chain: bytes, synced_bytes: int) -> tuple[bytes, bytes, BlockMeta]:
-        """The block's bytes, its chain hash, and its meta."""
-        meta = self.meta()
-        block, chain = encode_block(
-            previous_chain, meta, b"".join(self.chunks), len(self.times), self.first_position, synced_bytes
-        )
-        return block, chain, meta
+    def encode(self, previous_chain: bytes, synced_bytes: int) -> tuple[bytes, BlockHeader, BlockMeta]:
+        """The block's bytes, its header, and its meta. Raises struct.error for a number out of range."""
+        _, streams, sequences, times, _ = zip(*self.rows, strict=True)
+        last = dict(zip(streams, sequences, strict=True))  # the last of each stream stays
+        meta = BlockMeta(tuple(self.streams), tuple(self.topics), tuple(last.items()), min(times), max(times))
+        block, header = encode_block(previous_chain, meta, self.rows, self.first_position, synced_bytes)
+        return block, header, meta
 
 
-def encode_end(previous_chain: bytes, first_position: int, synced_bytes: int) -> tuple[bytes, bytes]:
+def encode_end(previous_chain: bytes, first_position: int, synced_bytes: int) -> tuple[bytes, BlockHeader]:
     """The empty block that ends a class in good order."""
-    return encode_block(previous_chain, BlockMeta(), b"", 0, first_position, synced_bytes, FLAG_END)
+    return encode_block(previous_chain, BlockMeta(), (), first_position, synced_bytes, FLAG_END)

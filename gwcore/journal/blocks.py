@@ -9,9 +9,6 @@ from typing import Final
 from gwcore.errors import StorageError
 from gwcore.journal.format import (
     BLOCK_HEADER_BYTES,
-    CRC_BYTES,
-    RECORD_EXTRA_BYTES,
-    RECORD_HEAD,
     SEGMENT_HEADER_BYTES,
     BlockHeader,
     BlockMeta,
@@ -19,7 +16,9 @@ from gwcore.journal.format import (
     SegmentHeader,
     StreamDefinition,
     TopicDefinition,
+    check_body,
     decode_block_header,
+    decode_columns,
     decode_meta,
     decode_segment_header,
 )
@@ -110,31 +109,24 @@ class TopicTable:
 
     def decode(self, header: BlockHeader, data: memoryview) -> list[Record]:
         """All records of a block, each checked against its CRC. Raises FormatError with the record's offset in it."""
-        rows, position = self._rows, header.first_position
-        offset, end = BLOCK_HEADER_BYTES + header.meta_bytes, header.size
-        body = bytes(data)
+        check_body(header, data)
+        rows, body, position, offset = self._rows, bytes(data), header.first_position, header.payload_offset
+        crc32, known = zlib.crc32, len(self._rows)
         records: list[Record] = []
-        for _ in range(header.record_count):
-            if end - offset < RECORD_EXTRA_BYTES:
-                raise FormatError(f"record {position} is cut short", offset)
-            length, topic, sequence, published_ns = RECORD_HEAD.unpack_from(body, offset)
-            begin = offset + RECORD_HEAD.size
-            stop = begin + length
-            if stop + CRC_BYTES > end or topic >= len(rows):
+        for length, crc, topic, sequence, published_ns in decode_columns(header, data):
+            payload = body[offset : offset + length]
+            if topic >= known or len(payload) != length:
                 raise FormatError(f"record {position} does not fit its block", offset)
-            if zlib.crc32(body[offset:stop], position & 0xFFFFFFFF) != int.from_bytes(
-                body[stop : stop + CRC_BYTES], "little"
-            ):
+            if crc32(payload, position) != crc:
                 raise FormatError(f"record {position} has a wrong CRC", offset)
             partition, session_id, kind, symbol, account, update_type = rows[topic]
             fields = (
-                partition, session_id, sequence, kind, symbol, account, update_type, published_ns, body[begin:stop],
-                position,
+                partition, session_id, sequence, kind, symbol, account, update_type, published_ns, payload, position,
             )  # fmt: skip
             records.append(_new_record(Record, fields))
-            offset = stop + CRC_BYTES
+            offset += length
             position += 1
-        if offset != end:
+        if offset != header.size:
             raise FormatError("bytes behind the last record of a block", offset)
         return records
 

@@ -6,17 +6,20 @@ All integers are little endian. A class (`md`, `ex`, `st`) is a chain of segment
       magic 8 · version u16 · reserved u16 · class 4 (padded with zeros) · created_ns u64 · first_position u64 ·
       previous segment's first_position u64 · its size in bytes u64 · its last chain hash 32 · CRC32 of all that u32
     block     what one commit wrote (at most about 1 MiB; a longer commit is several blocks)
-      magic 4 · flags u32 · meta_bytes u32 · records_bytes u32 · count u32 · first_position u64 · synced_bytes u64 ·
-      chain 32 · CRC32 of all that u32 · meta · records
+      magic 4 · flags u32 · meta_bytes u32 · count u32 · payload_bytes u32 · body_crc u32 · first_position u64 ·
+      synced_bytes u64 · chain 32 · CRC32 of all that u32 · meta · columns · payloads
     meta      msgpack arrays, see `BlockMeta`: streams and topics named for the first time in this segment, the last
               sequence of each stream in this block, lowest and highest `published_ns`
-    record    payload length u32 · topic u32 · sequence u64 · published_ns i64 · payload · CRC32 u32
+    columns   for the block's records, one array after the other: payload length u32, payload CRC32 u32, topic u32,
+              sequence u64, published_ns i64 (28 bytes a record)
+    payloads  the encoded envelopes, unchanged, one after the other
 
+A record is thus its row of the columns and its payload; `body_crc` covers meta and columns. The CRC of a payload starts
+from the record's position, so a payload in the wrong place is noticed and a bad one is named within its block.
 `chain` is SHA-256 of the chain hash before (of the segment's header for the first block), the block's header up to
-`chain`, meta and records: nothing can be changed, removed or put in without breaking every hash after it. The CRC of a
-record covers all of it before the CRC and starts from the record's position, so a record in the wrong place is noticed
-and a bad one is named within its block. `synced_bytes` is how much of the file was durable when the block was written:
-a whole block behind a broken one thereby says whether the broken one had ever been promised (see `recovery`).
+`chain`, meta, columns and payloads: nothing can be changed, removed or put in without breaking every hash after it.
+`synced_bytes` is how much of the file was durable when the block was written: a whole block behind a broken one thereby
+says whether the broken one had ever been promised (see `recovery`).
 The magics hold a byte that UTF-8 never contains, so no JSON payload looks like a block.
 """
 
@@ -25,7 +28,8 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -41,16 +45,19 @@ BLOCK_MAGIC: Final = b"\xf7GWB"
 FLAG_END: Final = 1
 
 _SEGMENT = struct.Struct("<8sHH4sQQQQ32s")
-_BLOCK = struct.Struct("<4sIIIIQQ")
+_BLOCK = struct.Struct("<4sIIIIIQQ")
 _BLOCK_TAIL = struct.Struct("<32sI")
 _CRC = struct.Struct("<I")
-RECORD_HEAD: Final = struct.Struct("<IIQq")
 CRC_BYTES: Final = 4
+#: Bytes of the columns for one record.
+ROW_BYTES: Final = 28
 SEGMENT_HEADER_BYTES: Final = _SEGMENT.size + CRC_BYTES
 BLOCK_HEADER_BYTES: Final = _BLOCK.size + _BLOCK_TAIL.size
-RECORD_EXTRA_BYTES: Final = RECORD_HEAD.size + CRC_BYTES
 
 NO_CHAIN: Final = bytes(32)
+
+#: What the journal keeps of a record on its way to a block: topic, stream, sequence, published_ns, payload.
+Row: TypeAlias = tuple[int, int, int, int, bytes]
 
 
 class FormatError(Exception):
@@ -82,8 +89,9 @@ class BlockHeader(NamedTuple):
 
     flags: int
     meta_bytes: int
-    records_bytes: int
     record_count: int
+    payload_bytes: int
+    body_crc: int
     first_position: int
     synced_bytes: int
     chain: bytes
@@ -91,7 +99,12 @@ class BlockHeader(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of the whole block."""
-        return BLOCK_HEADER_BYTES + self.meta_bytes + self.records_bytes
+        return self.payload_offset + self.payload_bytes
+
+    @property
+    def payload_offset(self) -> int:
+        """Where the first payload begins in the block."""
+        return BLOCK_HEADER_BYTES + self.meta_bytes + self.record_count * ROW_BYTES
 
 
 class StreamDefinition(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -170,49 +183,66 @@ def segment_chain(header_bytes: bytes) -> bytes:
 
 
 def encode_block(
-    previous_chain: bytes,
-    meta: BlockMeta,
-    records: bytes,
-    count: int,
-    first_position: int,
-    synced_bytes: int,
-    flags: int = 0,
-) -> tuple[bytes, bytes]:
-    """A whole block, and its chain hash."""
-    meta_bytes = _meta_encoder.encode(meta)
-    fixed = _BLOCK.pack(BLOCK_MAGIC, flags, len(meta_bytes), len(records), count, first_position, synced_bytes)
-    chain = block_chain(previous_chain, fixed, meta_bytes, records)
-    crc = _CRC.pack(zlib.crc32(chain, zlib.crc32(fixed)))
-    return b"".join((fixed, chain, crc, meta_bytes, records)), chain
-
-
-def block_chain(previous_chain: bytes, *parts: bytes | memoryview) -> bytes:
-    """Chain hash of a block: its header up to `chain`, meta, records."""
-    digest = hashlib.sha256(previous_chain)
-    for part in parts:
-        digest.update(part)
-    return digest.digest()
+    previous_chain: bytes, meta: BlockMeta, rows: Sequence[Row], first_position: int, synced_bytes: int, flags: int = 0
+) -> tuple[bytes, BlockHeader]:
+    """A whole block, and its header. Raises struct.error for a number that does not fit its column."""
+    topics, _, sequences, times, payloads = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+    crc32, count = zlib.crc32, len(rows)
+    # zlib takes the low 32 bits of the position as the CRC's start.
+    crcs = map(crc32, payloads, range(first_position, first_position + count))
+    columns = _columns(count).pack(*map(len, payloads), *crcs, *topics, *sequences, *times)
+    meta_bytes, payload = _meta_encoder.encode(meta), b"".join(payloads)
+    body_crc = crc32(columns, crc32(meta_bytes))
+    fixed = _BLOCK.pack(
+        BLOCK_MAGIC, flags, len(meta_bytes), count, len(payload), body_crc, first_position, synced_bytes
+    )
+    chain = _hash(previous_chain, fixed, meta_bytes, columns, payload)
+    crc = _CRC.pack(crc32(chain, crc32(fixed)))
+    header = BlockHeader(flags, len(meta_bytes), count, len(payload), body_crc, first_position, synced_bytes, chain)
+    return b"".join((fixed, chain, crc, meta_bytes, columns, payload)), header
 
 
 def decode_block_header(data: bytes | memoryview, offset: int = 0) -> BlockHeader:
     """The block header at `offset`, where that many bytes must be. Raises FormatError."""
-    magic, flags, meta_bytes, records_bytes, count, first, synced = _BLOCK.unpack_from(data, offset)
+    magic, *fields = _BLOCK.unpack_from(data, offset)
     chain, crc = _BLOCK_TAIL.unpack_from(data, offset + _BLOCK.size)
     if magic != BLOCK_MAGIC:
         raise FormatError("no block starts here")
-    end = offset + BLOCK_HEADER_BYTES - CRC_BYTES
-    if zlib.crc32(data[offset:end]) != crc:
+    if zlib.crc32(data[offset : offset + BLOCK_HEADER_BYTES - CRC_BYTES]) != crc:
         raise FormatError("the block header has a wrong CRC")
-    return BlockHeader(flags, meta_bytes, records_bytes, count, first, synced, chain)
+    return BlockHeader._make((*fields, chain))
 
 
-def check_block_chain(header: BlockHeader, data: bytes | memoryview, offset: int, previous_chain: bytes) -> None:
-    """Raises FormatError unless the whole block at `offset` follows `previous_chain`."""
-    body = offset + BLOCK_HEADER_BYTES
-    view = memoryview(data)
-    found = block_chain(previous_chain, view[offset : offset + _BLOCK.size], view[body : offset + header.size])
-    if found != header.chain:
-        raise FormatError("the block does not match its hash", offset)
+def check_block_chain(header: BlockHeader, block: bytes | memoryview, previous_chain: bytes) -> None:
+    """Raises FormatError unless a whole block follows `previous_chain`."""
+    view = memoryview(block)
+    if _hash(previous_chain, view[: _BLOCK.size], view[BLOCK_HEADER_BYTES : header.size]) != header.chain:
+        raise FormatError("the block does not match its hash")
+
+
+def check_body(header: BlockHeader, block: bytes | memoryview) -> None:
+    """Raises FormatError unless meta and columns of a whole block are as they were written."""
+    if zlib.crc32(block[BLOCK_HEADER_BYTES : header.payload_offset]) != header.body_crc:
+        raise FormatError("the block's columns have a wrong CRC", BLOCK_HEADER_BYTES)
+
+
+def decode_columns(header: BlockHeader, block: bytes | memoryview) -> Iterator[tuple[int, int, int, int, int]]:
+    """(length, CRC, topic, sequence, published_ns) of each record of a whole block."""
+    count = header.record_count
+    values = _columns(count).unpack_from(block, BLOCK_HEADER_BYTES + header.meta_bytes)
+    columns = [values[column * count : (column + 1) * count] for column in range(5)]
+    return zip(*columns, strict=True)
+
+
+def _columns(count: int) -> struct.Struct:
+    return struct.Struct(f"<{count}I{count}I{count}I{count}Q{count}q")
+
+
+def _hash(previous_chain: bytes, *parts: bytes | memoryview) -> bytes:
+    digest = hashlib.sha256(previous_chain)
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
 
 
 def decode_meta(data: bytes | memoryview) -> BlockMeta:
@@ -221,9 +251,3 @@ def decode_meta(data: bytes | memoryview) -> BlockMeta:
         return _meta_decoder.decode(data)
     except msgspec.MsgspecError as error:
         raise FormatError(f"the block's meta can't be read: {error}") from error
-
-
-def encode_record(topic: int, sequence: int, published_ns: int, payload: bytes, position: int) -> bytes:
-    """One record. The hot path in `lane` does the same inline."""
-    body = RECORD_HEAD.pack(len(payload), topic, sequence, published_ns) + payload
-    return body + _CRC.pack(zlib.crc32(body, position & 0xFFFFFFFF))

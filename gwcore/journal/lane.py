@@ -1,17 +1,17 @@
 """One class of the journal being written: `append` on the loop's thread, `commit` on any one other.
 
-The two meet only where a batch changes hands, under a lock that is never held over a write or a sync.
+The two share no lock: records, definitions and segment starts pass through deques, whose append and popleft are atomic.
+A definition is put in before the first record that needs it, with that record's position.
 """
 
 from __future__ import annotations
 
-import threading
-import zlib
+from collections import deque
 from typing import Final, NamedTuple
 
 from gwcore.errors import StorageError
 from gwcore.journal.batch import Batch
-from gwcore.journal.format import CRC_BYTES, RECORD_HEAD, StreamDefinition, TopicDefinition
+from gwcore.journal.format import ROW_BYTES, Row, StreamDefinition, TopicDefinition
 from gwcore.journal.index import SegmentIndex
 from gwcore.journal.recovery import ClassRecovery
 from gwcore.journal.segment import Closed, SegmentWriter, index_name
@@ -21,13 +21,10 @@ from gwcore.ports import Clock, Storage
 
 #: Bytes that wait for a commit; above it new records are not journalled, counted, and told as a stated gap.
 PENDING_BYTES_MAX: Final = 64 * 1024 * 1024
-#: A batch is closed, and another begun, at about this size.
+#: A block is closed, and another begun, at about this much payload.
 BLOCK_BYTES: Final = 1024 * 1024
 #: Limits are looked at each time this much was appended.
 _CHECK_BYTES: Final = 64 * 1024
-
-_pack_head = RECORD_HEAD.pack
-_crc32 = zlib.crc32
 
 
 class LaneSettings(NamedTuple):
@@ -59,10 +56,10 @@ class Lane:
         self._settings = settings
         self._before: Closed = recovered.before
         self._writer: SegmentWriter | None = None
-        # Shared between the threads, under the lock.
-        self._lock = threading.Lock()
-        self._batch = Batch(self.last_position + 1, starts_segment=True)
-        self._closed: list[Batch] = []
+        # From the appending thread to the committing one.
+        self._rows: deque[Row] = deque()
+        self._definitions: deque[tuple[int, StreamDefinition | None, TopicDefinition]] = deque()
+        self._starts: deque[int] = deque([self.last_position + 1])  # first positions of new segments
         # The appending thread's own; the other one reads `_appended_bytes` at most.
         self._appended_bytes = 0
         self._segment_start_bytes = 0
@@ -75,6 +72,7 @@ class Lane:
         self._sequences: dict[int, int] = {}  # stream -> last sequence
         self._previous = _last_sequences(recovered.index)
         # The committing thread's own.
+        self._taken_position = self.last_position
         self._unwritten: list[Batch] = []
         self._committed_bytes = 0
 
@@ -100,38 +98,23 @@ class Lane:
         if ids is None:
             ids = self._define(record, key)
         topic, stream = ids
-        position = self.last_position + 1
-        body = _pack_head(len(payload), topic, sequence, published_ns) + payload
-        crc = _crc32(body, position & 0xFFFFFFFF).to_bytes(CRC_BYTES, "little")
-        size = len(body) + CRC_BYTES
-        with self._lock:
-            batch = self._batch
-            batch.chunks += (body, crc)
-            batch.times.append(published_ns)
-            batch.last[stream] = sequence
-            batch.size += size
-            self.last_position = position
-        self._appended_bytes += size
+        self._rows.append((topic, stream, sequence, published_ns, payload))
+        self.last_position = position = self.last_position + 1
         self._sequences[stream] = sequence
+        size = len(payload)
+        self._appended_bytes += size + ROW_BYTES
         tail = self.tail
-        tail.size += len(payload)
+        tail.size += size
         tail.records.append(record)
         return position
 
     def _check_limits(self) -> bool:
-        """Begin another batch or segment where one is full. False: too much waits, and nothing may be added."""
+        """Begin another segment where this one is full, trim the tail. False: too much waits, and nothing may be added."""
         settings, appended = self._settings, self._appended_bytes
         if self.pending_bytes > settings.pending_bytes_max:
             return False
-        starts_segment = appended - self._segment_start_bytes >= settings.segment_bytes
-        with self._lock:
-            batch = self._batch
-            if batch.chunks and (starts_segment or batch.size >= settings.block_bytes):
-                self._closed.append(batch)
-                self._batch = Batch(self.last_position + 1, starts_segment=starts_segment)
-            elif starts_segment:
-                self._batch = Batch(self.last_position + 1, starts_segment=True)
-        if starts_segment:
+        if appended - self._segment_start_bytes >= settings.segment_bytes:
+            self._starts.append(self.last_position + 1)
             self._segment_start_bytes = appended
             self._forget_topics()
             self._topic_count = self._stream_count = 0
@@ -142,22 +125,14 @@ class Lane:
 
     def _define(self, record: Record, key: tuple[str | None, ...]) -> tuple[int, int]:
         stream_key = (record.partition, record.session_id)
-        stream = self._streams.get(stream_key)
-        new_stream = stream is None
+        stream, definition = self._streams.get(stream_key), None
         if stream is None:
-            stream = self._stream_count
-        ids = (self._topic_count, stream)
-        with self._lock:
-            # A commit may come between this and the record: the definition is then in the block before, which is as good,
-            # for a batch without records stays where it is.
-            if new_stream:
-                previous = self._previous.get(stream_key, 0)
-                self._batch.streams.append(StreamDefinition(*stream_key, record.sequence, previous))
-            self._batch.topics.append(TopicDefinition(stream, record.kind, record.symbol, record.account, key[5]))
-        if new_stream:
-            self._streams[stream_key] = stream
+            stream = self._streams[stream_key] = self._stream_count
             self._stream_count += 1
-        self._topics[key] = ids
+            definition = StreamDefinition(*stream_key, record.sequence, self._previous.get(stream_key, 0))
+        topic = TopicDefinition(stream, record.kind, record.symbol, record.account, key[5])
+        self._definitions.append((self.last_position + 1, definition, topic))
+        ids = self._topics[key] = (self._topic_count, stream)
         self._topic_count += 1
         return ids
 
@@ -191,12 +166,34 @@ class Lane:
         self.failed = ""
 
     def _take(self) -> None:
-        with self._lock:
-            self._unwritten += self._closed
-            self._closed = []
-            if self._batch.chunks:
-                self._unwritten.append(self._batch)
-                self._batch = Batch(self.last_position + 1, starts_segment=False)
+        """Make batches of all records that are there now."""
+        rows, waiting = self._rows, len(self._rows)
+        block_bytes = self._settings.block_bytes
+        while waiting:
+            first = self._taken_position + 1
+            batch = Batch(first, starts_segment=bool(self._starts) and self._starts[0] == first)
+            if batch.starts_segment:
+                self._starts.popleft()
+            count = min(waiting, self._starts[0] - first) if self._starts else waiting
+            size = 0
+            while count and size < block_bytes:
+                row = rows.popleft()
+                batch.rows.append(row)
+                size += len(row[4])
+                count -= 1
+            batch.payload_bytes = size
+            waiting -= len(batch.rows)
+            self._taken_position = batch.last_position
+            self._take_definitions(batch)
+            self._unwritten.append(batch)
+
+    def _take_definitions(self, batch: Batch) -> None:
+        definitions, last_position = self._definitions, batch.last_position
+        while definitions and definitions[0][0] <= last_position:
+            _, stream, topic = definitions.popleft()
+            if stream is not None:
+                batch.streams.append(stream)
+            batch.topics.append(topic)
 
     def _check_reserve(self) -> None:
         reserve_bytes = self._settings.reserve_bytes

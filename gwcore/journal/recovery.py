@@ -148,7 +148,7 @@ def _scan(storage: Storage, name: str, first_position: int) -> _Scan:
             if block is None:
                 return scan
             block_header, data = block
-            check_block_chain(block_header, data, 0, scan.chain)
+            check_block_chain(block_header, data, scan.chain)
             if block_header.first_position != scan.index.last_position + 1:
                 raise StorageError(f"{name} is damaged at offset {scan.end}: position {block_header.first_position}")
             scan.index.add(scan.end, block_header, block_meta(block_header, data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from gwcore.errors import StorageError
@@ -11,7 +12,6 @@ from gwcore.journal.format import (
     BlockHeader,
     BlockMeta,
     SegmentHeader,
-    decode_block_header,
     encode_segment_header,
     segment_chain,
 )
@@ -71,16 +71,21 @@ class SegmentWriter:
 
     def write(self, batch: Batch) -> None:
         """Write a batch as one block, with the segment's header before the first."""
-        block, chain, meta = batch.encode(self.chain, self.synced_size)
+        try:
+            block, header, meta = batch.encode(self.chain, self.synced_size)
+        except (struct.error, TypeError) as error:
+            raise StorageError(
+                f"a record from position {batch.first_position} on does not fit the format: {error}"
+            ) from error
         offset = self.size
         if offset == 0:
             self._file.write(self._header + block)
             offset = len(self._header)
         else:
             self._file.write(block)
-        self._unsynced.append((offset, decode_block_header(block), meta))
+        self._unsynced.append((offset, header, meta))
         self.size = offset + len(block)
-        self.chain = chain
+        self.chain = header.chain
 
     def sync(self) -> None:
         """Make all that was written durable."""
@@ -103,10 +108,10 @@ class SegmentWriter:
 
     def end(self, last_position: int) -> None:
         """Mark the class as closed in good order."""
-        block, chain = encode_end(self.chain, last_position + 1, self.synced_size)
+        block, header = encode_end(self.chain, last_position + 1, self.synced_size)
         self._file.write(block)
         self.size += len(block)
-        self.chain = chain
+        self.chain = header.chain
         self.sync()
 
     def close(self) -> None:
