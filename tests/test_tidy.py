@@ -172,7 +172,7 @@ def test_work_left_undone_has_an_issue() -> None:
 
 
 def test_every_folder_is_on_the_map() -> None:
-    folders = set()
+    folders: set[str] = set()
     for path in text_files():
         parts = relative(path).split("/")[:-1]
         # The map goes two folders deep, and to each package. Folders below tests/ are named after what they test.
