@@ -36,7 +36,7 @@ class BookRule:
 
     price_decimals: int
     quantity_decimals: int
-    depth: int
+    depth: int | None  # None: the venue keeps every level up to date, so nothing is cut (LEVELS_MAX bounds it)
     level_text: Callable[[int, int], bytes] | None = None
     checksum: Callable[[Sequence[bytes], Sequence[bytes]], int] | None = None
     checksum_levels: int = 10
@@ -48,6 +48,14 @@ class BookFault(NamedTuple):
 
     reason: StaleReason | None
     detail: str
+
+
+#: Levels a side of a book without a depth may hold; more is a fault, not memory without end.
+LEVELS_MAX = 100_000
+
+
+class _Overflow(Exception):
+    """A side grew beyond LEVELS_MAX."""
 
 
 OUTDATED = BookFault(None, "covered by the snapshot")
@@ -105,9 +113,12 @@ class _BookSide:
                     texts.insert(index, level_text(price, quantity))
         self.cut(rule.depth)
 
-    def cut(self, depth: int) -> None:
-        """Drop what lies deeper than the subscribed depth: the venue sends nothing for it."""
-        if len(self.keys) > depth:
+    def cut(self, depth: int | None) -> None:
+        """Drop what lies deeper than the subscribed depth: the venue sends nothing for it. Raises _Overflow."""
+        if depth is None:
+            if len(self.keys) > LEVELS_MAX:
+                raise _Overflow
+        elif len(self.keys) > depth:
             del self.keys[depth:], self.levels[depth:], self.texts[depth:]
 
 
@@ -181,6 +192,8 @@ class OrderBook:
                 bids.change(update.bids, rule)
             if update.asks:
                 asks.change(update.asks, rule)
+        except _Overflow:
+            return BookFault(StaleReason.OVERFLOW, f"more than {LEVELS_MAX} levels on one side")
         except PrecisionError as error:
             return BookFault(StaleReason.PRECISION, str(error))
         except ValueError as error:
@@ -205,16 +218,20 @@ class OrderBook:
         last, sequence = self.venue_sequence, update.venue_sequence
         if last is None or sequence is None:
             return BookFault(StaleReason.SEQUENCE_GAP, "a message without a sequence number")
+        first = update.venue_sequence_first
+        # Only the first message after a snapshot may be covered by it or reach back into it. Later on that would hide
+        # a venue that numbers anew.
+        is_first = self.updates == 0
+        if is_first and sequence <= last and update.venue_sequence_previous != last:
+            return OUTDATED
+        reaches = first is not None and first <= last + 1 <= sequence
         match self.rule.continuity:
             case Continuity.PLUS_ONE:
                 good = sequence == last + 1
             case Continuity.LINKED:
-                good = update.venue_sequence_previous == last
+                good = update.venue_sequence_previous == last or (is_first and reaches)
             case _:
-                if sequence <= last:
-                    return OUTDATED
-                first = update.venue_sequence_first
-                good = first is not None and first <= last + 1
+                good = reaches
         return None if good else BookFault(StaleReason.SEQUENCE_GAP, f"expected to follow {last}, got {sequence}")
 
     def checksum(self) -> int | None:

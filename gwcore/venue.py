@@ -7,39 +7,70 @@ retries, reconnects, sequences and state. A data venue is about seven functions:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from gwcore.book import BookRule
-from gwcore.model import (
-    CancelAllOrders,
-    CancelOrder,
-    Channel,
-    CreateOrder,
-    FundsUpdate,
-    Instrument,
-    MarketByOrderUpdate,
-    MarketByPriceUpdate,
-    MarketStatus,
-    ModifyOrder,
-    OrderAck,
-    OrderUpdate,
-    PositionUpdate,
-    RateLimitsUpdate,
-    StatisticsUpdate,
-    TimeSeriesUpdate,
-    TopOfBook,
-    TradeSummary,
-    TradeUpdate,
-    UpdateType,
-)
+from gwcore.model import Channel, Instrument
 from gwcore.ports import Endpoint
-from gwcore.rest import HttpFlow, HttpRequest, HttpResponse
+from gwcore.rest import HttpFlow
+from gwcore.trading import Account, AccountCodec, Known, Orders, Signer
+from gwcore.venue_messages import (
+    AccountMessage,
+    Acknowledged,
+    Fetch,
+    Frame,
+    InstrumentUpdate,
+    MarketDataMessage,
+    OrderRequest,
+    Outbound,
+    Pong,
+    Refused,
+    Renew,
+    Reply,
+    Request,
+    Throttled,
+    Topic,
+    Unknown,
+)
 
-#: One WebSocket message, as bytes (UTF-8 for text frames).
-Frame: TypeAlias = bytes
+__all__ = [
+    "Account",
+    "AccountCodec",
+    "AccountMessage",
+    "Acknowledged",
+    "Fetch",
+    "Frame",
+    "GroupLimits",
+    "InstrumentUpdate",
+    "Known",
+    "MarketDataCodec",
+    "MarketDataMessage",
+    "OrderRequest",
+    "Orders",
+    "Outbound",
+    "Pinger",
+    "Pong",
+    "Prober",
+    "Refused",
+    "Renew",
+    "Reply",
+    "Request",
+    "SessionRefresh",
+    "Shard",
+    "Signer",
+    "SnapshotByRequest",
+    "Streams",
+    "Support",
+    "Symbols",
+    "Throttled",
+    "Topic",
+    "Unknown",
+    "VenueLimits",
+    "VenueSpec",
+]
 
 
 class Support(str, Enum):
@@ -59,14 +90,6 @@ class Support(str, Enum):
     ORDERS = "ORDERS"
 
 
-class Topic(NamedTuple):
-    """One subscription. `parameter` is what else identifies it: the depth of a book, the seconds of a candle."""
-
-    channel: Channel
-    symbol: str | None = None
-    parameter: int = 0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupLimits:
     """Limits of one group of connections (one host, say). The engine keeps them in every case."""
@@ -75,6 +98,9 @@ class GroupLimits:
     symbols_per_connection: int
     topics_per_request: int = 100
     requests_per_s: float = 20.0  # client messages on one connection
+    requests_max: int | None = None  # a budget a connection has for longer than a second ...
+    requests_window_s: float = 3600.0  # ... in this rolling window
+    requests_in_flight_max: int | None = None  # 1 where refusals carry no id: then the oldest request is the one meant
     connects: int = 150  # connection attempts ...
     connects_window_s: float = 600.0  # ... in this rolling window, for the whole process
     can_unsubscribe: bool = True  # False: a symbol is resubscribed only by a new connection
@@ -90,6 +116,7 @@ class VenueLimits:
 
     groups: Mapping[str, GroupLimits]
     depths: tuple[int, ...] = ()  # book depths that may be asked for, ascending
+    discover_s: float | None = None  # discover again this often, where the venue does not push its listings
     trade_ids_contiguous: bool = False  # trade ids are integers that rise by one per symbol: jumps are gaps
 
 
@@ -101,115 +128,7 @@ class Shard:
     group: str
     topics: tuple[Topic, ...]
     instruments: Mapping[str, Instrument] = field(default_factory=dict)
-
-
-class Request(NamedTuple):
-    """A frame that asks for something. The engine paces it, times it and matches the answers to `topics`."""
-
-    frame: Frame
-    request_id: int
-    topics: tuple[Topic, ...]
-
-
-# --- Messages a codec returns beside the model's events ---------------------------------------------------------------
-
-
-class Acknowledged(NamedTuple):
-    """The venue accepted a subscribe (or unsubscribe) of these topics."""
-
-    topics: tuple[Topic, ...]
-    request_id: int | None = None
-    unsubscribed: bool = False
-
-
-class Refused(NamedTuple):
-    """The venue refused. Without topics the whole request `request_id` (or, without that, the oldest) is meant.
-
-    `retryable`: trying again later makes sense (a rate limit). `duplicate`: it says that we already have what we asked for;
-    `missing`: that we asked it to end what it does not have. Both are counted and change nothing.
-    """
-
-    text: str
-    topics: tuple[Topic, ...] = ()
-    request_id: int | None = None
-    unsubscribed: bool = False
-    retryable: bool = False
-    duplicate: bool = False
-    missing: bool = False
-
-
-class Pong(NamedTuple):
-    """The answer to a ping of ours."""
-
-    request_id: int | None = None
-
-
-class Throttled(NamedTuple):
-    """The venue says that we send too much. The engine halves its pace on this connection for a while."""
-
-    text: str
-
-
-class Unknown(NamedTuple):
-    """A well-formed frame this version does not know: counted, harmless. `what` is bounded text for the log."""
-
-    what: str
-
-
-class Reply(NamedTuple):
-    """A frame the venue expects from us now (a text ping to answer)."""
-
-    frame: Frame
-
-
-class Fetch(NamedTuple):
-    """Something that needs REST (a snapshot, say): its messages are handled as if they had been in a frame."""
-
-    flow: HttpFlow[Sequence[MarketDataMessage]]
-
-
-class InstrumentUpdate(NamedTuple):
-    """What is traded, as the venue says now. SNAPSHOT: all of it, what is missing is delisted."""
-
-    update_type: UpdateType
-    instruments: tuple[Instrument, ...]
-
-
-MarketDataMessage: TypeAlias = (
-    MarketByPriceUpdate
-    | MarketByOrderUpdate
-    | TopOfBook
-    | TradeSummary
-    | StatisticsUpdate
-    | TimeSeriesUpdate
-    | MarketStatus
-    | Acknowledged
-    | Refused
-    | Pong
-    | Throttled
-    | Unknown
-    | Reply
-    | Fetch
-    | InstrumentUpdate
-)
-
-AccountMessage: TypeAlias = (
-    OrderAck
-    | OrderUpdate
-    | TradeUpdate
-    | FundsUpdate
-    | PositionUpdate
-    | RateLimitsUpdate
-    | Acknowledged
-    | Refused
-    | Pong
-    | Throttled
-    | Unknown
-    | Reply
-)
-
-#: How a request leaves: by REST or as a frame on the account's connection.
-Outbound: TypeAlias = HttpRequest | Frame
+    signer: Signer | None = None  # for data that needs a key; the operator names the account
 
 
 class Symbols(Protocol):
@@ -265,76 +184,6 @@ class Streams(Protocol):
         ...
 
 
-class Signer(Protocol):
-    """Signs for one key. Plugins never see the secret itself."""
-
-    @property
-    def key(self) -> str:
-        """The public part."""
-        ...
-
-    def sign(self, algorithm: str, message: bytes) -> bytes:
-        """A signature over `message`; `algorithm` is `hmac-sha256`, `hmac-sha512`, ... Raises Unsupported."""
-        ...
-
-    def nonce(self) -> int:
-        """A number above every one handed out before for this key, over restarts."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """One account: its name in the configuration, its signer, and the plugin's own options for it."""
-
-    name: str
-    signer: Signer
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-class AccountCodec(Protocol):
-    """One account's connection."""
-
-    def endpoint(self) -> HttpFlow[Endpoint]:
-        """Where to connect; fetches a fresh token where the venue has them."""
-        ...
-
-    def login(self) -> Generator[Frame, Frame, None]:
-        """Frames to send and answers to wait for before the connection is usable (a challenge, say)."""
-        ...
-
-    def download(self) -> HttpFlow[Sequence[AccountMessage]]:
-        """Open orders, fills since the last known one, funds, positions."""
-        ...
-
-    def decode(self, frame: Frame, received_ns: int) -> Sequence[AccountMessage]:
-        """As for market data. Acks that come by frame come from here."""
-        ...
-
-
-class Orders(Protocol):
-    """Requests of ours in the venue's form, and its answers in ours."""
-
-    def create_order(self, request_id: int, request: CreateOrder, venue_id: str) -> Outbound:
-        """Place; `venue_id` is the client id in the venue's grammar, durable before this leaves."""
-        ...
-
-    def modify_order(self, request_id: int, request: ModifyOrder, venue_id: str) -> Outbound:
-        """Amend in place."""
-        ...
-
-    def cancel_order(self, request_id: int, request: CancelOrder, venue_id: str) -> Outbound:
-        """Cancel one."""
-        ...
-
-    def cancel_all_orders(self, request_id: int, request: CancelAllOrders) -> Outbound:
-        """Cancel what matches the filters the venue knows; the engine does the rest one by one."""
-        ...
-
-    def decode_response(self, request_id: int, response: HttpResponse) -> Sequence[AccountMessage]:
-        """The answer to a request sent by REST. No positive evidence of refusal means UNKNOWN."""
-        ...
-
-
 # --- Optional abilities: small Protocols beside the codec, never new methods on it ------------------------------------
 
 
@@ -386,6 +235,6 @@ class VenueSpec:
     environments: Mapping[str, Mapping[str, Any]]
     symbols: Callable[[Any], Symbols]
     streams: Callable[[Any], Streams]
-    orders: Callable[[Any], Orders] | None
+    orders: Callable[[Any, Account, AccountCodec | None], Orders] | None  # codec None: not connected, REST only
     supports: frozenset[Support]
     summary: str

@@ -243,6 +243,13 @@ class BookKeeper:
                 self._proofs.clear()
                 self._outbox.close("renew: many books of this connection went bad at once")
 
+    def mark_all(self, reason: StaleReason, detail: str) -> None:
+        """The whole connection can't be trusted any more: every live book is stale."""
+        for subscription in self.of_symbol.values():
+            if subscription.state is StreamState.LIVE:
+                self._mark_stale(subscription, reason, detail)
+                self._on_state(subscription, StreamState.STALE, reason, detail, self.now_ns)
+
     def _mark_stale(self, subscription: Subscription, reason: StaleReason, detail: str) -> None:
         book = subscription.book
         assert book is not None

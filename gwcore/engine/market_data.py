@@ -41,6 +41,7 @@ from gwcore.venue import (
     MarketDataMessage,
     Pong,
     Refused,
+    Renew,
     Reply,
     Shard,
     Streams,
@@ -86,6 +87,7 @@ class MarketDataMachine:
         self.frames = 0
         self.duplicate_trades = 0
         self.undecodable = 0
+        self.plugin_errors = 0  # decode raised something it may not
         self.last_undecodable = ""
         self.unknown: Counter[str] = Counter()
         self._handlers: dict[type, Callable[[Any, int], None]] = {
@@ -98,6 +100,7 @@ class MarketDataMachine:
             Throttled: self._on_throttled,
             Unknown: self._on_unknown,
             Reply: self._on_reply,
+            Renew: self._on_renew,
             Fetch: self._on_fetch,
             Pong: self._on_pong,
         }
@@ -161,6 +164,10 @@ class MarketDataMachine:
         except DecodeError as error:
             self.undecodable += 1
             self.last_undecodable = str(error)[:200]
+            return
+        except Exception as error:  # a plugin that breaks its contract must not take the connection down
+            self.plugin_errors += 1
+            self.last_undecodable = f"{type(error).__name__}: {error}"[:200]
             return
         handlers = self._handlers
         for message in messages:
@@ -285,6 +292,11 @@ class MarketDataMachine:
 
     def _on_reply(self, message: Reply, received_ns: int) -> None:
         self._send(message.frame)
+
+    def _on_renew(self, message: Renew, received_ns: int) -> None:
+        if message.reason is not None:
+            self.books.mark_all(message.reason, message.text)
+        self._outbox.close(f"renew: {message.text}")
 
     def _on_fetch(self, message: Fetch, received_ns: int) -> None:
         self._outbox.fetch(None, message.flow)

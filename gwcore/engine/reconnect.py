@@ -1,4 +1,4 @@
-"""When to try again: full-jitter back-off, and the budget of connection attempts. Decides; never waits."""
+"""When to try again: full-jitter back-off, and rolling budgets. Decides; never waits."""
 
 from __future__ import annotations
 
@@ -39,28 +39,30 @@ class Backoff:
         return bound_s * self._random.random()
 
 
-class ConnectBudget:
-    """At most `connects` attempts in any rolling window, for the whole process (spot API sheet §1.1)."""
+class RollingBudget:
+    """At most `count_max` of something in any rolling window: connection attempts, or requests of a connection."""
 
-    def __init__(self, connects: int, window_s: float) -> None:
-        assert connects > 0
-        self._connects = connects
+    def __init__(self, count_max: int, window_s: float) -> None:
+        assert count_max > 0
+        self._count_max = count_max
         self._window_ns = int(window_s * NANOSECONDS)
-        self._attempts: deque[int] = deque(maxlen=connects)
+        self._attempts: deque[int] = deque(maxlen=count_max)
+
+    def ready_ns(self) -> int:
+        """When the next one is allowed (monotonic ns); 0: it is now."""
+        return self._attempts[0] + self._window_ns if len(self._attempts) == self._count_max else 0
 
     def wait_s(self, now_ns: int) -> float:
-        """Seconds until the next attempt is allowed; 0 when it is now."""
-        if len(self._attempts) < self._connects:
-            return 0.0
-        return max(0, self._attempts[0] + self._window_ns - now_ns) / NANOSECONDS
+        """Seconds until the next one is allowed; 0 when it is now."""
+        return max(0, self.ready_ns() - now_ns) / NANOSECONDS if self.ready_ns() else 0.0
 
     def spend(self, now_ns: int) -> None:
-        """An attempt is made now. Call only when `wait_s` is 0."""
+        """One is made now. Call only when `wait_s` is 0."""
         assert self.wait_s(now_ns) == 0
         self._attempts.append(now_ns)
 
     def used(self, now_ns: int) -> int:
-        """Attempts within the window that ends now."""
+        """How many were made within the window that ends now."""
         return sum(1 for at in self._attempts if at > now_ns - self._window_ns)
 
 
@@ -69,18 +71,21 @@ class Pacer:
 
     PENALTY_NS = 30 * NANOSECONDS
 
-    def __init__(self, per_s: float) -> None:
+    def __init__(self, per_s: float, budget: RollingBudget | None = None) -> None:
         assert per_s > 0
+        self._budget = budget
         self._interval_ns = int(NANOSECONDS / per_s)
         self._next_ns = 0
         self._penalty_until_ns = 0
 
     def ready_ns(self) -> int:
         """When the next request may leave (monotonic ns)."""
-        return self._next_ns
+        return self._next_ns if self._budget is None else max(self._next_ns, self._budget.ready_ns())
 
     def spend(self, now_ns: int) -> None:
         """A request leaves now."""
+        if self._budget is not None and self._budget.wait_s(now_ns) == 0:
+            self._budget.spend(now_ns)
         interval_ns = self._interval_ns * 2 if now_ns < self._penalty_until_ns else self._interval_ns
         # Up to a fifth of a second's worth may be sent at once: start-up and repair are not slowed by single frames.
         burst_ns = NANOSECONDS // 5

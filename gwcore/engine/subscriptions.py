@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 
-from gwcore.engine.reconnect import NANOSECONDS, Pacer
+from gwcore.engine.reconnect import NANOSECONDS, Pacer, RollingBudget
 from gwcore.engine.subscription import Phase, Subscription
 from gwcore.model import StaleReason, StreamState
 from gwcore.ports import Random
@@ -42,7 +42,7 @@ class SubscriptionSet:
         self._on_state = on_state
         self._on_accepted = on_accepted
         self._codec: MarketDataCodec | None = None
-        self._pacer = Pacer(limits.requests_per_s)
+        self._pacer = self._new_pacer()
         self.topics: dict[Topic, Subscription] = {}
         self._join_queue: dict[Topic, None] = {}
         self._leave_queue: dict[Topic, None] = {}
@@ -93,7 +93,7 @@ class SubscriptionSet:
     def on_open(self, codec: MarketDataCodec, now_ns: int) -> None:
         """A new connection: nothing is subscribed there, everything wanted is to be."""
         self._codec = codec
-        self._pacer = Pacer(self._limits.requests_per_s)
+        self._pacer = self._new_pacer()
         for subscription in self.topics.values():
             self._join(subscription, now_ns)
 
@@ -113,12 +113,17 @@ class SubscriptionSet:
             else:
                 self._forget(subscription)
 
+    def _new_pacer(self) -> Pacer:
+        limits = self._limits
+        budget = RollingBudget(limits.requests_max, limits.requests_window_s) if limits.requests_max else None
+        return Pacer(limits.requests_per_s, budget)
+
     def pump(self, now_ns: int) -> None:
         """Send what is queued, as far as the pace allows."""
         codec = self._codec
         if codec is None:
             return
-        while (self._leave_queue or self._join_queue) and self._pacer.ready_ns() <= now_ns:
+        while (self._leave_queue or self._join_queue) and self._may_ask(now_ns):
             # Leaving first: a repair needs it, and it never waits behind a start-up.
             if self._leave_queue:
                 self._ask(codec.unsubscribe(self._batch(self._leave_queue)), Phase.LEAVING, now_ns)
@@ -160,7 +165,7 @@ class SubscriptionSet:
 
     def on_acknowledged(self, answer: Acknowledged, now_ns: int) -> None:
         """The venue accepted."""
-        for topic in answer.topics:
+        for topic in answer.topics or self._topics_of(answer.request_id):
             subscription = self.topics.get(topic)
             if subscription is None:
                 continue
@@ -213,13 +218,24 @@ class SubscriptionSet:
 
     def _meant_by(self, answer: Refused) -> tuple[Topic, ...]:
         if answer.request_id is not None:
-            request = self._in_flight.get(answer.request_id)
-            return request.topics if request is not None else ()
+            return self._topics_of(answer.request_id)
         for request in self._in_flight.values():
-            waiting = tuple(topic for topic in request.topics if self._phase(topic) in (Phase.SENT, Phase.LEAVING))
-            if waiting:
+            if waiting := self._waiting(request):
                 return waiting
         return ()
+
+    def _topics_of(self, request_id: int | None) -> tuple[Topic, ...]:
+        request = self._in_flight.get(request_id) if request_id is not None else None
+        return request.topics if request is not None else ()
+
+    def _waiting(self, request: Request) -> tuple[Topic, ...]:
+        return tuple(topic for topic in request.topics if self._phase(topic) in (Phase.SENT, Phase.LEAVING))
+
+    def _may_ask(self, now_ns: int) -> bool:
+        if self._pacer.ready_ns() > now_ns:
+            return False
+        in_flight_max = self._limits.requests_in_flight_max
+        return in_flight_max is None or sum(map(bool, map(self._waiting, self._in_flight.values()))) < in_flight_max
 
     def _phase(self, topic: Topic) -> Phase | None:
         subscription = self.topics.get(topic)

@@ -94,6 +94,7 @@ class StaleReason(str, Enum):
     REJECTED = "REJECTED"
     DECODE = "DECODE"
     UNSUBSCRIBED = "UNSUBSCRIBED"
+    OVERFLOW = "OVERFLOW"  # more levels than a book may hold
 
 
 class GatewayState(str, Enum):

@@ -1,0 +1,309 @@
+"""Gateway: starts, runs and stops all parts of one process, in order.
+
+Order of starting: journal, committer, transports, sinks, discovery, connections. Order of stopping: connections,
+clients, sinks (drained within the deadline), journal. A component that ends unasked stops the whole: never a zombie.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import gwcore
+from gwcore.engine.fanout import Fanout, Identity
+from gwcore.engine.gateway import GatewayMachine
+from gwcore.engine.publisher import Publisher
+from gwcore.engine.reconnect import Backoff, RollingBudget
+from gwcore.engine.state import CurrentState
+from gwcore.errors import ConfigError, VenueError
+from gwcore.journal import CursorStore, Journal
+from gwcore.model import ConnectionState, GatewayState, Instrument, UpdateType
+from gwcore.ports import Clock, Ids, Network, Random, Storage
+from gwcore.runtime.connection import MarketDataConnection
+from gwcore.runtime.http import run_flow
+from gwcore.runtime.hub import Hub
+from gwcore.runtime.sinks import SinkRunner
+from gwcore.settings import GatewayConfig, SelectedSink, SelectedTransport
+from gwcore.sink import SinkContext
+from gwcore.transport import TransportContext
+from gwcore.venue import InstrumentUpdate, Shard
+
+_log = logging.getLogger("gwcore.gateway")
+
+#: Exit codes of a run (see docs: CLI).
+EXIT_OK, EXIT_CONFIG, EXIT_INTERNAL = 0, 2, 4
+
+
+class CommitterPort(Protocol):
+    """What drives `Journal.commit` (a thread, or virtual time)."""
+
+    def start(self, on_synced: Callable[[], None], on_failed: Callable[[str], None]) -> None:
+        """Begin; the callbacks come on the loop."""
+        ...
+
+    def wake(self) -> None:
+        """Something was appended."""
+        ...
+
+    async def drain(self) -> None:
+        """Return when all that was appended is synced, or can't be."""
+        ...
+
+    async def stop(self) -> None:
+        """End; a last commit was tried."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything a gateway reaches for (law 5)."""
+
+    clock: Clock
+    random: Random
+    ids: Ids
+    network: Network
+    storage: Storage  # the state directory
+    state_dir: Path
+    committer: Callable[[Journal, Any], CommitterPort]  # (journal, JournalSettings)
+    offload: Callable[..., Awaitable[Any]]  # run a blocking function aside
+
+
+class Gateway:
+    """One gateway process. `run` returns the exit code."""
+
+    def __init__(self, config: GatewayConfig, ports: Ports) -> None:
+        self.config = config
+        self.ports = ports
+        self.name = config.gateway.name or config.venue.spec.name
+        self._stop = asyncio.Event()
+        self._exit_code = EXIT_OK
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+        self.addresses: dict[str, str] = {}  # transport -> where clients come in
+        self.journal = Journal(ports.storage, ports.clock, config.journal)
+        self.committer = ports.committer(self.journal, config.journal)
+        self.hub = Hub(ports.clock)
+        self.state = CurrentState()
+        self.publisher = Publisher(
+            venue=config.venue.spec.name,
+            source=self.name,
+            clock=ports.clock,
+            ids=ports.ids,
+            journal=self.journal,
+            on_record=self.hub.on_record,
+        )
+        self.fanout = Fanout(
+            identity=Identity(
+                version=gwcore.__version__,
+                venue=config.venue.spec.name,
+                environment=config.gateway.env,
+                source=self.name,
+            ),
+            publisher=self.publisher,
+            state=self.state,
+            journal=self.journal,
+            settings=config.clients,
+            clock=ports.clock,
+            wake=self.hub.wake_fanout,
+        )
+        self.streams = config.venue.spec.streams(config.venue.settings)
+        self.symbols = config.venue.spec.symbols(config.venue.settings)
+        self.machine = GatewayMachine(
+            config.gateway,
+            self.streams.limits,
+            self.publisher,
+            self.state,
+            version=gwcore.__version__,
+            start_shard=self.hub.start_shard,
+        )
+        self._budgets = {
+            name: RollingBudget(group.connects, group.connects_window_s)
+            for name, group in self.streams.limits.groups.items()
+        }
+        self.hub.bind(
+            fanout=self.fanout,
+            gateway=self.machine,
+            make_connection=self._make_connection,
+            start=self._start_connection,
+            wake_committer=self.committer.wake,
+        )
+        cursors = CursorStore(ports.storage)
+        self.sinks = [self._make_sink(selected, cursors) for selected in config.sinks]
+
+    # --- parts ----------------------------------------------------------------------------------------------------
+
+    def _make_connection(self, shard: Shard) -> MarketDataConnection:
+        return MarketDataConnection(
+            shard,
+            streams=self.streams,
+            publisher=self.publisher,
+            hub=self.hub,
+            network=self.ports.network,
+            clock=self.ports.clock,
+            random=self.ports.random,
+            healing=self.config.healing,
+            budget=self._budgets[shard.group],
+        )
+
+    def _start_connection(self, connection: MarketDataConnection) -> None:
+        self._spawn(connection.run(), f"connection md.{connection.shard.index}")
+
+    def _make_sink(self, selected: SelectedSink, cursors: CursorStore) -> SinkRunner:
+        def context(progress: Callable[[str, int], None], status: Callable[[str, str], None]) -> SinkContext:
+            return SinkContext(
+                venue=self.config.venue.spec.name,
+                environment=self.config.gateway.env,
+                source=self.name,
+                state_dir=self.ports.state_dir,
+                storage=self.ports.storage.child(f"sinks/{selected.spec.name}"),
+                clock=self.ports.clock,
+                progress=progress,
+                status=status,
+            )
+
+        return SinkRunner(
+            selected,
+            journal=self.journal,
+            cursors=cursors,
+            context=context,
+            clock=self.ports.clock,
+            random=self.ports.random,
+            offload=self.ports.offload,
+            on_state=self.hub.on_sink_state,
+        )
+
+    async def _run_transport(self, selected: SelectedTransport) -> None:
+        def ready(address: str) -> None:
+            self.addresses[selected.spec.name] = address
+            _log.info("clients of transport %s: %s", selected.spec.name, address)
+
+        transport = selected.spec.create(
+            selected.settings,
+            TransportContext(
+                venue=self.config.venue.spec.name,
+                environment=self.config.gateway.env,
+                source=self.name,
+                state_dir=self.ports.state_dir,
+                clock=self.ports.clock,
+                ready=ready,
+            ),
+        )
+        await transport.run(self.fanout)
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    def request_stop(self, reason: str, exit_code: int = EXIT_OK) -> None:
+        """Stop in order; the first reason counts."""
+        if not self._stop.is_set():
+            _log.info("stopping: %s", reason)
+            self._exit_code = exit_code
+            self._stop.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(self._supervise(work, name), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _supervise(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        try:
+            await work
+        except ConfigError as error:
+            _log.error("%s: %s", name, error)
+            self.request_stop(f"{name} can't be configured", EXIT_CONFIG)
+        except Exception:
+            _log.exception("%s failed", name)
+            self.request_stop(f"{name} failed", EXIT_INTERNAL)
+
+    async def run(self) -> int:
+        """Run until stopped; returns the exit code."""
+        self.committer.start(self._on_synced, self.hub.on_journal_failed)
+        self.machine.set_state(GatewayState.STARTING)
+        transports = [self._spawn(self._run_transport(t), f"transport {t.spec.name}") for t in self.config.transports]
+        sinks = [self._spawn(runner.run(), f"sink {runner.name}") for runner in self.sinks]
+        self._spawn(self._discover(), "discovery")
+        duration_s = self.config.gateway.duration_s
+        if duration_s is not None:
+            asyncio.get_running_loop().call_later(duration_s, self.request_stop, f"ran for {duration_s:g} s")
+        await self._stop.wait()
+        try:
+            async with asyncio.timeout(self.config.gateway.shutdown_s):
+                await self._shut_down(transports, sinks)
+        except TimeoutError:
+            backlog = {runner.name: runner.backlog() for runner in self.sinks}
+            _log.error("stopped at the deadline of %g s; sinks' backlog: %s", self.config.gateway.shutdown_s, backlog)
+        finally:
+            await self._cancel(list(self._tasks))
+            self.hub.close()
+            await self.committer.stop()
+            self.journal.close()
+        return self._exit_code
+
+    def _on_synced(self) -> None:
+        for runner in self.sinks:
+            runner.wake()
+
+    async def _discover(self) -> None:
+        """Ask what is traded until the venue answers, start the connections; ask again where nobody would tell us."""
+        instruments = await self._ask_instruments()
+        self.machine.on_component("discovery", ConnectionState.CONNECTED)
+        self.machine.on_discovered(instruments, self.ports.clock.monotonic_ns())
+        while (again_s := self.streams.limits.discover_s) is not None:
+            await asyncio.sleep(again_s)
+            update = InstrumentUpdate(UpdateType.SNAPSHOT, tuple(await self._ask_instruments()))
+            self.hub.on_instruments(update, self.ports.clock.now_ns())
+
+    async def _ask_instruments(self) -> Sequence[Instrument]:
+        backoff = Backoff(self.ports.random, first_s=0.5, max_s=30.0, held_s=60.0)
+        while True:
+            try:
+                return await run_flow(self.ports.network, self.symbols.discover())
+            except VenueError as error:
+                self.machine.on_component("discovery", ConnectionState.DISCONNECTED, str(error))
+                _log.warning("discovery: %s", error)
+                await asyncio.sleep(backoff.on_failure(self.ports.clock.monotonic_ns()))
+
+    async def _shut_down(self, transports: list[asyncio.Task[None]], sinks: list[asyncio.Task[None]]) -> None:
+        self._is_stopping = True
+        others = [task for task in self._tasks if task not in transports and task not in sinks]
+        await self._cancel(others)
+        for connection in self.hub.connections:
+            connection.on_close("the gateway stops")
+        self.machine.set_state(GatewayState.STOPPING)
+        self.fanout.close("the gateway stops")
+        await asyncio.sleep(0)  # let transports write their goodbyes
+        await self._cancel(transports)
+        await self.committer.drain()
+        for runner in self.sinks:
+            runner.drain()
+        if sinks:
+            await asyncio.wait(sinks)
+
+    @staticmethod
+    async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+def install_signals(gateway: Gateway) -> None:
+    """SIGTERM and SIGINT stop in order; the second one ends the process now."""
+    loop = asyncio.get_running_loop()
+    seen: list[signal.Signals] = []
+
+    def on_signal(number: signal.Signals) -> None:
+        if seen:
+            _log.error("second %s: ending now", number.name)
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        seen.append(number)
+        gateway.request_stop(number.name)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)

@@ -1,0 +1,249 @@
+"""MarketDataConnection: keeps one shard's connection up and drives its machine. The outbox of that machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from gwcore.engine.market_data import MarketDataMachine
+from gwcore.engine.publisher import Partition, Publisher
+from gwcore.engine.reconnect import NANOSECONDS, Backoff, RollingBudget
+from gwcore.errors import GatewayError, VenueError
+from gwcore.model import ConnectionState, Event, MarketStatus
+from gwcore.ports import Clock, Connection, Network, Random
+from gwcore.rest import HttpFlow
+from gwcore.runtime.http import run_flow
+from gwcore.settings import HealingSettings
+from gwcore.venue import Frame, InstrumentUpdate, MarketDataMessage, Shard, Streams, Topic
+
+#: Frames that came before the machine was told of the connection; more than this is no exchange.
+EARLY_FRAMES_MAX = 1_000
+
+
+class Hub(Protocol):
+    """What a connection tells the gateway."""
+
+    def on_instruments(self, update: InstrumentUpdate, received_ns: int) -> None:
+        """The venue said what is traded."""
+        ...
+
+    def on_venue_status(self, status: MarketStatus, shard: Shard, received_ns: int) -> None:
+        """The venue said how it stands."""
+        ...
+
+    def on_connection(self, shard: Shard, state: ConnectionState, cause: str | None) -> None:
+        """The connection came or went."""
+        ...
+
+    def publish_status(self, event: Event) -> None:
+        """Publish in partition `st`."""
+        ...
+
+    def on_turn(self) -> None:
+        """Something was handled: readiness may have changed."""
+        ...
+
+
+class MarketDataConnection:
+    """One shard's connection over all its reconnects. Implements `Outbox` and `ConnectionListener`."""
+
+    def __init__(
+        self,
+        shard: Shard,
+        *,
+        streams: Streams,
+        publisher: Publisher,
+        hub: Hub,
+        network: Network,
+        clock: Clock,
+        random: Random,
+        healing: HealingSettings,
+        budget: RollingBudget,
+    ) -> None:
+        self.shard = shard
+        self._streams = streams
+        self._hub = hub
+        self._network = network
+        self._clock = clock
+        self._healing = healing
+        self._budget = budget
+        self._partition: Partition = publisher.partition(f"md.{shard.index}")
+        self._publish = publisher.publish
+        self._loop = asyncio.get_running_loop()
+        self._backoff = Backoff(
+            random,
+            first_s=healing.reconnect_first_s,
+            max_s=healing.reconnect_max_s,
+            held_s=healing.reconnect_held_s,
+        )
+        self._connection: Connection | None = None
+        self._closed: asyncio.Future[str] | None = None
+        self._early: list[tuple[bytes, int]] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ns = 0
+        self._fetches: set[asyncio.Task[None]] = set()
+        self.connects = 0
+        self.last_cause = ""
+        self.machine = MarketDataMachine(shard, streams, self, healing, random, clock.monotonic_ns())
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Connect, serve, reconnect, until cancelled."""
+        try:
+            while True:
+                cause = await self._once()
+                delay_s = self._backoff.on_failure(self._clock.monotonic_ns())
+                self.last_cause = cause
+                self._hub.on_connection(self.shard, ConnectionState.DISCONNECTED, cause)
+                await asyncio.sleep(delay_s)
+        finally:
+            for task in self._fetches:
+                task.cancel()
+            self._disarm()
+            if self._connection is not None:
+                self._connection.close("the gateway stops")
+                self._connection = None
+
+    async def _once(self) -> str:
+        """One connection from start to end; returns why it ended."""
+        while True:
+            wait_s = self._budget.wait_s(self._clock.monotonic_ns())
+            if wait_s <= 0:
+                break
+            await asyncio.sleep(wait_s)
+        self._budget.spend(self._clock.monotonic_ns())
+        self.connects += 1
+        self._hub.on_connection(self.shard, ConnectionState.CONNECTING, None)
+        shard = replace(self.shard, instruments=dict(self.machine.instruments))
+        codec = self._streams.market_data(shard)
+        self._closed = self._loop.create_future()
+        self._early = []
+        try:
+            endpoint = await run_flow(self._network, codec.endpoint())
+            self._connection = await self._network.connect(endpoint, self)
+        except VenueError as error:
+            return str(error)
+        now_ns = self._clock.monotonic_ns()
+        self._backoff.on_open(now_ns)
+        self._hub.on_connection(self.shard, ConnectionState.CONNECTED, None)
+        self.machine.on_open(codec, now_ns)
+        early, self._early = self._early, None
+        for frame, received_ns in early:
+            self.on_frame(frame, received_ns)
+        self.on_burst_end()
+        if endpoint.max_age_s is not None:
+            self._loop.call_later(endpoint.max_age_s, self._too_old, self._connection)
+        return await self._closed
+
+    def _too_old(self, connection: Connection) -> None:
+        if connection is self._connection:
+            self.close("the venue closes connections of this age: renewed ahead of it")
+
+    # --- ConnectionListener ---------------------------------------------------------------------------------------
+
+    def on_frame(self, frame: bytes, received_ns: int) -> None:
+        """One message of the venue."""
+        if self._early is not None:
+            if len(self._early) < EARLY_FRAMES_MAX:
+                self._early.append((frame, received_ns))
+            return
+        if self.machine.is_open:
+            self.machine.on_frame(frame, received_ns, self._clock.monotonic_ns())
+
+    def on_burst_end(self) -> None:
+        """No more frames at hand."""
+        if self._early is None and self.machine.is_open:
+            self.machine.on_burst_end(self._clock.monotonic_ns())
+            self._arm()
+            self._hub.on_turn()
+
+    def on_close(self, cause: str) -> None:
+        """The connection is gone."""
+        self._connection = None
+        self._disarm()
+        if self.machine.is_open:
+            self.machine.on_close(cause, self._clock.monotonic_ns())
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(cause)
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        next_ns = self.machine.next_ns()
+        if next_ns is None:
+            self._disarm()
+            return
+        if self._timer is not None:
+            if self._timer_ns <= next_ns:
+                return  # it fires early, finds nothing to do and is armed again: cheaper than a timer per frame
+            self._timer.cancel()
+        self._timer_ns = next_ns
+        delay_s = max(0, next_ns - self._clock.monotonic_ns()) / NANOSECONDS
+        self._timer = self._loop.call_later(delay_s, self._on_timer)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.machine.on_timer(self._clock.monotonic_ns())
+        self._arm()
+        self._hub.on_turn()
+
+    def rearm(self) -> None:
+        """Something from outside (a new symbol, a status) changed what the machine waits for."""
+        if self.machine.is_open:
+            self.machine.on_burst_end(self._clock.monotonic_ns())
+            self._arm()
+
+    # --- Outbox ---------------------------------------------------------------------------------------------------
+
+    def publish(self, event: Event, received_ns: int | None = None) -> None:
+        """Publish on this shard's partition."""
+        self._publish(self._partition, event, received_ns)
+
+    def publish_status(self, event: Event) -> None:
+        """Publish in partition `st`."""
+        self._hub.publish_status(event)
+
+    def send(self, frame: Frame) -> None:
+        """Send on this connection."""
+        if self._connection is not None:
+            self._connection.send(frame)
+
+    def close(self, reason: str) -> None:
+        """End this connection; on_close comes from the loop, never from inside a machine's call."""
+        if self._connection is not None:
+            self._loop.call_soon(self._connection.close, reason)
+
+    def fetch(self, topic: Topic | None, flow: HttpFlow[Sequence[MarketDataMessage]]) -> None:
+        """Run a flow beside the frames."""
+        task = self._loop.create_task(self._fetch(topic, flow))
+        self._fetches.add(task)
+        task.add_done_callback(self._fetches.discard)
+
+    async def _fetch(self, topic: Topic | None, flow: HttpFlow[Sequence[MarketDataMessage]]) -> None:
+        result: Sequence[MarketDataMessage] | VenueError
+        connection = self._connection
+        try:
+            result = await run_flow(self._network, flow)
+        except VenueError as error:
+            result = error
+        except GatewayError as error:
+            result = VenueError(str(error))
+        if connection is self._connection and self.machine.is_open:
+            self.machine.on_fetched(topic, result, self._clock.monotonic_ns())
+            self.on_burst_end()
+
+    def on_instruments(self, update: InstrumentUpdate, received_ns: int) -> None:
+        """The venue said what is traded."""
+        self._hub.on_instruments(update, received_ns)
+
+    def on_venue_status(self, status: MarketStatus, received_ns: int) -> None:
+        """The venue said how it stands."""
+        self._hub.on_venue_status(status, self.shard, received_ns)

@@ -1,0 +1,161 @@
+"""Hub: the crossroads of one loop: it starts connections, hands what one of them heard to the whole, and ends every turn.
+
+One flush per loop turn: everything that was published since the last one reaches clients in one write each, and the
+committer is woken once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from gwcore.engine.fanout import Fanout
+from gwcore.engine.gateway import GatewayMachine
+from gwcore.engine.market_data import MarketDataMachine
+from gwcore.engine.publisher import Partition
+from gwcore.model import ConnectionState, Event, GatewayStatus, MarketStatus, Record, StreamState, StreamStatus
+from gwcore.ports import Clock
+from gwcore.runtime.connection import MarketDataConnection
+from gwcore.venue import InstrumentUpdate, Shard
+
+_log = logging.getLogger("gwcore.gateway")
+
+#: Readiness is looked at this often while starting, not after every frame.
+READY_CHECK_S = 0.02
+
+
+class Hub:
+    """Wires one gateway's machines to the loop. `bind` completes it: the parts need each other."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._is_dirty = False
+        self._ready_check: asyncio.TimerHandle | None = None
+        self._wake_committer: Callable[[], None] = lambda: None
+        self._start: Callable[[MarketDataConnection], None] = lambda connection: None
+        self.fanout: Fanout | None = None
+        self.gateway: GatewayMachine | None = None
+        self.make_connection: Callable[[Shard], MarketDataConnection] | None = None
+        self.connections: list[MarketDataConnection] = []
+
+    def bind(
+        self,
+        *,
+        fanout: Fanout,
+        gateway: GatewayMachine,
+        make_connection: Callable[[Shard], MarketDataConnection],
+        start: Callable[[MarketDataConnection], None],
+        wake_committer: Callable[[], None],
+    ) -> None:
+        """Give it what it connects."""
+        self.fanout = fanout
+        self.gateway = gateway
+        self.make_connection = make_connection
+        self._start = start
+        self._wake_committer = wake_committer
+
+    # --- the end of a turn ----------------------------------------------------------------------------------------
+
+    def on_record(self, record: Record, event: Event, partition: Partition) -> None:
+        """Something was published."""
+        assert self.fanout is not None
+        self.fanout.on_record(record, event, partition)
+        if not self._is_dirty:
+            self._is_dirty = True
+            self._loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        assert self.fanout is not None
+        self._is_dirty = False
+        self._wake_committer()
+        self.fanout.flush()
+
+    def wake_fanout(self) -> None:
+        """A session has something to write though nothing was published (it catches up, or its writer drained)."""
+        assert self.fanout is not None
+        if not self._is_dirty:
+            self._loop.call_soon(self.fanout.flush)
+
+    # --- shards ---------------------------------------------------------------------------------------------------
+
+    def start_shard(self, shard: Shard) -> MarketDataMachine:
+        """Make and start a connection."""
+        assert self.make_connection is not None
+        connection = self.make_connection(shard)
+        self.connections.append(connection)
+        # After the machine is known to the gateway: its first frames may be about other shards.
+        self._loop.call_soon(self._start, connection)
+        return connection.machine
+
+    # --- runtime.connection.Hub -----------------------------------------------------------------------------------
+
+    def on_instruments(self, update: InstrumentUpdate, received_ns: int) -> None:
+        """The venue said what is traded."""
+        assert self.gateway is not None
+        self.gateway.on_instruments(update, received_ns, self._clock.monotonic_ns())
+        self._rearm()
+
+    def on_venue_status(self, status: MarketStatus, shard: Shard, received_ns: int) -> None:
+        """The venue said how it stands."""
+        assert self.gateway is not None
+        self.gateway.on_venue_status(status, shard, received_ns, self._clock.monotonic_ns())
+        self._rearm()
+
+    def _rearm(self) -> None:
+        self._loop.call_soon(self._rearm_all)
+
+    def _rearm_all(self) -> None:
+        for connection in self.connections:
+            connection.rearm()
+
+    def on_connection(self, shard: Shard, state: ConnectionState, cause: str | None) -> None:
+        """A connection came or went."""
+        assert self.gateway is not None
+        self.gateway.on_component(f"connection.md.{shard.index}", state, cause)
+        level = logging.WARNING if state is ConnectionState.DISCONNECTED else logging.INFO
+        _log.log(level, "connection md.%d %s%s", shard.index, state.value.lower(), f": {cause}" if cause else "")
+
+    def publish_status(self, event: Event) -> None:
+        """Publish in partition `st`; what an operator wants to see goes to the log too."""
+        assert self.gateway is not None
+        self.gateway.publish_status(event)
+        if isinstance(event, StreamStatus) and event.state in (StreamState.STALE, StreamState.QUARANTINED):
+            _log.warning(
+                "%s %s is %s: %s: %s",
+                event.channel,
+                event.symbol,
+                event.state.value,
+                event.reason.value if event.reason else "",
+                event.detail,
+            )
+
+    def on_turn(self) -> None:
+        """Something was handled: soon look whether everything is up."""
+        assert self.gateway is not None
+        if not self.gateway.is_ready and self._ready_check is None:
+            self._ready_check = self._loop.call_later(READY_CHECK_S, self._check_ready)
+
+    def _check_ready(self) -> None:
+        assert self.gateway is not None
+        self._ready_check = None
+        if self.gateway.check_ready():
+            _log.info("ready: %d symbols on %d connections", len(self.gateway.instruments), len(self.connections))
+
+    def on_sink_state(self, name: str, state: ConnectionState, cause: str | None) -> None:
+        """A sink came or went."""
+        assert self.gateway is not None
+        self.gateway.on_component(f"sink.{name}", state, cause)
+
+    def on_journal_failed(self, cause: str) -> None:
+        """The journal can't be written; clients go on, and everybody is told."""
+        assert self.gateway is not None
+        _log.error("journal: %s", cause)
+        self.gateway.publish_status(GatewayStatus(state=self.gateway.gateway_state, component="journal", cause=cause))
+
+    def close(self) -> None:
+        """No more timers."""
+        if self._ready_check is not None:
+            self._ready_check.cancel()
+            self._ready_check = None

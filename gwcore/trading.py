@@ -1,0 +1,115 @@
+"""CONTRACT of the trading side of a venue: accounts, signing, orders. Plugins import it from `gwcore.venue`.
+
+Plugins never see a secret: they are given a signer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gwcore.model import CancelAllOrders, CancelOrder, CreateOrder, ModifyOrder
+from gwcore.ports import Endpoint
+from gwcore.rest import HttpFlow, HttpResponse
+from gwcore.venue_messages import AccountMessage, Frame, OrderRequest, Outbound
+
+
+class Signer(Protocol):
+    """Signs for one key. Plugins never see the secret itself."""
+
+    @property
+    def key(self) -> str:
+        """The public part."""
+        ...
+
+    def sign(self, algorithm: str, message: bytes) -> bytes:
+        """A signature over `message`. Raises Unsupported.
+
+        `algorithm`: `hmac-sha256`, `hmac-sha512`, `ed25519`, `ecdsa-p256-sha256`.
+        """
+        ...
+
+    @property
+    def passphrase(self) -> str:
+        """What some venues want said in plain beside the key; empty where there is none."""
+        ...
+
+    def now_ns(self) -> int:
+        """The time to sign with (a codec reads no clock)."""
+        ...
+
+    def nonce(self) -> int:
+        """A number above every one handed out before for this key, over restarts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One account: its name in the configuration, its signer, and the plugin's own options for it."""
+
+    name: str
+    signer: Signer
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of an account from before: a codec is new for each connection and can't remember."""
+
+    trade_id: str | None = None  # of the last fill
+    trade_time_ns: int | None = None
+
+
+class AccountCodec(Protocol):
+    """One account's connection."""
+
+    def endpoint(self) -> HttpFlow[Endpoint]:
+        """Where to connect; fetches a fresh token where the venue has them."""
+        ...
+
+    def login(self) -> Generator[Frame, Frame, None]:
+        """Frames to send and answers to wait for before the connection is usable (a challenge, say).
+
+        Every frame that comes while it runs is sent in; yielding `b""` sends nothing and waits for the next one. `decode`
+        is given those frames too.
+        """
+        ...
+
+    def open(self) -> Sequence[Frame]:
+        """Frames that subscribe the private channels, sent after `login`."""
+        ...
+
+    def download(self, known: Known) -> HttpFlow[Sequence[AccountMessage]]:
+        """Open orders, fills since the last known one, funds, positions."""
+        ...
+
+    def decode(self, frame: Frame, received_ns: int) -> Sequence[AccountMessage]:
+        """As for market data. Acks that come by frame come from here."""
+        ...
+
+
+class Orders(Protocol):
+    """Requests of ours in the venue's form, and its answers in ours. One per account and connection."""
+
+    def create_order(self, request_id: int, request: CreateOrder, venue_id: str) -> Outbound:
+        """Place; `venue_id` is the client id in the venue's grammar, durable before this leaves."""
+        ...
+
+    def modify_order(self, request_id: int, request: ModifyOrder, venue_id: str) -> Outbound:
+        """Amend in place."""
+        ...
+
+    def cancel_order(self, request_id: int, request: CancelOrder, venue_id: str) -> Outbound:
+        """Cancel one."""
+        ...
+
+    def cancel_all_orders(self, request_id: int, request: CancelAllOrders) -> Outbound:
+        """Cancel what matches the filters the venue knows; the engine does the rest one by one."""
+        ...
+
+    def decode_response(
+        self, request: OrderRequest, request_id: int, response: HttpResponse
+    ) -> Sequence[AccountMessage]:
+        """The answer to a request sent by REST. No positive evidence of refusal means UNKNOWN."""
+        ...

@@ -1,0 +1,166 @@
+"""What a codec says: the messages it returns beside the model's events, and the topics and requests they are about.
+
+Part of the CONTRACT of a venue; plugins import it from `gwcore.venue`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from gwcore.model import (
+    CancelAllOrders,
+    CancelOrder,
+    Channel,
+    CreateOrder,
+    FundsUpdate,
+    Instrument,
+    MarketByOrderUpdate,
+    MarketByPriceUpdate,
+    MarketStatus,
+    ModifyOrder,
+    OrderAck,
+    OrderUpdate,
+    PositionUpdate,
+    RateLimitsUpdate,
+    StaleReason,
+    StatisticsUpdate,
+    TimeSeriesUpdate,
+    TopOfBook,
+    TradeSummary,
+    TradeUpdate,
+    UpdateType,
+)
+from gwcore.rest import HttpFlow, HttpRequest
+
+#: One WebSocket message, as bytes (UTF-8 for text frames).
+Frame: TypeAlias = bytes
+
+
+class Topic(NamedTuple):
+    """One subscription. `parameter` is what else identifies it: the depth of a book, the seconds of a candle."""
+
+    channel: Channel
+    symbol: str | None = None
+    parameter: int = 0
+
+
+class Request(NamedTuple):
+    """A frame that asks for something. The engine paces it, times it and matches the answers to `topics`."""
+
+    frame: Frame
+    request_id: int
+    topics: tuple[Topic, ...]
+
+
+class Acknowledged(NamedTuple):
+    """The venue accepted a subscribe (or unsubscribe) of these topics; without topics, the whole request `request_id`."""
+
+    topics: tuple[Topic, ...]
+    request_id: int | None = None
+    unsubscribed: bool = False
+
+
+class Refused(NamedTuple):
+    """The venue refused. Without topics the whole request `request_id` (or, without that, the oldest) is meant.
+
+    `retryable`: trying again later makes sense (a rate limit). `duplicate`: it says that we already have what we asked for;
+    `missing`: that we asked it to end what it does not have. Both are counted and change nothing.
+    """
+
+    text: str
+    topics: tuple[Topic, ...] = ()
+    request_id: int | None = None
+    unsubscribed: bool = False
+    retryable: bool = False
+    duplicate: bool = False
+    missing: bool = False
+
+
+class Pong(NamedTuple):
+    """The answer to a ping of ours."""
+
+    request_id: int | None = None
+
+
+class Throttled(NamedTuple):
+    """The venue says that we send too much. The engine halves its pace on this connection for a while."""
+
+    text: str
+
+
+class Unknown(NamedTuple):
+    """A well-formed frame this version does not know: counted, harmless. `what` is bounded text for the log."""
+
+    what: str
+
+
+class Reply(NamedTuple):
+    """A frame the venue expects from us now (a text ping to answer)."""
+
+    frame: Frame
+
+
+class Renew(NamedTuple):
+    """This connection should be replaced by a new one.
+
+    With a reason every book on it is published as STALE with it first (a connection's own numbering jumped: SEQUENCE_GAP).
+    Without one it is advice: the venue is about to close it.
+    """
+
+    text: str
+    reason: StaleReason | None = None
+
+
+class Fetch(NamedTuple):
+    """Something that needs REST (a snapshot, say): its messages are handled as if they had been in a frame."""
+
+    flow: HttpFlow[Sequence[MarketDataMessage]]
+
+
+class InstrumentUpdate(NamedTuple):
+    """What is traded, as the venue says now. SNAPSHOT: all of it, what is missing is delisted."""
+
+    update_type: UpdateType
+    instruments: tuple[Instrument, ...]
+
+
+MarketDataMessage: TypeAlias = (
+    MarketByPriceUpdate
+    | MarketByOrderUpdate
+    | TopOfBook
+    | TradeSummary
+    | StatisticsUpdate
+    | TimeSeriesUpdate
+    | MarketStatus
+    | Acknowledged
+    | Refused
+    | Pong
+    | Throttled
+    | Unknown
+    | Reply
+    | Renew
+    | Fetch
+    | InstrumentUpdate
+)
+
+AccountMessage: TypeAlias = (
+    OrderAck
+    | OrderUpdate
+    | TradeUpdate
+    | FundsUpdate
+    | PositionUpdate
+    | RateLimitsUpdate
+    | Acknowledged
+    | Refused
+    | Pong
+    | Throttled
+    | Unknown
+    | Reply
+)
+
+#: What a client may ask for about orders.
+OrderRequest: TypeAlias = CreateOrder | ModifyOrder | CancelOrder | CancelAllOrders
+
+#: How a request leaves: by REST or as a frame on the account's connection.
+Outbound: TypeAlias = HttpRequest | Frame
