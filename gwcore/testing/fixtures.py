@@ -1,13 +1,15 @@
 """Where recorded venue data lies. It stays outside the repository (licences differ), so every test asks here for it.
 
-The folder is `$GW_FIXTURES`, or else `shared/fixtures` in the directory that holds the repository. Nothing here reads a file.
+The folder is `$GW_FIXTURES`, or else `shared/fixtures` in the directory that holds the repository.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 #: Names the folder that holds `README.md`, `kraken-spot/`, ...
@@ -34,6 +36,35 @@ def fixture_path(name: str) -> Path:
     if not path.is_file():
         raise FixturesMissing(f"no recording {path}: set {FIXTURES_VARIABLE} to the folder that holds {name}")
     return path
+
+
+class _Line(msgspec.Struct):
+    frame: msgspec.Raw = msgspec.Raw()
+    message: msgspec.Raw = msgspec.Raw()
+    dir: str = "rx"
+    channel: str | None = None
+    method: str | None = None
+
+
+_line_of = msgspec.json.Decoder(_Line).decode
+
+
+def received_frames(path: Path) -> Iterator[bytes]:
+    """The frames of one JSON Lines recording that came from the venue, byte for byte.
+
+    A line is a frame (a JSON array, or an object with `channel` or `method`), or holds one under `frame` or `message`; lines
+    with neither, and those with `dir` `tx`, are passed over. A key `channel` or `method` that is no text is an error.
+    """
+    for text in path.read_bytes().splitlines():
+        if not text.strip():
+            continue
+        if text.lstrip().startswith(b"["):
+            yield text
+            continue
+        line = _line_of(text)
+        wrapped = bytes(line.frame) or bytes(line.message)
+        if line.dir != "tx" and (wrapped or line.channel is not None or line.method is not None):
+            yield wrapped or text
 
 
 #: Marks a test (or, as `pytestmark`, a module) that needs the recordings: skipped with the reason where they are absent.
