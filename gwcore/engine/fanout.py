@@ -79,6 +79,7 @@ class Fanout:
         self._sessions: dict[int, Session] = {}
         self._live: tuple[Session, ...] = ()
         self._next_id = 1
+        self._sent_before = 0  # to clients that are gone
         self.opened = 0
         self.refused = 0
         self.cut: dict[str, int] = {}
@@ -88,6 +89,10 @@ class Fanout:
     def sessions(self) -> Sequence[Session]:
         """All open sessions."""
         return tuple(self._sessions.values())
+
+    def events_sent(self) -> int:
+        """Events written to clients since the start."""
+        return self._sent_before + sum(session.events_sent for session in self._live)
 
     # --- ClientPort -----------------------------------------------------------------------------------------------
 
@@ -129,6 +134,7 @@ class Fanout:
     def forget(self, session: Session) -> None:
         """A session ended."""
         if self._sessions.pop(session.number, None) is not None:
+            self._sent_before += session.events_sent
             self._live = tuple(self._sessions.values())
 
     def count_cut(self, cause: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from gwcore.histogram import LatencyHistogram
 from gwcore.model import KIND_OF_TYPE, SCHEMA_VERSION, Envelope, Event, Header, Record, UpdateType
 from gwcore.ports import Clock, Ids
 from gwcore.wire import encode
@@ -53,6 +54,9 @@ class Publisher:
         self._on_record = on_record
         self.partitions: dict[str, Partition] = {}
         self.events = 0  # published since the start
+        self.bytes = 0  # of their payloads
+        self.latency = LatencyHistogram()  # receipt to publication
+        self.venue_latency = LatencyHistogram()  # the venue's time stamp to receipt: holds both clocks' offset
         self.events_of_kind: dict[str, int] = {}
 
     def partition(self, name: str) -> Partition:
@@ -106,6 +110,13 @@ class Publisher:
         if not partition.first_position:
             partition.first_position = position
         self.events += 1
+        self.bytes += len(payload)
+        # One in sixteen is enough for a histogram, and a sixteenth of its cost.
+        if received_ns is not None and not sequence & 15:
+            self.latency.observe(published_ns - received_ns)
+            venue_time_ns = getattr(event, "venue_time_ns", None)
+            if venue_time_ns is not None:
+                self.venue_latency.observe(received_ns - venue_time_ns)
         counts = self.events_of_kind
         counts[kind] = counts.get(kind, 0) + 1
         self._on_record(record, event, partition)

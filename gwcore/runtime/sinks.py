@@ -57,6 +57,7 @@ class SinkRunner:
         self._more = asyncio.Event()
         self._draining = False
         self.cause = ""
+        self.is_connected = False
         self.records = 0
         self.bytes = 0
         self.sink: Sink = self._spec.create(selected.settings, context(self._on_progress, self._on_status))
@@ -110,6 +111,7 @@ class SinkRunner:
         positions: Mapping[str, int] = await self.sink.connect(dict(self.progress))
         self._backoff.on_open(self._clock.monotonic_ns())
         self.cause = ""
+        self.is_connected = True
         self._on_state(self.name, ConnectionState.CONNECTED, None)
         readers = {}
         for name in CLASSES:
@@ -122,6 +124,7 @@ class SinkRunner:
         if self.cause != cause:
             _log.warning("sink %s: not connected: %s", self.name, cause)
         self.cause = cause
+        self.is_connected = False
         self._on_state(self.name, ConnectionState.DISCONNECTED, cause)
         await self._save()
         if not self._draining:

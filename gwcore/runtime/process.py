@@ -1,0 +1,107 @@
+"""One gateway as an operating-system process: real clock, files, sockets, signals, logs and the metrics port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import gwcore
+from gwcore.runtime.app import Gateway, Ports, install_signals
+from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
+from gwcore.runtime.committer import Committer
+from gwcore.runtime.health import HealthServer
+from gwcore.runtime.logs import configure_logging
+from gwcore.runtime.metrics import Metrics, build_info
+from gwcore.runtime.network import RealNetwork
+from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.telemetry import Telemetry
+from gwcore.settings import GatewayConfig
+
+_log = logging.getLogger("gwcore.gateway")
+
+#: How often the loop's own lateness is measured.
+LAG_CHECK_S = 0.25
+
+
+def state_dir_of(config: GatewayConfig) -> Path:
+    """The state directory of a gateway: as configured, else below the user's state folder."""
+    if config.gateway.state_dir:
+        return Path(config.gateway.state_dir).expanduser()
+    root = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(root).expanduser() / "gw" / (config.gateway.name or config.venue.spec.name)
+
+
+def run_gateway(config: GatewayConfig) -> int:
+    """Run one gateway until it is told to stop; returns the exit code.
+
+    Raises ConfigError where it can't start (a second process on the state directory, a port in use).
+    """
+    configure_logging(config.gateway.log_level, config.gateway.log_format)
+    return asyncio.run(_run(config))
+
+
+async def _run(config: GatewayConfig) -> int:
+    state_dir = state_dir_of(config)
+    storage = DirectoryStorage(state_dir)
+    clock = SystemClock()
+    with storage.lock("lock"):
+        network = RealNetwork(clock, f"gwcore/{gwcore.__version__}")
+        gateway = Gateway(
+            config,
+            Ports(
+                clock=clock,
+                random=SystemRandom(),
+                ids=SystemIds(),
+                network=network,
+                storage=storage,
+                state_dir=state_dir,
+                committer=Committer,
+                offload=asyncio.to_thread,
+            ),
+        )
+        install_signals(gateway)
+        _log.info("state in %s", state_dir)
+        try:
+            async with _telemetry(gateway, clock.now_ns()):
+                return await gateway.run()
+        finally:
+            await network.close()
+
+
+@contextlib.asynccontextmanager
+async def _telemetry(gateway: Gateway, started_ns: int) -> AsyncIterator[None]:
+    telemetry = Telemetry(gateway, started_ns)
+    lag = asyncio.create_task(_watch_lag(telemetry), name="loop lag")
+    server = None
+    port = gateway.config.gateway.metrics_port
+    try:
+        if port is not None:
+            metrics = Metrics()
+            metrics.add(
+                build_info(
+                    venue=gateway.config.venue.spec.name, environment=gateway.config.gateway.env, source=gateway.name
+                )
+            )
+            metrics.add(telemetry.samples)
+            server = HealthServer(metrics, not_ready=telemetry.not_ready, status=telemetry.status)
+            host, bound = await server.start(gateway.config.gateway.metrics_host, port)
+            gateway.addresses["metrics"] = f"http://{host}:{bound}/metrics"
+            _log.info("metrics and health: http://%s:%d/", host, bound)
+        yield
+    finally:
+        lag.cancel()
+        if server is not None:
+            await server.close()
+
+
+async def _watch_lag(telemetry: Telemetry) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LAG_CHECK_S
+        await asyncio.sleep(LAG_CHECK_S)
+        telemetry.loop_lag_s = max(0.0, loop.time() - due)
+        telemetry.loop_lag_max_s = max(telemetry.loop_lag_max_s, telemetry.loop_lag_s)

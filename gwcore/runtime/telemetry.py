@@ -1,0 +1,169 @@
+"""Reads the numbers the parts keep, for metrics and status, when somebody asks. Never called per message."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gwcore.engine.market_data import MarketDataMachine
+from gwcore.model import StreamState
+from gwcore.runtime.app import Gateway
+from gwcore.runtime.metrics import Sample
+from gwcore.runtime.sinks import CLASSES
+
+#: Symbols named in one reason of `not_ready`; the rest is counted.
+NAMED_MAX = 5
+
+
+class Telemetry:
+    """Providers of one gateway's metrics, its readiness and its status page."""
+
+    def __init__(self, gateway: Gateway, started_ns: int) -> None:
+        self._gateway = gateway
+        self._started_ns = started_ns
+        self.loop_lag_s = 0.0
+        self.loop_lag_max_s = 0.0
+
+    def samples(self) -> Iterable[Sample]:
+        """All samples of the gateway."""
+        yield from self._process()
+        for connection in self._gateway.hub.connections:
+            label = (("connection", f"md.{connection.shard.index}"),)
+            yield Sample("gw_connect_attempts_total", label, connection.connects)
+            yield from _machine(connection.machine, label)
+        yield from self._feeds()
+        yield from self._journal()
+        yield from self._sinks()
+        yield from self._clients()
+
+    def _process(self) -> Iterable[Sample]:
+        gateway, publisher = self._gateway, self._gateway.publisher
+        yield Sample("gw_start_time_seconds", (), self._started_ns / 1e9)
+        yield Sample("gw_ready", (), int(gateway.machine.is_ready))
+        yield Sample("gw_loop_lag_seconds", (), self.loop_lag_s)
+        yield Sample("gw_loop_lag_max_seconds", (), self.loop_lag_max_s)
+        self.loop_lag_max_s = 0.0
+        for kind, count in publisher.events_of_kind.items():
+            yield Sample("gw_events_total", (("kind", kind),), count)
+        yield Sample("gw_event_bytes_total", (), publisher.bytes)
+        yield Sample("gw_latency_seconds", (("stage", "receipt_to_publication"),), publisher.latency)
+        yield Sample("gw_latency_seconds", (("stage", "venue_to_receipt"),), publisher.venue_latency)
+
+    def _feeds(self) -> Iterable[Sample]:
+        states: Counter[tuple[str, str]] = Counter()
+        stale: Counter[str] = Counter()
+        duplicates = 0
+        for machine in self._gateway.machine.machines:
+            duplicates += machine.duplicate_trades
+            for reason, count in machine.books.stale.items():
+                stale[reason.value] += count
+            for topic, subscription in machine.subscriptions.topics.items():
+                states[(topic.channel.value, subscription.state.value)] += 1
+        for (channel, state), count in states.items():
+            yield Sample("gw_feed_state", (("channel", channel), ("state", state)), count)
+        for name, count in stale.items():
+            yield Sample("gw_book_stale_total", (("reason", name),), count)
+        yield Sample("gw_trade_duplicates_total", (), duplicates)
+
+    def _journal(self) -> Iterable[Sample]:
+        journal = self._gateway.journal
+        for name in CLASSES:
+            label = (("journal", name),)
+            yield Sample("gw_journal_position", label, journal.last_position(name))
+            yield Sample("gw_journal_synced_position", label, journal.synced_position(name))
+        yield Sample("gw_journal_free_bytes", (), self._gateway.ports.storage.free_bytes())
+
+    def _sinks(self) -> Iterable[Sample]:
+        journal = self._gateway.journal
+        for runner in self._gateway.sinks:
+            for name in CLASSES:
+                labels = (("sink", runner.name), ("journal", name))
+                yield Sample("gw_sink_position", labels, runner.progress[name])
+                backlog = max(0, journal.last_position(name) - runner.progress[name])
+                yield Sample("gw_sink_backlog_events", labels, backlog)
+            yield Sample("gw_sink_events_total", (("sink", runner.name),), runner.records)
+            yield Sample("gw_sink_up", (("sink", runner.name),), int(runner.is_connected))
+
+    def _clients(self) -> Iterable[Sample]:
+        fanout = self._gateway.fanout
+        transports = Counter(session.client.transport for session in fanout.sessions)
+        for transport, count in transports.items():
+            yield Sample("gw_client_connections", (("transport", transport),), count)
+        queues = [session.buffered_bytes for session in fanout.sessions]
+        yield Sample("gw_client_queue_bytes", (), sum(queues))
+        yield Sample("gw_client_queue_max_bytes", (), max(queues, default=0))
+        yield Sample("gw_client_conflations_total", (), fanout.conflations)
+        yield Sample("gw_client_events_total", (), fanout.events_sent())
+        for reason, count in fanout.cut.items():
+            yield Sample("gw_client_cut_total", (("reason", reason),), count)
+
+    # --- readiness and status -------------------------------------------------------------------------------------
+
+    def not_ready(self) -> list[str]:
+        """Why the gateway is not ready; empty: it is."""
+        gateway = self._gateway
+        if not gateway.hub.connections:
+            return ["the venue has not told its instruments yet"]
+        reasons = [
+            f"connection md.{connection.shard.index} is down: {connection.last_cause or 'connecting'}"
+            for connection in gateway.hub.connections
+            if not connection.machine.is_open
+        ]
+        if not gateway.machine.is_ready:
+            waiting = [
+                f"{topic.channel.value} {topic.symbol or ''}".strip()
+                for machine in gateway.machine.machines
+                for topic, subscription in machine.subscriptions.topics.items()
+                if subscription.state is not StreamState.LIVE
+            ]
+            more = f" and {len(waiting) - NAMED_MAX} more" if len(waiting) > NAMED_MAX else ""
+            reasons.append(f"not live yet: {', '.join(waiting[:NAMED_MAX])}{more}")
+        return reasons
+
+    def status(self) -> Mapping[str, Any]:
+        """The whole in one JSON object."""
+        gateway = self._gateway
+        books = Counter(
+            subscription.state.value
+            for machine in gateway.machine.machines
+            for subscription in machine.books.of_symbol.values()
+        )
+        return {
+            "name": gateway.name,
+            "venue": gateway.config.venue.spec.name,
+            "environment": gateway.config.gateway.env,
+            "state": gateway.machine.gateway_state.value,
+            "ready": gateway.machine.is_ready,
+            "not_ready": self.not_ready(),
+            "symbols": len(gateway.machine.instruments),
+            "books": dict(books),
+            "events": gateway.publisher.events,
+            "latency_p50_ns": gateway.publisher.latency.quantile_ns(0.5),
+            "latency_p99_ns": gateway.publisher.latency.quantile_ns(0.99),
+            "connections": [
+                {
+                    "name": f"md.{connection.shard.index}",
+                    "is_open": connection.machine.is_open,
+                    "frames": connection.machine.frames,
+                    "connects": connection.connects,
+                    "last_cause": connection.last_cause,
+                }
+                for connection in gateway.hub.connections
+            ],
+            "sinks": [
+                {"name": runner.name, "backlog": runner.backlog(), "cause": runner.cause, "progress": runner.progress}
+                for runner in gateway.sinks
+            ],
+            "clients": len(gateway.fanout.sessions),
+            "journal_failed": gateway.journal.failed,
+            "addresses": gateway.addresses,
+        }
+
+
+def _machine(machine: MarketDataMachine, label: tuple[tuple[str, str], ...]) -> Iterable[Sample]:
+    yield Sample("gw_connection_up", label, int(machine.is_open))
+    yield Sample("gw_frames_total", label, machine.frames)
+    yield Sample("gw_requests_total", label, machine.subscriptions.requests)
+    yield Sample("gw_decode_errors_total", label, machine.undecodable + machine.plugin_errors)
+    yield Sample("gw_unknown_frames_total", label, sum(machine.unknown.values()))
