@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -27,14 +26,6 @@ _log = logging.getLogger("gwcore.gateway")
 LAG_CHECK_S = 0.25
 
 
-def state_dir_of(config: GatewayConfig) -> Path:
-    """The state directory of a gateway: as configured, else below the user's state folder."""
-    if config.gateway.state_dir:
-        return Path(config.gateway.state_dir).expanduser()
-    root = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(root).expanduser() / "gw" / (config.gateway.name or config.venue.spec.name)
-
-
 def run_gateway(config: GatewayConfig) -> int:
     """Run one gateway until it is told to stop; returns the exit code.
 
@@ -45,7 +36,7 @@ def run_gateway(config: GatewayConfig) -> int:
 
 
 async def _run(config: GatewayConfig) -> int:
-    state_dir = state_dir_of(config)
+    state_dir = Path(config.gateway.state_dir)
     storage = DirectoryStorage(state_dir)
     clock = SystemClock()
     with storage.lock("lock"):
