@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from gwcore.errors import StorageError
 from gwcore.journal.blocks import read_records
@@ -55,19 +56,25 @@ class JournalReader:
         self._ready, self._ready_from = [], 0
 
     def _read_disk(self, count: int) -> list[Record]:
-        while self._ready_from >= len(self._ready):
-            try:
-                self._ready, self._ready_from = self._next_block(), 0
-            except FileNotFoundError:
-                self._leave_disk()
-                self._raise_gap()
-        start = self._ready_from
-        self._ready_from = min(len(self._ready), start + count)
-        return self._ready[start : self._ready_from]
+        """Exactly `count` records: a shorter batch would tell the caller that there are no more."""
+        records: list[Record] = []
+        while len(records) < count:
+            if self._ready_from >= len(self._ready):
+                wanted = self.position + 1 + len(records)
+                try:
+                    self._ready, self._ready_from = self._next_block(wanted), 0
+                except FileNotFoundError:
+                    self._leave_disk()
+                    if records:
+                        break
+                    self._raise_gap()
+            start = self._ready_from
+            self._ready_from = min(len(self._ready), start + count - len(records))
+            records += self._ready[start : self._ready_from]
+        return records
 
-    def _next_block(self) -> list[Record]:
-        """The decoded block with the next position, without the records before it."""
-        wanted = self.position + 1
+    def _next_block(self, wanted: int) -> list[Record]:
+        """The decoded block with a position, without the records before it."""
         if self._blocks is None:
             self._blocks = self._open(wanted)
         for records in self._blocks:
@@ -83,14 +90,14 @@ class JournalReader:
         segments = self._lane.segments
         place = bisect_right(segments, wanted) - 1
         if place < 0:
-            self._raise_gap()
+            raise FileNotFoundError(f"no segment holds position {wanted}")
         index = self._index_of(segments[place])
         stretch = index.stretch_of(wanted)
         if stretch is None:
             raise StorageError(f"journal class {self._lane.journal_class}: position {wanted} is in no block")
         return read_records(self._storage, self._lane.journal_class, index, stretch.offset)
 
-    def _raise_gap(self) -> None:
+    def _raise_gap(self) -> NoReturn:
         segments = self._lane.segments
         first_missing, first_kept = self.position + 1, segments[0] if segments else self._lane.tail.first_position
         if first_kept <= first_missing:
