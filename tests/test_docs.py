@@ -49,7 +49,7 @@ def test_each_hook_is_in_the_contracts_with_its_arguments() -> None:
         assert f"`{hook.__name__}{inspect.signature(hook)}`".replace("'", "") in text
 
 
-@pytest.mark.parametrize("module", ["venue", "transport", "sink", "simulator", "ports"])
+@pytest.mark.parametrize("module", ["venue", "venue_messages", "trading", "transport", "sink", "simulator", "ports"])
 def test_each_method_of_a_contract_is_in_the_contracts(module: str) -> None:
     text = page("contracts.md")
     tree = ast.parse((ROOT / f"gwcore/{module}.py").read_text(encoding="utf-8"))
