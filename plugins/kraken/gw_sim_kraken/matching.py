@@ -1,0 +1,160 @@
+"""The matching engine of one market: resting orders in price-time queues, limit and market aggressors.
+
+Prices and quantities are scaled integers. Every change of a level is told to `on_level` the moment it happens, so
+that depth windows see the same states as the exchange went through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from sortedcontainers import SortedDict
+
+BUY, SELL = 0, 1
+
+
+class Order:
+    """One resting order."""
+
+    __slots__ = ("number", "price", "quantity", "side")
+
+    def __init__(self, number: int, side: int, price: int, quantity: int) -> None:
+        self.number = number
+        self.side = side
+        self.price = price
+        self.quantity = quantity
+
+
+class Level:
+    """All orders at one price, oldest first. `text` is what enters a checksum, kept because most levels stay."""
+
+    __slots__ = ("orders", "price", "quantity", "text")
+
+    def __init__(self, price: int) -> None:
+        self.price = price
+        self.quantity = 0
+        self.text = ""
+        self.orders: dict[int, Order] = {}
+
+
+class Fill(NamedTuple):
+    """One trade: the price is the resting order's."""
+
+    price: int
+    quantity: int
+
+
+class Side:
+    """Levels of one side, best first: keyed by price for asks, by its negative for bids."""
+
+    __slots__ = ("index", "levels", "sign")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.sign = -1 if index == BUY else 1
+        self.levels: SortedDict[int, Level] = SortedDict()
+
+    def best(self) -> Level | None:
+        """The level to be matched first."""
+        return self.levels.peekitem(0)[1] if self.levels else None
+
+    def at(self, rank: int) -> Level:
+        """The level at `rank` (0: best)."""
+        level: Level = self.levels.peekitem(rank)[1]
+        return level
+
+    def top(self) -> Iterator[tuple[int, int]]:
+        """(price, quantity), best first."""
+        levels = self.levels
+        for key in levels:
+            level = levels[key]
+            yield level.price, level.quantity
+
+    def texts(self, count: int) -> list[str]:
+        """The checksum texts of the best `count` levels."""
+        levels = self.levels
+        return [levels[key].text for key in islice(levels, count)]
+
+
+#: side, price, quantity before, quantity after
+LevelListener = Callable[[Side, int, int, int], None]
+
+
+class MatchingEngine:
+    """Price-time priority. Orders are numbered from 1."""
+
+    def __init__(self, on_level: LevelListener) -> None:
+        self.bids = Side(BUY)
+        self.asks = Side(SELL)
+        self.sides = (self.bids, self.asks)
+        self.orders: dict[int, Order] = {}
+        self._on_level = on_level
+        self._number = 0
+
+    def limit(self, side: int, price: int, quantity: int) -> list[Fill]:
+        """Match what crosses, rest the remainder at the back of its level."""
+        fills, rest = self._match(side, quantity, price)
+        if rest:
+            self.rest(side, price, rest)
+        return fills
+
+    def market(self, side: int, quantity: int) -> list[Fill]:
+        """Match; what finds no counterpart is cancelled."""
+        return self._match(side, quantity, None)[0]
+
+    def rest(self, side: int, price: int, quantity: int) -> int:
+        """Place without matching (also how a crossed book is made); returns the order's number."""
+        book = self.sides[side]
+        level = book.levels.get(price * book.sign)
+        if level is None:
+            level = book.levels[price * book.sign] = Level(price)
+        self._number += 1
+        order = Order(self._number, side, price, quantity)
+        self.orders[order.number] = level.orders[order.number] = order
+        before = level.quantity
+        level.quantity += quantity
+        level.text = f"{price}{level.quantity}"
+        self._on_level(book, price, before, level.quantity)
+        return order.number
+
+    def cancel(self, number: int) -> Order | None:
+        """Take an order out; None where it is gone already."""
+        order = self.orders.get(number)
+        if order is not None:
+            self._shrink(order, order.quantity)
+        return order
+
+    def reduce(self, number: int, quantity: int) -> None:
+        """Lower an order to `quantity`; it keeps its place."""
+        order = self.orders[number]
+        assert 0 < quantity < order.quantity
+        self._shrink(order, order.quantity - quantity)
+
+    def _match(self, side: int, quantity: int, limit: int | None) -> tuple[list[Fill], int]:
+        opposite = self.sides[1 - side]
+        fills: list[Fill] = []
+        while quantity and opposite.levels:
+            key, level = opposite.levels.peekitem(0)
+            if limit is not None and key > limit * opposite.sign:
+                break
+            order = next(iter(level.orders.values()))
+            traded = min(quantity, order.quantity)
+            fills.append(Fill(level.price, traded))
+            quantity -= traded
+            self._shrink(order, traded)
+        return fills, quantity
+
+    def _shrink(self, order: Order, by: int) -> None:
+        book = self.sides[order.side]
+        level = book.levels[order.price * book.sign]
+        before = level.quantity
+        level.quantity -= by
+        level.text = f"{level.price}{level.quantity}"
+        order.quantity -= by
+        if not order.quantity:
+            del self.orders[order.number], level.orders[order.number]
+            if not level.orders:
+                del book.levels[order.price * book.sign]
+        self._on_level(book, order.price, before, level.quantity)
