@@ -17,4 +17,4 @@ bench: ## our numbers beside a peer's, in one run
 	@scripts/bench
 
 docs: ## write the generated references and schemas again
-	@scripts/docs-reference
+	@scripts/docs
