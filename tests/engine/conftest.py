@@ -251,16 +251,16 @@ class Bench:
         ]
 
 
-@pytest.fixture()
+@pytest.fixture
 def bench() -> type[Bench]:
     return Bench
 
 
-@pytest.fixture()
+@pytest.fixture
 def instrument():
     return make_instrument
 
 
-@pytest.fixture()
+@pytest.fixture
 def topic():
     return make_topic
