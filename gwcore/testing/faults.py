@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from gwcore.simulator import Simulator
+from gwcore.testing.clients import SimClient
 from gwcore.testing.clock import VirtualClock
 from gwcore.testing.links import Direction, SimLink
 from gwcore.testing.network import ConnectMode, HttpMode, SimNetwork
@@ -29,6 +30,7 @@ class FaultTargets:
     network: SimNetwork
     simulator: Simulator
     clock: VirtualClock
+    clients: tuple[SimClient, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,19 +52,21 @@ class Strike(NamedTuple):
 
 
 class FaultPlan:
-    """The faults of one seed: at least `kinds_min` of `kinds` are enabled, each strikes at its own seeded times.
+    """The faults of one seed: `kinds_min` to `kinds_max` of `kinds` are enabled, each strikes at its own seeded times.
 
     `counts` says how often each kind struck, `missed` how often it found nothing to hit.
     """
 
-    def __init__(self, seed: int, kinds: Sequence[FaultKind], duration_s: float, *, kinds_min: int = 3) -> None:
+    def __init__(
+        self, seed: int, kinds: Sequence[FaultKind], duration_s: float, *, kinds_min: int = 3, kinds_max: int = 10
+    ) -> None:
         if len({kind.name for kind in kinds}) < len(kinds):
             raise ValueError("two kinds of fault have the same name")
         if len(kinds) < kinds_min:
             raise ValueError(f"{len(kinds)} kinds of fault; at least {kinds_min} are to be enabled")
         rng = SeededRandom(seed, "faults")
         self.duration_s = duration_s
-        self.kinds = tuple(_subset(rng, kinds, kinds_min))
+        self.kinds = tuple(_subset(rng, kinds, kinds_min, kinds_max))
         self.counts: Counter[str] = Counter()
         self.missed: Counter[str] = Counter()
         self._random = rng.stream("strikes")
@@ -107,10 +111,11 @@ class FaultPlan:
             ender()
 
 
-def _subset(rng: SeededRandom, kinds: Sequence[FaultKind], kinds_min: int) -> list[FaultKind]:
+def _subset(rng: SeededRandom, kinds: Sequence[FaultKind], kinds_min: int, kinds_max: int) -> list[FaultKind]:
     order = list(kinds)
     rng.shuffle(order)
-    return order[: rng.integer(kinds_min, len(order))]
+    # Few at a time: where everything strikes at once, nothing stands long enough to go wrong in an interesting way.
+    return order[: rng.integer(kinds_min, max(kinds_min, min(kinds_max, len(order))))]
 
 
 def _timeline(rng: SeededRandom, kind: FaultKind, duration_s: float) -> list[Strike]:
@@ -245,6 +250,30 @@ NETWORK_FAULTS: tuple[FaultKind, ...] = (
 
 #: The gateway's wall clock jumps by up to an hour either way, and back.
 CLOCK_FAULTS: tuple[FaultKind, ...] = (FaultKind(name="clock_jump", strike=_clock_jump, every_s=(10.0, 40.0)),)
+
+
+def _client_cut(targets: FaultTargets, rng: SeededRandom) -> Ender | None:
+    clients = [client for client in targets.clients if client.is_connected]
+    if not clients:
+        return None
+    rng.pick(clients).cut()
+    return _nothing
+
+
+def _client_stall(targets: FaultTargets, rng: SeededRandom) -> Ender | None:
+    clients = [client for client in targets.clients if client.is_connected]
+    if not clients:
+        return None
+    client = rng.pick(clients)
+    client.stall()
+    return client.resume
+
+
+#: Clients lose their connection, or stop reading for a while.
+CLIENT_FAULTS: tuple[FaultKind, ...] = (
+    FaultKind(name="client_cut", strike=_client_cut),
+    FaultKind(name="client_stall", strike=_client_stall, lasts_s=(0.5, 20.0)),
+)
 
 
 def simulator_fault(

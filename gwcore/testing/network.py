@@ -79,6 +79,7 @@ class SimNetwork:
         self._timer: asyncio.TimerHandle | None = None
         self._advanced_ns = -1
         self._advances = 0
+        self._is_frozen = False
 
     @property
     def links(self) -> list[SimLink]:
@@ -96,7 +97,7 @@ class SimNetwork:
         self.counts["connects"] += 1
         self._links_made += 1
         rng = self._random.stream(f"link.{self._links_made}")
-        mode = self.connect_mode
+        mode = ConnectMode.TIMEOUT if self._is_frozen else self.connect_mode
         if mode is ConnectMode.TIMEOUT:
             await asyncio.sleep(endpoint.connect_timeout_s)
             self.counts["connect_timeouts"] += 1
@@ -134,7 +135,7 @@ class SimNetwork:
         self.counts["requests"] += 1
         self._requests_made += 1
         rng = self._random.stream(f"http.{self._requests_made}")
-        mode = self.http_mode
+        mode = HttpMode.LOST if self._is_frozen else self.http_mode
         if mode is HttpMode.REFUSE:
             await self._trip(rng)
             self.counts["requests_refused"] += 1
@@ -144,7 +145,7 @@ class SimNetwork:
                 await self._trip(rng)
                 if mode is HttpMode.LOST:
                     await asyncio.sleep(request.timeout_s)
-                response = _HTML_5XX if mode is HttpMode.HTML else self._http(request)
+                response = _HTML_5XX if mode is HttpMode.HTML or self._is_frozen else self._http(request)
                 if mode is HttpMode.REPLY_LOST:
                     await asyncio.sleep(request.timeout_s)
                 await self._trip(rng)
@@ -175,7 +176,7 @@ class SimNetwork:
 
     def on_frames(self, link: SimLink, frames: list[bytes]) -> None:
         """Frames of a client arrived at the venue."""
-        if link.number not in self._links:
+        if self._is_frozen or link.number not in self._links:
             return
         now_ns = self.venue_ns()
         for frame in frames:
@@ -186,16 +187,29 @@ class SimNetwork:
 
     def on_gone(self, link: SimLink) -> None:
         """The venue learns that a client is gone."""
-        if self._links.pop(link.number, None) is not None:
+        if self._links.pop(link.number, None) is not None and not self._is_frozen:
             self._loop.note(b"-%d" % link.number)
             self._simulator.close(link.number, self.venue_ns())
             self._advance()
+
+    def freeze(self) -> None:
+        """Stop the venue's time for good: what it has sent arrives, nothing new comes, nothing reaches it.
+
+        For oracles: the truth stands still while the last frames find their way.
+        """
+        self._advance()
+        self._is_frozen = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def poke(self) -> None:
         """Ask the simulator at once what is to be sent: after calling it directly, to switch a fault, say."""
         self._advance()
 
     def _advance(self) -> None:
+        if self._is_frozen:
+            return
         links, counts = self._links, self.counts
         for number, frame, abort in self._simulator.advance(self.venue_ns()):
             link = links.get(number)

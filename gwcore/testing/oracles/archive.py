@@ -6,9 +6,9 @@ It reads what any reader would: `<kind>/date=YYYY-MM-DD/<class>-<session>-<first
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from gwcore.model import Record
 from gwcore.ports import Storage
@@ -22,32 +22,59 @@ else:
 _decompress: Any = _zstd.decompress
 
 
-def read_archive(storage: Storage) -> dict[tuple[str, str], list[bytes]]:
-    """Lines of all finished files by (journal class, kind), in the order of the journal."""
-    files: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
+class ArchiveFile(NamedTuple):
+    """One finished file: where it stands, what its name promises, and its lines."""
+
+    name: str
+    journal_class: str
+    kind: str
+    first: int  # positions of its first and last line
+    last: int
+    lines: list[bytes]
+
+
+def read_archive(storage: Storage) -> list[ArchiveFile]:
+    """All finished files."""
+    files = []
     for name in storage.list():
         if name.endswith(".jsonl.zst"):
             kind, _, base = name.split("/")
-            journal_class, _, first, _ = base.removesuffix(".jsonl.zst").rsplit("-", 3)
-            files[journal_class, kind].append((int(first), name))
-    return {
-        key: [line for _, name in sorted(names) for line in _decompress(storage.read(name)).splitlines()]
-        for key, names in files.items()
-    }
+            journal_class, _, first, last = base.removesuffix(".jsonl.zst").rsplit("-", 3)
+            lines = _decompress(storage.read(name)).splitlines()
+            files.append(ArchiveFile(name, journal_class, kind, int(first), int(last), lines))
+    return files
 
 
 def check_archive(storage: Storage, records: Iterable[Record]) -> list[str]:
-    """After the sink was closed: per class and kind the archive's lines are exactly the journal's payloads."""
-    expected: dict[tuple[str, str], list[bytes]] = defaultdict(list)
-    for record in records:
-        expected[record.journal_class, record.kind].append(record.payload)
-    archive = read_archive(storage)
-    found = []
-    for key in sorted(expected.keys() | archive.keys()):
-        mine, lines = expected.get(key, []), archive.get(key, [])
-        if mine == lines:
+    """After the sink was closed: the archive's lines are exactly the journal's payloads, each once, in order within a
+    file, and each file's name says which it holds. Files of two days may interleave, where the wall clock went back."""
+    known = {record.payload: record for record in records}
+    seen: set[bytes] = set()
+    found: list[str] = []
+    for file in read_archive(storage):
+        if len(found) >= VIOLATIONS_MAX:
+            break
+        held = [known.get(line) for line in file.lines]
+        if None in held:
+            found.append(f"archive {file.name}: line {held.index(None) + 1} is not what the journal holds")
             continue
-        at = next((i for i, (one, other) in enumerate(zip(mine, lines, strict=False)) if one != other), None)
-        place = f"line {at + 1} differs" if at is not None else "one ends early"
-        found.append(f"archive of {'/'.join(key)}: {len(lines)} lines for {len(mine)} records; {place}")
+        positions = [record.position for record in held if record is not None]
+        if any(one >= other for one, other in pairwise(positions)):
+            found.append(f"archive {file.name}: not in the order of the journal")
+        if (positions[0], positions[-1]) != (file.first, file.last):
+            found.append(f"archive {file.name}: it holds {positions[0]} to {positions[-1]}")
+        strangers = [
+            one for one in held if one is not None and (one.journal_class, one.kind) != (file.journal_class, file.kind)
+        ]
+        if strangers:
+            found.append(f"archive {file.name}: a record of {strangers[0].journal_class}/{strangers[0].kind}")
+        if not seen.isdisjoint(file.lines):
+            found.append(f"archive {file.name}: it repeats what another file holds")
+        seen.update(file.lines)
+    missing = [record for payload, record in known.items() if payload not in seen]
+    if missing:
+        first = missing[0]
+        found.append(
+            f"archive: {len(missing)} records are missing, first {first.kind} at {first.journal_class} {first.position}"
+        )
     return found[:VIOLATIONS_MAX]

@@ -61,8 +61,7 @@ class _Stream:
 
 def check_book_streams(records: Iterable[Record], rule_of: RuleOf) -> list[str]:
     """All `md` records in order: per symbol a book is LIVE only from a SNAPSHOT on, gets no increment while it is not, is
-    not replaced while it is (whoever lost it must say STALE), holds the venue's checksum after every message, is never
-    crossed; and each TopOfBook is its top."""
+    STALE once for each time it was LIVE, holds the venue's checksum after every message; and each TopOfBook is its top."""
     streams: dict[str, _Stream] = {}
     found: list[str] = []
     for record in records:
@@ -104,8 +103,6 @@ def _on_book(stream: _Stream, update: MarketByPriceUpdate, rule_of: RuleOf) -> s
             stream.top_is_due = False
             return "the best price changed and no TopOfBook followed"
     else:
-        if book is not None:
-            return "a snapshot replaces a LIVE book that was never said to be STALE"
         if stream.instrument is None:
             return "a snapshot before the instrument"
         if update.depth is None:

@@ -1,0 +1,98 @@
+"""The Kraken scenario of the seeded simulation: plugin, simulator, its truth and its faults. Tests and scripts share it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gwcore.plugins import load_simulator, load_sink, load_venue
+from gwcore.settings import (
+    ClientSettings,
+    GatewaySettings,
+    HealingSettings,
+    JournalSettings,
+    SelectedSink,
+    SelectedVenue,
+)
+from gwcore.testing.faults import CLIENT_FAULTS, CLOCK_FAULTS, NETWORK_FAULTS, FaultKind, simulator_fault
+from gwcore.testing.oracles import TrueLevels, TrueTrade
+from gwcore.testing.seeds import SeededRandom
+from gwcore.testing.simulation import Scenario
+
+PAIRS = 6
+RATE = 40.0  # messages a second
+
+
+def simulator_faults(symbols: tuple[str, ...]) -> tuple[FaultKind, ...]:
+    """What the simulated venue itself can do wrong."""
+
+    def of_symbol(**options: Any) -> Any:
+        return lambda rng: {"symbol": rng.pick(symbols), **options}
+
+    def burst(rng: SeededRandom) -> dict[str, Any]:
+        # Several in a row, snapshots too: the healing of one fault meets the next.
+        return {"symbol": rng.pick(symbols), "count": rng.integer(1, 8), "snapshots": rng.chance(0.5)}
+
+    restore = ("restore", {})
+    return (
+        simulator_fault("corrupt_level", "corrupt_level", burst, end=restore),
+        simulator_fault("wrong_checksum", "wrong_checksum", burst, end=restore),
+        simulator_fault("drop_update", "drop_update", of_symbol(count=1)),
+        simulator_fault("duplicate_update", "duplicate_update", of_symbol(count=2)),
+        simulator_fault("silence", "silence", of_symbol(channel="book"), end=restore, lasts_s=(1.0, 15.0)),
+        simulator_fault("starve", "starve", of_symbol(), end=restore, lasts_s=(1.0, 15.0)),
+        simulator_fault("reject", "reject", of_symbol(), end=restore),
+        simulator_fault("close", "close", lambda rng: {"abort": rng.chance(0.5)}),
+        simulator_fault("refuse", "refuse", lambda rng: {"count": rng.integer(1, 5), "status": 503}, end=restore),
+        simulator_fault("http", "http", lambda rng: {"body": rng.pick(("html", "torn", ""))}, end=restore),
+        simulator_fault("stop_heartbeats", "stop_heartbeats", lambda rng: {}, end=restore, lasts_s=(1.0, 15.0)),
+        simulator_fault("unknown_channel", "unknown_channel", lambda rng: {"count": 2}),
+        simulator_fault("malformed", "malformed", lambda rng: {"count": 5}),
+        simulator_fault("cross", "cross", of_symbol(), end=restore),
+        simulator_fault("empty_side", "empty_side", of_symbol(), end=restore),
+        simulator_fault("precision", "precision", of_symbol(), end=restore),
+        simulator_fault("pair_status", "pair_status", of_symbol(), end=restore),
+        simulator_fault("maintenance", "status", lambda rng: {"system": "maintenance"}, end=restore),
+        simulator_fault("cancel_only", "status", lambda rng: {"system": "cancel_only"}, end=restore),
+    )
+
+
+def true_levels(simulator: Any, symbol: str, depth: int) -> TrueLevels:
+    """The simulator's own book."""
+    book = simulator.book(symbol, depth)
+    return TrueLevels(book.bids, book.asks)
+
+
+def true_trades(simulator: Any, symbol: str) -> Mapping[int, TrueTrade]:
+    """The simulator's own trades."""
+    return {
+        trade.trade_id: TrueTrade(trade.price, trade.quantity, trade.side.upper()) for trade in simulator.trades(symbol)
+    }
+
+
+def scenario(**options: Any) -> Scenario:
+    """Six pairs, the file sink, three clients, and every kind of fault there is."""
+    venue = load_venue("kraken")
+    simulator = load_simulator("kraken")
+    sink = load_sink("file")
+
+    def make_simulator(seed: int) -> Any:
+        return simulator.create(simulator.settings(seed=seed, pairs=PAIRS, rate=RATE))
+
+    symbols = tuple(make_simulator(1).feed.listing.pairs)
+    environment = venue.environments["sim"]
+    chosen: dict[str, Any] = {
+        "venue": SelectedVenue(spec=venue, settings=venue.settings(**environment, symbols_per_connection=3)),
+        "make_simulator": make_simulator,
+        "symbols": symbols,
+        "true_levels": true_levels,
+        "true_trades": true_trades,
+        "faults": (*NETWORK_FAULTS, *CLOCK_FAULTS, *CLIENT_FAULTS, *simulator_faults(symbols)),
+        "sinks": (SelectedSink(spec=sink, settings=sink.settings()),),
+        "gateway": GatewaySettings(env="sim"),
+        "healing": HealingSettings(),
+        "clients": ClientSettings(buffer_bytes_max=100_000),  # small, so that a client that stalls is conflated
+        "journal": JournalSettings(segment_bytes=512 * 1024, memory_records=2_000),
+        **options,
+    }
+    return Scenario(**chosen)
