@@ -35,6 +35,7 @@ class SimulatedKraken:
         self.settings = settings
         self.feed = feed
         self.system = "online"
+        self.frozen = False  # no market data at all for now; replies and heartbeats go on
         self.now_ns = 0
         self.board = Board()
         self.connections: dict[int, Connection] = {}
@@ -100,7 +101,7 @@ class SimulatedKraken:
         """When `advance` has something to do."""
         if self._out:
             return self.now_ns
-        times = [time_ns for time_ns in (self.schedule.next_ns(), self.feed.next_ns()) if time_ns is not None]
+        times = [time_ns for time_ns in (self.schedule.next_ns(), self._event_ns()) if time_ns is not None]
         return min(times, default=None)
 
     def fault(self, name: str, **options: Any) -> str:
@@ -167,7 +168,7 @@ class SimulatedKraken:
         self._skip_pause(now_ns)
         events_left = EVENTS_PER_CALL if self.feed.unpaced else -1
         while True:
-            planned_ns, event_ns = self.schedule.next_ns(), self.feed.next_ns()
+            planned_ns, event_ns = self.schedule.next_ns(), self._event_ns()
             if planned_ns is not None and planned_ns <= now_ns and (event_ns is None or planned_ns <= event_ns):
                 self.schedule.run_next()
             elif event_ns is not None and event_ns <= now_ns and events_left:
@@ -178,9 +179,12 @@ class SimulatedKraken:
             else:
                 return
 
+    def _event_ns(self) -> int | None:
+        return None if self.frozen else self.feed.next_ns()
+
     def _skip_pause(self, now_ns: int) -> None:
         """After a long pause of the driver the feed goes on from shortly before now."""
-        event_ns = self.feed.next_ns()
+        event_ns = self._event_ns()
         pause_ns = int(self.settings.catch_up_max_s * SECOND_NS)
         if event_ns is not None and now_ns - event_ns > pause_ns:
             self.feed.skip_to(now_ns - pause_ns)

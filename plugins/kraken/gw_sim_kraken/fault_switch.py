@@ -41,6 +41,7 @@ class FaultSwitch:
             CHECKSUM: self._book_fault(CHECKSUM),
             DROP: self._book_fault(DROP),
             DUPLICATE: self._book_fault(DUPLICATE),
+            "freeze": self._freeze,
             "silence": self._silence,
             "starve": self._starve,
             "reject": self._reject,
@@ -84,6 +85,14 @@ class FaultSwitch:
             return f"{kind} for the next {count} book updates of {symbol}"
 
         return arm
+
+    def _freeze(self, on: bool = True) -> str:
+        """Stop the market, so that what clients hold can be compared with the truth."""
+        exchange = self._exchange
+        if exchange.frozen and not on:
+            exchange.feed.skip_to(exchange.now_ns)
+        exchange.frozen = on
+        return f"the market {'stands still' if on else 'goes on'}"
 
     def _silence(self, channel: str = ANY, symbol: str = ANY, on: bool = True) -> str:
         silenced = self._exchange.faults.silenced
@@ -167,6 +176,7 @@ class FaultSwitch:
         exchange = self._exchange
         starved = list(exchange.faults.starved)
         exchange.faults = Faults()
+        self._freeze(on=False)
         for symbol in starved:
             self._starve(symbol, on=False)
         self._market_faults.restore()
