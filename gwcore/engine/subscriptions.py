@@ -126,9 +126,26 @@ class SubscriptionSet:
         while (self._leave_queue or self._join_queue) and self._may_ask(now_ns):
             # Leaving first: a repair needs it, and it never waits behind a start-up.
             if self._leave_queue:
-                self._ask(codec.unsubscribe(self._batch(self._leave_queue)), Phase.LEAVING, now_ns)
+                batch = self._batch(self._leave_queue)
+                self._ask(codec.unsubscribe(batch), Phase.LEAVING, now_ns)
+                self._answer_unasked(batch, Phase.LEAVE_QUEUED, self._unasked_left, now_ns)
             else:
-                self._ask(codec.subscribe(self._batch(self._join_queue)), Phase.SENT, now_ns)
+                batch = self._batch(self._join_queue)
+                self._ask(codec.subscribe(batch), Phase.SENT, now_ns)
+                self._answer_unasked(batch, Phase.QUEUED, self._accepted, now_ns)
+
+    def _answer_unasked(
+        self, batch: Sequence[Topic], phase: Phase, answer: Callable[[Subscription, int], None], now_ns: int
+    ) -> None:
+        """What the venue sends unasked (its status, say) has no request: it stands as it is."""
+        for topic in batch:
+            subscription = self.topics.get(topic)
+            if subscription is not None and subscription.phase is phase:
+                answer(subscription, now_ns)
+
+    def _unasked_left(self, subscription: Subscription, now_ns: int) -> None:
+        subscription.phase = Phase.LEAVING
+        self._left(subscription, now_ns)
 
     def _batch(self, queue: dict[Topic, None]) -> list[Topic]:
         first = next(iter(queue))

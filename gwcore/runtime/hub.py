@@ -14,7 +14,16 @@ from gwcore.engine.fanout import Fanout
 from gwcore.engine.gateway import GatewayMachine
 from gwcore.engine.market_data import MarketDataMachine
 from gwcore.engine.publisher import Partition
-from gwcore.model import ConnectionState, Event, GatewayStatus, MarketStatus, Record, StreamState, StreamStatus
+from gwcore.model import (
+    ConnectionState,
+    Event,
+    GatewayStatus,
+    MarketStatus,
+    Record,
+    StaleReason,
+    StreamState,
+    StreamStatus,
+)
 from gwcore.ports import Clock
 from gwcore.runtime.connection import MarketDataConnection
 from gwcore.venue import InstrumentUpdate, Shard
@@ -23,6 +32,8 @@ _log = logging.getLogger("gwcore.gateway")
 
 #: Readiness is looked at this often while starting, not after every frame.
 READY_CHECK_S = 0.02
+#: States of a subscription that an operator is warned of.
+TROUBLE = frozenset({StreamState.STALE, StreamState.QUARANTINED, StreamState.REJECTED})
 
 
 class Hub:
@@ -121,9 +132,12 @@ class Hub:
         """Publish in partition `st`; what an operator wants to see goes to the log too."""
         assert self.gateway is not None
         self.gateway.publish_status(event)
-        if isinstance(event, StreamStatus) and event.state in (StreamState.STALE, StreamState.QUARANTINED):
-            _log.warning(
-                "%s %s is %s: %s: %s",
+        # A lost connection is one line of its own, not one for each of its subscriptions.
+        if isinstance(event, StreamStatus) and event.reason not in (None, StaleReason.DISCONNECT):
+            level = logging.WARNING if event.state in TROUBLE else logging.INFO
+            _log.log(
+                level,
+                "%s of %s is %s: %s: %s",
                 event.channel,
                 event.symbol,
                 event.state.value,
