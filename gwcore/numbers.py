@@ -9,6 +9,8 @@ import re
 from decimal import Decimal, InvalidOperation
 
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
+#: What JSON calls a number. Decimal would take more: blanks, underscores, other scripts' digits.
+_JSON_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z")
 #: Longest number text accepted, and the largest exponent: a guard against `1e999999999`.
 NUMBER_LENGTH_MAX = 64
 EXPONENT_MAX = 40
@@ -42,7 +44,7 @@ def optional_text(value: object) -> str | None:
 
 
 def _slow_text(text: str) -> str:
-    if len(text) > NUMBER_LENGTH_MAX:
+    if len(text) > NUMBER_LENGTH_MAX or not _JSON_NUMBER.match(text):
         raise NumberError(f"not a decimal number: {text!r:.80}")
     try:
         value = Decimal(text)

@@ -43,7 +43,27 @@ def test_numbers_become_plain_text_with_their_digits(value: object, text: str) -
 
 @pytest.mark.parametrize(
     "value",
-    [0.1, True, None, [], "", "abc", "1,5", "1e999999999", "1e-41", "NaN", "Infinity", "9" * (NUMBER_LENGTH_MAX + 1)],
+    [
+        0.1,
+        True,
+        None,
+        [],
+        "",
+        "abc",
+        "1,5",
+        "5.",
+        ".5",
+        "+5",
+        " 5",
+        "5\n",
+        "1_0",
+        "\u0665",
+        "1e999999999",
+        "1e-41",
+        "NaN",
+        "Infinity",
+        "9" * (NUMBER_LENGTH_MAX + 1),
+    ],
 )
 def test_what_is_no_decimal_number_is_refused(value: object) -> None:
     with pytest.raises(NumberError):

@@ -34,7 +34,7 @@ def fixture_path(name: str) -> Path:
     """
     path = fixtures_dir() / name
     if not path.is_file():
-        raise FixturesMissing(f"no recording {path}: set {FIXTURES_VARIABLE} to the folder that holds {name}")
+        raise FixturesMissing(f"no recording {path}: set {FIXTURES_VARIABLE} to the folder of recordings")
     return path
 
 

@@ -117,6 +117,9 @@ class KrakenMarketData:
 
     def _read_any(self, frame: Frame) -> Sequence[MarketDataMessage]:
         """Any frame, whatever the order of its keys."""
+        if not frame.lstrip().startswith(b"{"):
+            msgspec.json.decode(frame)  # well formed, or DecodeError: the older API's frames are arrays
+            return (Unknown(f"frame {frame[:_WHAT_LENGTH_MAX]!r}"),)
         head = head_of(frame)
         if head.method is not None:  # first: one form of error has a channel as well
             return self._requests.read(frame)
@@ -140,7 +143,7 @@ class KrakenMarketData:
         bids, asks, stamp = row.bids, row.asks, row.timestamp
         if stamp is None or frame.count(b'"') != _QUOTES + _QUOTES_A_LEVEL * (len(bids) + len(asks)):
             return self._read_books(rows, message.type)
-        # As many quotes as keys and names need: no number was a JSON string, so each is digits, a point and an exponent at most.
+        # As many quotes as keys and names need: no number was a JSON string, so each is digits, a point, an exponent at most.
         levels_of = _plain_levels
         try:
             return (

@@ -40,7 +40,7 @@ class TimeReader:
 
     def read(self, text: str) -> int:
         """Nanoseconds since the epoch. Raises ValueError for anything that is no RFC 3339 time."""
-        if text[:20] == self._prefix and text[26:] == "Z":
+        if text[:20] == self._prefix and text[26:] == "Z" and text.isascii():
             fraction = text[20:26]
             if fraction.isdecimal():
                 return self._second_ns + int(fraction) * 1000
