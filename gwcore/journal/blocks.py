@@ -131,9 +131,13 @@ class TopicTable:
         return records
 
 
-def block_meta(header: BlockHeader, data: memoryview) -> BlockMeta:
-    """The meta of a block. Raises FormatError."""
-    return decode_meta(data[BLOCK_HEADER_BYTES : BLOCK_HEADER_BYTES + header.meta_bytes])
+def block_meta(header: BlockHeader, data: memoryview, start: int = 0) -> BlockMeta:
+    """The meta of the block at offset `start` of its file. Raises FormatError."""
+    try:
+        check_body(header, data)
+        return decode_meta(data[BLOCK_HEADER_BYTES : BLOCK_HEADER_BYTES + header.meta_bytes])
+    except FormatError as error:
+        raise FormatError(error.cause, start + error.offset) from None
 
 
 def read_records(
@@ -152,12 +156,13 @@ def read_records(
             block = reader.next()
             if block is None:
                 return
-            yield _decode_at(table, *block, start)
+            yield decode_block(table, *block, start)
     except FormatError as error:
         raise damaged(name, error) from error
 
 
-def _decode_at(table: TopicTable, header: BlockHeader, data: memoryview, start: int) -> list[Record]:
+def decode_block(table: TopicTable, header: BlockHeader, data: memoryview, start: int) -> list[Record]:
+    """The records of the block at offset `start` of its file. Raises FormatError with the offset in the file."""
     try:
         return table.decode(header, data)
     except FormatError as error:
@@ -180,7 +185,7 @@ def load_index(storage: Storage, journal_class: str, first_position: int) -> Seg
             block = reader.next()
             if block is None:
                 return index
-            index.add(start, block[0], block_meta(*block))
+            index.add(start, block[0], block_meta(*block, start))
     except FormatError as error:
         raise damaged(name, error) from error
 

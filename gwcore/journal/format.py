@@ -250,4 +250,4 @@ def decode_meta(data: bytes | memoryview) -> BlockMeta:
     try:
         return _meta_decoder.decode(data)
     except msgspec.MsgspecError as error:
-        raise FormatError(f"the block's meta can't be read: {error}") from error
+        raise FormatError(f"the block's meta can't be read: {error}", BLOCK_HEADER_BYTES) from error

@@ -7,11 +7,12 @@ A definition is put in before the first record that needs it, with that record's
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from gwcore.errors import StorageError
 from gwcore.journal.batch import Batch
-from gwcore.journal.format import ROW_BYTES, Row, StreamDefinition, TopicDefinition
+from gwcore.journal.format import MODES, ROW_BYTES, Row, StreamDefinition, TopicDefinition
 from gwcore.journal.index import SegmentIndex
 from gwcore.journal.recovery import ClassRecovery
 from gwcore.journal.segment import Closed, SegmentWriter, index_name
@@ -241,7 +242,12 @@ class Lane:
         self._before = Closed(writer.first_position, writer.size, writer.chain)
         self._writer = None
         self.rolled = True
-        self._storage.replace(index_name(self.journal_class, writer.first_position), writer.index.encode())
+        with suppress(StorageError):  # the index is a help only: without it a reader makes its own
+            self._storage.replace(
+                index_name(self.journal_class, writer.first_position),
+                writer.index.encode(),
+                mode=MODES[self.journal_class],
+            )
 
     def _undo(self) -> None:
         """After a failed write the file ends where it was last synced; where even that fails, leave it alone for good."""

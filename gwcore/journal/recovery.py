@@ -151,7 +151,7 @@ def _scan(storage: Storage, name: str, first_position: int) -> _Scan:
             check_block_chain(block_header, data, scan.chain)
             if block_header.first_position != scan.index.last_position + 1:
                 raise StorageError(f"{name} is damaged at offset {scan.end}: position {block_header.first_position}")
-            scan.index.add(scan.end, block_header, block_meta(block_header, data))
+            scan.index.add(scan.end, block_header, block_meta(block_header, data, scan.end))
             scan.chain = block_header.chain
             scan.clean = bool(block_header.flags & FLAG_END)
     except FormatError as error:

@@ -40,7 +40,7 @@ class CommitSchedule:
         self._again = False  # a request came while a commit was under way
         self._retry_at_s = 0.0
         self._barriers: deque[tuple[dict[str, int], Callable[[], None]]] = deque()
-        self._idle: list[asyncio.Future[None]] = []
+        self._drains: list[asyncio.Future[None]] = []
         self._on_synced: Callable[[], None] = _nothing
         self._on_failed: Callable[[str], None] = _ignore
         self._reported = ""
@@ -72,9 +72,9 @@ class CommitSchedule:
         if self.journal.is_synced():
             return
         self._retry_at_s = 0.0
-        waiter = self._loop.create_future()
-        self._idle.append(waiter)
-        self._request()
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._drains.append(waiter)
+        self.barrier(lambda: None if waiter.done() else waiter.set_result(None))
         await waiter
 
     def stop(self) -> None:
@@ -104,34 +104,42 @@ class CommitSchedule:
         if error:
             self.failures += 1
             self._retry_at_s = self._loop.time() + RETRY_S
+            self._end_drains()
         else:
             self.commits += 1
-        self._call_barriers()
-        self._on_synced()
-        self.synced.set()
-        self.synced.clear()
-        if error != self._reported:
-            self._reported = error
-            self._on_failed(error)
-        if self._again and not error:
-            # Those who wait for the end of `drain` are told after this one.
+        if self._again or (error and not self.journal.is_synced()):
             self._again = False
             self._request()
-            return
-        self._again = False
-        for waiter in self._idle:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._idle.clear()
-        if error and not self.journal.is_synced():
-            self._timer = self._timer or self._loop.call_later(RETRY_S, self._request)
         else:
             self.wake()
+        if error != self._reported:
+            self._reported = error
+            self._call(self._on_failed, error)
+        self._call_barriers()
+        self._call(self._on_synced)
+        self.synced.set()
+        self.synced.clear()
+
+    def _end_drains(self) -> None:
+        for waiter in self._drains:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._drains.clear()
 
     def _call_barriers(self) -> None:
         synced = {name: self.journal.synced_position(name) for name in CLASSES}
         while self._barriers and all(synced[name] >= target for name, target in self._barriers[0][0].items()):
-            self._barriers.popleft()[1]()
+            self._call(self._barriers.popleft()[1])
+        if not self._barriers:
+            self._drains.clear()
+
+    def _call(self, callback: Callable[..., None], *arguments: str) -> None:
+        """One listener's error is its own: the others, and the next commit, go on."""
+        try:
+            callback(*arguments)
+        except Exception as error:
+            context = {"message": "a listener of the committer failed", "exception": error}
+            self._loop.call_exception_handler(context)
 
 
 class Committer:
