@@ -65,6 +65,7 @@ def test_state_first_then_news_with_the_bytes_as_received() -> None:
     assert [type(item) for item in items] == [Subscribed, Delivery, SnapshotEnd]
     [record] = stage.port.publish(book_change(bids=["100.1x1.00"]))
     [delivery] = stage.wire.pump()
+    assert isinstance(delivery, Delivery)
     assert delivery.payload == record.payload
     assert stage.session.books["BTC/USD"].best_bid == Level(Decimal("100.1"), Decimal(1))
 

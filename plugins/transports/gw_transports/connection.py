@@ -142,10 +142,8 @@ class Connection(asyncio.BufferedProtocol):
         self._stop_timer()
         self._is_closing = True
         self._transport = None
-        session, self._session = self._session, None
         try:
-            if session is not None:
-                session.closed()
+            self._end_session()
         finally:
             self._on_lost(self)
 
@@ -225,8 +223,17 @@ class Connection(asyncio.BufferedProtocol):
         self._is_closing = True
         self.close_reason = reason
         self._stop_timer()
-        self._transport.close()
+        # Only our direction is closed: were the socket closed while the client writes, it would see a broken pipe and
+        # never read the reason. It closes its side at our end of stream, or is cut.
+        self._transport.write_eof()
         self._timer = self._loop.call_later(self._settings.close_s, self.abort, reason)
+        self._end_session()
+
+    def _end_session(self) -> None:
+        # The core need not know how long a goodbye takes.
+        session, self._session = self._session, None
+        if session is not None:
+            session.closed()
 
     def _hello_is_late(self) -> None:
         self.close(f"no hello within {self._settings.hello_timeout_s:g} s")
