@@ -123,7 +123,7 @@ class JsonFormatter(logging.Formatter):
         }
         fields.update({key: _plain(value, key) for key, value in _extra(record).items()})
         if record.exc_info:
-            fields["exception"] = _cut(redact(self.formatException(record.exc_info)))
+            fields["exception"] = _masked(self.formatException(record.exc_info))
         return json.dumps(fields, ensure_ascii=False, default=str)
 
 
@@ -137,7 +137,7 @@ class TextFormatter(logging.Formatter):
         message = _message(record).replace("\n", "\\n").replace("\r", "\\r")
         line = f"{_time(record)} {record.levelname:<7} {record.name}: {message}{extra}"
         if record.exc_info:
-            line += "\n" + _cut(redact(self.formatException(record.exc_info)))
+            line += "\n" + _masked(self.formatException(record.exc_info))
         return line
 
 
@@ -147,20 +147,22 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
 
 def _message(record: logging.LogRecord) -> str:
     try:
-        return redact(_cut(record.getMessage()))
+        return _masked(record.getMessage())
     except (TypeError, ValueError, KeyError):
-        return redact(_cut(f"{record.msg} {record.args}"))
+        return _masked(f"{record.msg} {record.args}")
 
 
 def _plain(value: Any, key: str) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     # The key goes along, because `token` beside a value is what gives it away.
-    text = redact(f"{key}={_cut(str(value))}")
+    text = _masked(f"{key}={value}")
     return text.removeprefix(f"{key}=")
 
 
-def _cut(text: str) -> str:
+def _masked(text: str) -> str:
+    # Masked first and cut after, so that the cut never leaves the beginning of a secret; the first cut is far behind that.
+    text = redact(text[: 4 * TEXT_LENGTH_MAX])
     return text if len(text) <= TEXT_LENGTH_MAX else text[: TEXT_LENGTH_MAX - 3] + "..."
 
 
