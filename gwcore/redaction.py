@@ -18,15 +18,23 @@ _NAMES = (
     r"(?:api[-_ ]?(?:key|sign|secret)|private[-_]?key|secret(?:[-_]?key)?|pass(?:word|wd|phrase)"
     r"|token|authorization|signature|otp)"
 )
+_QUOTED = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*')"""
 _PATTERNS = (
-    # "token": "abc", token=abc, API-Key: abc
+    # token=abc, "token": "abc", password = 'abc'
     (
         re.compile(
-            rf'("?\b[\w-]{{0,32}}{_NAMES}"?\s*[=:]\s*)("(?:[^"\\]|\\.)*"|\'[^\']*\'|(?:bearer|basic)\s+\S+|[^\s,;&"\'}})]+)',
+            rf"""({_NAMES}["']?\s*)(?:(=\s*)(?:{_QUOTED}|[^\s,;&"'}})]+)|(:\s*){_QUOTED})""",
             re.I,
         ),
-        rf"\1{MASK}",
+        rf"\1\2\3{MASK}",
     ),
+    # API-Key: abc, Authorization: Bearer abc
+    (
+        re.compile(r"\b(api[-_]?(?:key|sign)|authorization)(\s*:\s*)(?:(?:bearer|basic)\s+)?[^\s,;]+", re.I),
+        rf"\1\2{MASK}",
+    ),
+    # password: abc123, but not "token: expected text", which is a sentence of ours
+    (re.compile(rf"({_NAMES}\s*:\s+)(?=\S*\d)[^\s,;\"']{{6,}}", re.I), rf"\1{MASK}"),
     # scheme://user:password@host
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@]*@", re.I), rf"\1{MASK}@"),
     # Authorization: Bearer abc
