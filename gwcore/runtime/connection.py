@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from gwcore.engine.market_data import MarketDataMachine
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.reconnect import NANOSECONDS, Backoff, RollingBudget
 from gwcore.errors import GatewayError, VenueError
-from gwcore.model import ConnectionState, Event, MarketStatus
+from gwcore.model import ConnectionState, Event, Instrument, MarketStatus
 from gwcore.ports import Clock, Connection, Network, Random
 from gwcore.rest import HttpFlow
 from gwcore.runtime.http import run_flow
@@ -35,6 +35,10 @@ class Hub(Protocol):
 
     def on_connection(self, shard: Shard, state: ConnectionState, cause: str | None) -> None:
         """The connection came or went."""
+        ...
+
+    def instruments(self) -> Mapping[str, Instrument]:
+        """All instruments of the gateway, by symbol: a live view."""
         ...
 
     def publish_status(self, event: Event) -> None:
@@ -117,7 +121,8 @@ class MarketDataConnection:
         self._budget.spend(self._clock.monotonic_ns())
         self.connects += 1
         self._hub.on_connection(self.shard, ConnectionState.CONNECTING, None)
-        shard = replace(self.shard, instruments=dict(self.machine.instruments))
+        # All of them, and always as they are now: the venue tells of every instrument on one connection.
+        shard = replace(self.shard, instruments=self._hub.instruments())
         codec = self._streams.market_data(shard)
         self._closed = self._loop.create_future()
         self._early = []

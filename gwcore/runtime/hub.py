@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gwcore.engine.fanout import Fanout
 from gwcore.engine.gateway import GatewayMachine
@@ -18,6 +18,7 @@ from gwcore.model import (
     ConnectionState,
     Event,
     GatewayStatus,
+    Instrument,
     MarketStatus,
     Record,
     StaleReason,
@@ -127,6 +128,11 @@ class Hub:
         self.gateway.on_component(f"connection.md.{shard.index}", state, cause)
         level = logging.WARNING if state is ConnectionState.DISCONNECTED else logging.INFO
         _log.log(level, "connection md.%d %s%s", shard.index, state.value.lower(), f": {cause}" if cause else "")
+
+    def instruments(self) -> Mapping[str, Instrument]:
+        """All instruments of the gateway, by symbol: a live view."""
+        assert self.gateway is not None
+        return self.gateway.instruments
 
     def publish_status(self, event: Event) -> None:
         """Publish in partition `st`; what an operator wants to see goes to the log too."""
