@@ -1,0 +1,153 @@
+"""One connection to NATS for the JetStream sink: options from settings, errors with a cause, and an end that never hangs.
+
+nats-py could reconnect by itself; here it must not. It would send what still waited in its buffer behind a hole of what the
+broken connection swallowed, and so change the order. Each connection is used up to its first fault; the core connects
+again with back-off and never gives up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.errors import NoServersError
+
+from gw_sinks.embedded import Embedded
+from gw_sinks.jetstream_settings import JetStreamSettings
+from gwcore.errors import ConfigError
+from gwcore.secrets import resolve_secret
+
+#: How long closing may take before the socket is cut.
+_CLOSE_S = 1.0
+#: Of each server in the list, before `connect` says that there is none.
+_ATTEMPTS = 1
+_ATTEMPT_WAIT_S = 0.05
+_PLACE = "sinks.jetstream"
+
+ErrorCallback = Callable[[Exception], Awaitable[None]]
+
+
+class ConnectFailed(Exception):
+    """`cause` is one word for `SinkContext.status`."""
+
+    def __init__(self, cause: str, detail: str) -> None:
+        self.cause = cause
+        super().__init__(detail)
+
+
+def connect_options(settings: JetStreamSettings, embedded: Embedded | None) -> dict[str, Any]:
+    """Keyword arguments for `Client.connect`. Raises ConfigError for secrets and files that can't be read."""
+    options: dict[str, Any] = {
+        "servers": [url.strip() for url in (embedded.url if embedded else settings.url).split(",") if url.strip()],
+        "allow_reconnect": False,
+        "max_reconnect_attempts": _ATTEMPTS,
+        "reconnect_time_wait": _ATTEMPT_WAIT_S,
+        "connect_timeout": settings.connect_timeout_s,
+        "ping_interval": settings.ping_interval_s,
+        "max_outstanding_pings": 2,
+        # The window limits what waits; the client's own limit would make `publish` wait for a stalled server.
+        "pending_size": 0,
+        "flush_timeout": settings.ack_timeout_s,
+        "inbox_prefix": settings.inbox_prefix,
+    }
+    if embedded is not None:
+        options |= {"user": embedded.user, "password": embedded.password.reveal()}
+        return options
+    if settings.user:
+        options["user"] = settings.user
+    if settings.password is not None:
+        options["password"] = resolve_secret(settings.password).reveal()
+    if settings.token is not None:
+        options["token"] = resolve_secret(settings.token).reveal()
+    if settings.nkey is not None or settings.creds_file:
+        _need_nkeys()
+    if settings.nkey is not None:
+        options["nkeys_seed_str"] = resolve_secret(settings.nkey).reveal()
+    if settings.creds_file:
+        options["user_credentials"] = _existing(settings.creds_file, "creds_file")
+    if settings.tls_ca_file or settings.tls_cert_file:
+        options["tls"] = _tls(settings)
+    return options
+
+
+async def open_client(
+    options: dict[str, Any], on_error: ErrorCallback, on_closed: Callable[[], Awaitable[None]]
+) -> Client:
+    """A connected client. Raises ConnectFailed."""
+    client = Client()
+    errors: list[Exception] = []
+
+    async def note(error: Exception) -> None:
+        errors.append(error)
+        await on_error(error)
+
+    timeout_s = options["connect_timeout"] * (1 + len(options["servers"]))
+    try:
+        await asyncio.wait_for(client.connect(error_cb=note, closed_cb=on_closed, **options), timeout_s)
+    except (NatsError, OSError, TimeoutError, ValueError) as error:
+        await close_client(client)
+        cause = errors[-1] if errors and isinstance(error, NoServersError) else error
+        servers = ", ".join(options["servers"])
+        raise ConnectFailed(
+            _name_cause(cause), f"no connection to {servers}: {cause or type(cause).__name__}"
+        ) from error
+    except BaseException:
+        await close_client(client)
+        raise
+    return client
+
+
+async def close_client(client: Client) -> None:
+    """Close within a bounded time, whatever the server does. Never raises."""
+    closing = asyncio.ensure_future(client.close())
+    await asyncio.wait([closing], timeout=_CLOSE_S)
+    if not closing.done():
+        # The client waits for a server that does not read: cut the socket, which ends that wait.
+        writer = getattr(getattr(client, "_transport", None), "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+        await asyncio.wait([closing], timeout=_CLOSE_S)
+    if not closing.done():
+        closing.cancel()
+    elif not closing.cancelled():
+        closing.exception()
+
+
+def _name_cause(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return "tls"
+    # The client passes on the server's words and has no class for this one.
+    return "no_rights" if "authoriz" in str(error).lower() or "authentic" in str(error).lower() else "no_server"
+
+
+def _tls(settings: JetStreamSettings) -> ssl.SSLContext:
+    ca_file = _existing(settings.tls_ca_file, "tls_ca_file") if settings.tls_ca_file else None
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+        if settings.tls_cert_file:
+            key_file = _existing(settings.tls_key_file, "tls_key_file") if settings.tls_key_file else None
+            context.load_cert_chain(_existing(settings.tls_cert_file, "tls_cert_file"), key_file)
+    except ssl.SSLError as error:
+        raise ConfigError(f"TLS files can't be used: {error}", place=_PLACE) from error
+    return context
+
+
+def _existing(path: str, key: str) -> str:
+    found = Path(path).expanduser()
+    if not found.is_file():
+        raise ConfigError(f"there is no file {found}", place=f"{_PLACE}.{key}")
+    return str(found)
+
+
+def _need_nkeys() -> None:
+    # nats-py imports it for these two only, and would say so in the middle of connecting.
+    if find_spec("nkeys") is None:
+        raise ConfigError(
+            "nkey and creds_file need the package nkeys", place=_PLACE, hint="install the extra `gw-sinks[nkeys]`"
+        )

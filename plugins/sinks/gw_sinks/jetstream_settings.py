@@ -1,0 +1,47 @@
+"""Settings of the `jetstream` sink."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from gwcore.secrets import SecretRef
+
+_Count = Annotated[int, msgspec.Meta(gt=0)]
+_Seconds = Annotated[float, msgspec.Meta(gt=0)]
+_StreamName = Annotated[str, msgspec.Meta(pattern=r"^[^\s.*>/\\]{0,64}$")]
+
+
+class JetStreamSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Table `[sinks.jetstream]`: events into NATS JetStream."""
+
+    url: str = ""  # one or more of nats://HOST:PORT, by commas; empty: a nats-server of our own on loopback
+    user: str = ""  # with `password`
+    password: SecretRef | None = None  # where the password is
+    token: SecretRef | None = None  # where the token is
+    nkey: SecretRef | None = None  # where the nkey seed is
+    creds_file: str = ""  # path of a .creds file (JWT and seed)
+    tls_ca_file: str = ""  # trust these authorities instead of the system's
+    tls_cert_file: str = ""  # client certificate, with `tls_key_file`
+    tls_key_file: str = ""
+    inbox_prefix: str = "_INBOX"  # where acknowledgements are received; own one where users share a NATS account
+    connect_timeout_s: _Seconds = 5.0
+    ping_interval_s: _Seconds = 5.0  # a server that is silent for about three of them is given up
+    ack_timeout_s: _Seconds = 5.0  # no acknowledgement for this long: fate unknown, the stream's tail decides
+    outstanding_max: _Count = 2000  # events not yet acknowledged
+    outstanding_bytes_max: _Count = 8 * 1024 * 1024  # ... and their size
+    create_streams: bool = True  # make streams that are absent; otherwise the sink waits until they are there
+    refill: bool = True  # a stream that is new gets all that the journal still holds; false: what follows the cursor
+    single_writer: bool = True  # this gateway alone writes to its streams; fences others and keeps the order strictly
+    replicas: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1  # of streams that are made here
+    duplicate_window_s: _Seconds = 120.0  # of streams that are made here
+    md_stream: _StreamName = ""  # names; empty: gw-<env>-<venue>-md and so on
+    st_stream: _StreamName = ""
+    ex_stream: _StreamName = ""
+    md_bytes_max: _Count = 4 * 1024**3  # oldest go first, as with md_age_max_s
+    md_age_max_s: _Seconds = 24 * 3600.0
+    st_bytes_max: _Count = 256 * 1024**2
+    st_age_max_s: _Seconds = 30 * 24 * 3600.0
+    ex_bytes_max: _Count = 1024**3  # at this size the stream refuses: executions are never dropped
+    embedded_store_bytes_max: _Count = 6 * 1024**3  # of our own server, all streams together

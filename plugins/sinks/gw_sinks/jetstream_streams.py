@@ -1,0 +1,111 @@
+"""The streams of the JetStream sink: what each must be like, making and checking them, and reading where they end."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamState
+from nats.js.errors import NotFoundError
+
+from gw_sinks.jetstream_settings import JetStreamSettings
+from gw_sinks.subjects import Subjects, escape
+from gwcore.errors import ConfigError, NotConnected
+
+#: Header of each message: `<writer>:<class>:<position>`, so that a stream's tail says where the journal's reader stands.
+POSITION_HEADER = "Gw-Position"
+
+
+class StreamTail(NamedTuple):
+    """End of a stream. `position` is None where the last message is gone or is not this writer's."""
+
+    last_sequence: int
+    position: int | None
+    foreign: bool  # the last message has another writer
+
+
+def stream_names(settings: JetStreamSettings, environment: str, venue: str) -> dict[str, str]:
+    """Class -> name of its stream."""
+    prefix = f"gw-{escape(environment)}-{escape(venue)}"
+    named = {"md": settings.md_stream, "st": settings.st_stream, "ex": settings.ex_stream}
+    return {name: given or f"{prefix}-{name}" for name, given in named.items()}
+
+
+def stream_configs(settings: JetStreamSettings, environment: str, venue: str) -> dict[str, StreamConfig]:
+    """Class -> its stream as this sink makes it."""
+    subjects = Subjects(environment, venue)
+    configs = {}
+    for name, stream in stream_names(settings, environment, venue).items():
+        config = StreamConfig(
+            name=stream,
+            subjects=[subjects.of_class(name)],
+            retention=RetentionPolicy.LIMITS,
+            storage=StorageType.FILE,
+            num_replicas=settings.replicas,
+            duplicate_window=settings.duplicate_window_s,
+        )
+        if name == "ex":
+            # Executions leave only by hand of an operator who first edits the stream: full means refused, not forgotten.
+            config.discard = DiscardPolicy.NEW
+            config.max_bytes = settings.ex_bytes_max
+            config.deny_delete = config.deny_purge = True
+        else:
+            config.discard = DiscardPolicy.OLD
+            config.max_bytes = settings.md_bytes_max if name == "md" else settings.st_bytes_max
+            config.max_age = settings.md_age_max_s if name == "md" else settings.st_age_max_s
+        configs[name] = config
+    return configs
+
+
+async def open_stream(js: JetStreamContext, name: str, wanted: StreamConfig, *, create: bool) -> StreamState:
+    """Make the stream where it is absent, check it where it is not. Raises ConfigError for one that can't do what it is
+    for, NotConnected where it is absent and must not be made, and what nats-py raises."""
+    assert wanted.name is not None
+    try:
+        info = await js.stream_info(wanted.name)
+    except NotFoundError:
+        if not create:
+            raise NotConnected(f"no_stream: stream {wanted.name} does not exist and create_streams is off") from None
+        info = await js.add_stream(wanted)
+    _check(name, info.config, wanted)
+    return info.state
+
+
+def _check(name: str, found: StreamConfig, wanted: StreamConfig) -> None:
+    """Limits are the operator's choice; what the sink relies on is not."""
+    faults = []
+    assert wanted.subjects is not None
+    if wanted.subjects[0] not in (found.subjects or ()):
+        faults.append(f"it does not take {wanted.subjects[0]}")
+    if found.no_ack:
+        faults.append("it does not acknowledge (no_ack)")
+    if found.sealed:
+        faults.append("it is sealed")
+    if not found.duplicate_window:
+        faults.append("it has no duplicate window")
+    if name == "ex":
+        if found.discard != DiscardPolicy.NEW:
+            faults.append("it discards old executions at its limit (discard must be new)")
+        if not (found.deny_delete and found.deny_purge):
+            faults.append("it lets messages be deleted (deny_delete and deny_purge must be set)")
+    if faults:
+        raise ConfigError(
+            f"stream {found.name} can't hold {name}: {'; '.join(faults)}",
+            place="sinks.jetstream",
+            hint="edit the stream, or name another in sinks.jetstream." + f"{name}_stream",
+        )
+
+
+async def read_tail(js: JetStreamContext, name: str, stream: str, state: StreamState, writer: str) -> StreamTail:
+    """Where the stream ends, by its last message."""
+    if not state.last_seq:
+        return StreamTail(0, None, foreign=False)
+    try:
+        message = await js.get_msg(stream, seq=state.last_seq)
+    except NotFoundError:
+        return StreamTail(state.last_seq, None, foreign=False)
+    found_writer, _, rest = (message.headers or {}).get(POSITION_HEADER, "").partition(":")
+    found_class, _, position = rest.partition(":")
+    if found_writer != writer or found_class != name or not position.isdecimal():
+        return StreamTail(state.last_seq, None, foreign=True)
+    return StreamTail(state.last_seq, int(position), foreign=False)

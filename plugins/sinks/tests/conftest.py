@@ -1,0 +1,190 @@
+"""What the tests of the sinks share: records, and a sink's surroundings that remember what it reported."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nats
+import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig
+
+from gw_sinks.embedded import find_binary
+from gwcore import wire
+from gwcore.model import Envelope, Header, Record, TopOfBook, UpdateType
+from gwcore.ports import Clock, Storage
+from gwcore.runtime.clock import SystemClock
+from gwcore.runtime.storage import DirectoryStorage
+from gwcore.sink import SinkContext
+
+#: 2026-11-22T12:00:00Z
+NOON_NS = 1_795_348_800_000_000_000
+
+
+def make_record(
+    position: int,
+    *,
+    partition: str = "md.0",
+    symbol: str | None = "BTC/USD",
+    account: str | None = None,
+    kind: str = "top_of_book",
+    session_id: str = "01SESSION",
+    published_ns: int = NOON_NS,
+) -> Record:
+    """A record whose payload is a whole envelope, different for each position."""
+    event = TopOfBook(
+        symbol=symbol or "BTC/USD",
+        update_type=UpdateType.SNAPSHOT,
+        bid_price=f"{position}.10",
+        bid_quantity="1.00",
+        ask_price=f"{position}.20",
+        ask_quantity="0.50000000",
+    )
+    header = Header(
+        v=1,
+        venue="toy",
+        source="gw1",
+        partition=partition,
+        session_id=session_id,
+        sequence=position,
+        published_ns=published_ns,
+    )
+    return Record(
+        partition=partition,
+        session_id=session_id,
+        sequence=position,
+        kind=kind,
+        symbol=symbol,
+        account=account,
+        update_type=UpdateType.SNAPSHOT,
+        published_ns=published_ns,
+        payload=wire.encode(Envelope(header=header, event=event)),
+        position=position,
+    )
+
+
+@dataclass
+class Surroundings:
+    """A gateway around a sink. `cursors` is what a restart would give to `connect`."""
+
+    storage: Storage
+    state_dir: Path
+    environment: str = "sim"
+    clock: Clock = field(default_factory=SystemClock)
+    cursors: dict[str, int] = field(default_factory=lambda: {"md": 0, "st": 0, "ex": 0})
+    statuses: list[tuple[str, str]] = field(default_factory=list)
+
+    def context(self) -> SinkContext:
+        return SinkContext(
+            venue="toy",
+            environment=self.environment,
+            source="gw1",
+            state_dir=self.state_dir,
+            storage=self.storage,
+            clock=self.clock,
+            progress=self._on_progress,
+            status=lambda cause, detail: self.statuses.append((cause, detail)),
+        )
+
+    def _on_progress(self, journal_class: str, position: int) -> None:
+        assert position > self.cursors[journal_class], "progress never goes back"
+        self.cursors[journal_class] = position
+
+
+@pytest.fixture
+def record() -> Callable[..., Record]:
+    return make_record
+
+
+@pytest.fixture
+def records() -> Callable[..., Sequence[Record]]:
+    """`records(first, last, **fields)`: a run of records."""
+    return lambda first, last, **fields: [make_record(position, **fields) for position in range(first, last + 1)]
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path) -> Surroundings:
+    """On a real directory, laid out as a gateway's state directory."""
+    return Surroundings(DirectoryStorage(tmp_path / "state/sinks/jetstream"), tmp_path / "state")
+
+
+@pytest.fixture
+def surround() -> type[Surroundings]:
+    return Surroundings
+
+
+class Server:
+    """A nats-server with JetStream on loopback that can be killed and started again on the same port and store."""
+
+    def __init__(self, directory: Path, *, extra: str = "") -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+        (directory / "server.conf").write_text(
+            f'host: "127.0.0.1"\nport: {self.port}\njetstream {{ store_dir: "{directory}/store", sync_interval: "1s" }}\n'
+            f'pid_file: "{directory}/pid"\n{extra}\n'
+        )
+
+    def start(self) -> None:
+        log = (self.directory / "log").open("ab")
+        with log:
+            self.process = subprocess.Popen(
+                [find_binary(), "-c", str(self.directory / "server.conf")], stdout=log, stderr=log
+            )
+        for _ in range(500):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2):
+                return
+            time.sleep(0.02)  # a process of its own: there is nothing else to wait for
+        raise AssertionError((self.directory / "log").read_text())
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+            if number == signal.SIGKILL:
+                self.process.wait()
+                self.process = None
+
+    async def read(self, stream: str, **credentials: str) -> list[Msg]:
+        """All messages of a stream, in its order."""
+        client = await nats.connect(self.url, **credentials)
+        try:
+            return await read_stream(client, stream)
+        finally:
+            await client.close()
+
+
+async def read_stream(client: Client, stream: str) -> list[Msg]:
+    js = client.jetstream()
+    count = (await js.stream_info(stream)).state.messages
+    subscription = await js.pull_subscribe("", stream=stream, config=ConsumerConfig(ack_policy=AckPolicy.NONE))
+    messages: list[Msg] = []
+    while len(messages) < count:
+        messages += await subscription.fetch(min(500, count - len(messages)), timeout=5)
+    return messages
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """`make_server(extra="")`: a server that runs; all end with the test."""
+    servers: list[Server] = []
+
+    def make(**options: str) -> Server:
+        servers.append(Server(tmp_path / f"nats-{len(servers)}", **options))
+        servers[-1].start()
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.kill()

@@ -1,0 +1,383 @@
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import nats
+import pytest
+from nats.js.api import DiscardPolicy, StreamConfig
+
+from gw_sinks.jetstream import SPEC, JetStreamSink
+from gw_sinks.jetstream_settings import JetStreamSettings
+from gwcore.errors import ConfigError, NotConnected
+
+MD, ST, EX = "gw-sim-toy-md", "gw-sim-toy-st", "gw-sim-toy-ex"
+
+
+def settings(server, **changes) -> JetStreamSettings:
+    return JetStreamSettings(**{"url": server.url, "ack_timeout_s": 1.0, "connect_timeout_s": 2.0} | changes)
+
+
+async def run_until_done(sink: JetStreamSink, around, batch, *, attempts_max: int = 50) -> None:
+    """What the core does: connect, write from the cursor, and again after NotConnected."""
+    for _ in range(attempts_max):
+        try:
+            positions = await sink.connect(dict(around.cursors))
+            for start in range(positions["md"], len(batch), 200):
+                await sink.write(batch[start : start + 200])
+            await sink.flush()
+            return
+        except NotConnected:
+            await asyncio.sleep(0.02)
+    raise AssertionError(f"never done: {around.statuses}")
+
+
+def check_stream(messages, batch) -> None:
+    assert [message.data for message in messages] == [record.payload for record in batch]
+
+
+def test_each_record_once_with_id_subject_and_headers(make_server, surroundings, records, record) -> None:
+    server, around = make_server(), surroundings
+    executed = records(1, 3, partition="ex.main", account="main", kind="trade_update")
+    status = records(1, 5, partition="st", symbol=None, kind="gateway_status")
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server), around.context())
+        assert await sink.connect(around.cursors) == {"md": 0, "st": 0, "ex": 0}
+        await sink.write(records(1, 700))
+        await sink.write(executed)
+        await sink.write(status)
+        await sink.flush()
+        assert around.cursors == {"md": 700, "st": 5, "ex": 3}
+        await sink.close()
+        await sink.close()
+        messages = await server.read(MD)
+        check_stream(messages, records(1, 700))
+        assert messages[41].subject == "gw.sim.toy.md.top_of_book.BTC-USD"
+        headers = messages[41].headers
+        assert headers["Nats-Msg-Id"] == "01SESSION:42"
+        assert headers["Gw-Schema"] == "1"
+        assert headers["Gw-Kind"] == "top_of_book"
+        assert headers["Gw-Position"].endswith(":md:42")
+        check_stream(await server.read(EX), executed)
+        check_stream(await server.read(ST), status)
+        assert around.statuses == []
+
+    asyncio.run(main())
+
+
+def test_streams_are_made_as_the_contract_says(make_server, surroundings) -> None:
+    server = make_server()
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server), surroundings.context())
+        await sink.connect(surroundings.cursors)
+        await sink.close()
+        client = await nats.connect(server.url)
+        js = client.jetstream()
+        md, ex = [(await js.stream_info(name)).config for name in (MD, EX)]
+        await client.close()
+        assert md.discard == DiscardPolicy.OLD
+        assert md.max_age
+        assert md.max_bytes > 0
+        assert ex.discard == DiscardPolicy.NEW
+        assert ex.deny_delete
+        assert ex.deny_purge
+        assert md.subjects == ["gw.sim.toy.md.>"]
+        assert md.duplicate_window == 120
+
+    asyncio.run(main())
+
+
+def test_kill_and_restart_of_the_server_lose_and_double_nothing(make_server, surroundings, records) -> None:
+    server, around, batch = make_server(), surroundings, records(1, 6000)
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server, outstanding_max=500), around.context())
+        task = asyncio.create_task(run_until_done(sink, around, batch))
+        for _ in range(3):
+            seen = around.cursors["md"]
+            while around.cursors["md"] < seen + 800 and not task.done():
+                await asyncio.sleep(0.001)
+            assert not task.done()
+            server.kill()
+            server.start()
+        await task
+        await sink.close()
+        assert around.cursors["md"] == 6000
+        check_stream(await server.read(MD), batch)
+        assert ("", "") in around.statuses
+        assert "disconnected" in {cause for cause, _ in around.statuses}
+        assert around.statuses[-1] == ("", "")
+
+    asyncio.run(main())
+
+
+def test_an_outage_longer_than_the_duplicate_window_doubles_nothing(make_server, surroundings, records) -> None:
+    """The gateway dies with its cursor behind the stream; the server has forgotten the message ids when it comes back."""
+    server, around, batch = make_server(), surroundings, records(1, 300)
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server, duplicate_window_s=0.1), around.context())
+        await run_until_done(sink, around, batch[:200])
+        await sink.close()
+        around.cursors["md"] = 50  # the cursor that kill -9 left behind
+        await asyncio.sleep(0.3)  # as long as the server needs to forget; there is nothing to wait for
+        again = JetStreamSink(settings(server, duplicate_window_s=0.1), around.context())
+        assert (await again.connect(dict(around.cursors)))["md"] == 200
+        await again.write(batch[200:])
+        await again.flush()
+        await again.close()
+        check_stream(await server.read(MD), batch)
+
+    asyncio.run(main())
+
+
+def test_what_the_server_lost_is_sent_again(make_server, surroundings, records) -> None:
+    server, around, batch = make_server(), surroundings, records(1, 300)
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server), around.context())
+        await run_until_done(sink, around, batch[:100])
+        around.cursors["md"] = 200  # acknowledged, and then lost with the server's disk
+        around.statuses.clear()
+        assert (await sink.connect({"md": 200, "st": 0, "ex": 0}))["md"] == 100
+        assert around.statuses == [("stream_behind", f"{MD} ends at position 100, 200 was acknowledged: sending again")]
+        around.cursors["md"] = 100
+        await sink.write(batch[100:])
+        await sink.flush()
+        await sink.close()
+        assert around.statuses[-1] == ("", "")
+        check_stream(await server.read(MD), batch)
+
+    asyncio.run(main())
+
+
+def test_a_new_stream_is_filled_from_the_journal_unless_told_otherwise(make_server, surroundings) -> None:
+    server = make_server()
+    cursors = {"md": 70, "st": 0, "ex": 9}
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server), surroundings.context())
+        assert await sink.connect(cursors) == {"md": 0, "st": 0, "ex": 0}
+        await sink.close()
+        sink = JetStreamSink(settings(server, refill=False), surroundings.context())
+        assert await sink.connect(cursors) == cursors
+        await sink.close()
+
+    asyncio.run(main())
+
+
+def test_the_tail_of_another_state_directory_is_not_ours(
+    make_server, surround, surroundings, records, tmp_path
+) -> None:
+    from gwcore.testing.storage import MemoryStorage
+
+    server, other = make_server(), surround(MemoryStorage(), tmp_path)
+
+    async def main() -> None:
+        first = JetStreamSink(settings(server), surroundings.context())
+        await run_until_done(first, surroundings, records(1, 40))
+        await first.close()
+        second = JetStreamSink(settings(server), other.context())
+        assert (await second.connect(other.cursors))["md"] == 0
+        await second.write(records(1, 10, session_id="01OTHER"))
+        await second.flush()
+        await second.close()
+        assert len(await server.read(MD)) == 50
+
+    asyncio.run(main())
+
+
+def test_a_second_writer_is_fenced_and_named(make_server, surroundings, surround, records, tmp_path) -> None:
+    from gwcore.testing.storage import MemoryStorage
+
+    server, other = make_server(), surround(MemoryStorage(), tmp_path)
+
+    async def main() -> None:
+        mine = JetStreamSink(settings(server), surroundings.context())
+        theirs = JetStreamSink(settings(server), other.context())
+        await mine.connect(surroundings.cursors)
+        await theirs.connect(other.cursors)
+        await theirs.write(records(1, 5, session_id="01OTHER"))
+        await theirs.flush()
+        with pytest.raises(NotConnected, match="fenced"):
+            await mine.write(records(1, 5))
+            await mine.flush()
+        assert surroundings.statuses[-1][0] == "fenced"
+        await run_until_done(mine, surroundings, records(1, 5))
+        await mine.close()
+        await theirs.close()
+        ids = [message.headers["Nats-Msg-Id"] for message in await server.read(MD)]
+        assert ids == [f"01OTHER:{n}" for n in range(1, 6)] + [f"01SESSION:{n}" for n in range(1, 6)]
+
+    asyncio.run(main())
+
+
+def test_no_server_is_not_connected_and_heals(make_server, surroundings, records) -> None:
+    server = make_server()
+    server.kill()
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server), surroundings.context())
+        with pytest.raises(NotConnected, match="no_server"):
+            await sink.connect(surroundings.cursors)
+        with pytest.raises(NotConnected):
+            await sink.write(records(1, 1))
+        with pytest.raises(NotConnected):
+            await sink.flush()
+        assert [cause for cause, _ in surroundings.statuses] == ["no_server"]
+        server.start()
+        await run_until_done(sink, surroundings, records(1, 10))
+        assert surroundings.statuses[-1] == ("", "")
+        await sink.close()
+        assert surroundings.cursors["md"] == 10
+
+    asyncio.run(main())
+
+
+def test_a_silent_server_is_given_up_and_gets_each_record_once(make_server, surroundings, records) -> None:
+    server, around, batch = make_server(), surroundings, records(1, 400)
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server, ack_timeout_s=0.3), around.context())
+        await sink.connect(around.cursors)
+        await sink.write(batch[:100])
+        await sink.flush()
+        server.kill(signal.SIGSTOP)
+        with pytest.raises(NotConnected, match="ack_timeout"):
+            await sink.write(batch[100:300])
+            await sink.flush()
+        assert around.statuses[-1][0] == "ack_timeout"
+        server.kill(signal.SIGCONT)
+        await run_until_done(sink, around, batch)
+        await sink.close()
+        check_stream(await server.read(MD), batch)
+
+    asyncio.run(main())
+
+
+def test_a_deleted_stream_is_named_made_again_and_filled(make_server, surroundings, records) -> None:
+    server, around = make_server(), surroundings
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server), around.context())
+        await run_until_done(sink, around, records(1, 20))
+        client = await nats.connect(server.url)
+        await client.jetstream().delete_stream(MD)
+        await client.close()
+        with pytest.raises(NotConnected, match="no_stream"):
+            await sink.write(records(21, 30))
+            await sink.flush()
+        assert around.statuses[-1][0] == "no_stream"
+        positions = await sink.connect(around.cursors)
+        assert positions["md"] == 0
+        around.cursors["md"] = 0
+        await sink.write(records(1, 30))
+        await sink.flush()
+        await sink.close()
+        check_stream(await server.read(MD), records(1, 30))
+
+    asyncio.run(main())
+
+
+def test_executions_wait_at_the_limit_and_none_is_dropped(make_server, surroundings, records) -> None:
+    server, around = make_server(), surroundings
+    executed = records(1, 60, partition="ex.main", account="main", kind="trade_update")
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server, ex_bytes_max=10_000), around.context())
+        await sink.connect(around.cursors)
+        with pytest.raises(NotConnected, match="stream_limit"):
+            await sink.write(executed)
+            await sink.flush()
+        assert around.statuses[-1][0] == "stream_limit"
+        stored = around.cursors["ex"]
+        assert 0 < stored < 60
+        client = await nats.connect(server.url)
+        js = client.jetstream()
+        config = (await js.stream_info(EX)).config
+        config.max_bytes = 1_000_000
+        await js.update_stream(config)
+        await client.close()
+        positions = await sink.connect(around.cursors)
+        assert positions["ex"] == stored
+        await sink.write(executed[stored:])
+        await sink.flush()
+        await sink.close()
+        assert around.statuses[-1] == ("", "")
+        check_stream(await server.read(EX), executed)
+
+    asyncio.run(main())
+
+
+def test_a_stream_that_forgets_executions_is_refused(make_server, surroundings) -> None:
+    server = make_server()
+
+    async def main() -> None:
+        client = await nats.connect(server.url)
+        await client.jetstream().add_stream(StreamConfig(name=EX, subjects=["gw.sim.toy.ex.>"]))
+        await client.close()
+        sink = JetStreamSink(settings(server), surroundings.context())
+        with pytest.raises(ConfigError, match=r"discard must be new.*ex_stream"):
+            await sink.connect(surroundings.cursors)
+        await sink.close()
+
+    asyncio.run(main())
+
+
+def test_user_and_password_by_reference(make_server, surroundings, records, tmp_path) -> None:
+    server = make_server(extra='authorization { user: "gw", password: "letmein" }')
+    secret = tmp_path / "secret"
+    secret.write_text("letmein\n")
+    secret.chmod(0o600)
+
+    async def main() -> None:
+        stranger = JetStreamSink(settings(server), surroundings.context())
+        with pytest.raises(NotConnected, match="no_rights"):
+            await stranger.connect(surroundings.cursors)
+        await stranger.close()
+        sink = JetStreamSink(settings(server, user="gw", password=f"file:{secret}"), surroundings.context())
+        await run_until_done(sink, surroundings, records(1, 5))
+        await sink.close()
+        assert len(await server.read(MD, user="gw", password="letmein")) == 5
+
+    asyncio.run(main())
+
+
+def test_lost_rights_are_named(make_server, surroundings, records) -> None:
+    rights = 'publish: { deny: ["gw.sim.toy.md.>"] }'
+    server = make_server(
+        extra=f"authorization {{ users: [ {{ user: a, password: b, permissions: {{ {rights} }} }} ] }}"
+    )
+
+    async def main() -> None:
+        url = server.url.replace("nats://", "nats://a:b@")
+        sink = JetStreamSink(settings(server, url=url), surroundings.context())
+        await sink.connect(surroundings.cursors)
+        with pytest.raises(NotConnected, match="no_rights"):
+            await sink.write(records(1, 5))
+            await sink.flush()
+        assert surroundings.statuses[-1][0] == "no_rights"
+        await sink.close()
+
+    asyncio.run(main())
+
+
+def test_a_missing_file_is_one_sentence(make_server, surroundings) -> None:
+    server = make_server()
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server, tls_ca_file="/nowhere/ca.pem"), surroundings.context())
+        with pytest.raises(ConfigError, match=r"tls_ca_file: there is no file /nowhere/ca\.pem"):
+            await sink.connect(surroundings.cursors)
+        await sink.close()
+
+    asyncio.run(main())
+
+
+def test_the_plugin_registers_it() -> None:
+    from gw_sinks import jetstream
+
+    assert jetstream.gw_register_sinks() == [SPEC]
+    assert isinstance(SPEC.settings(), JetStreamSettings)
