@@ -36,11 +36,11 @@ _PATTERNS = (
     # password: abc123, but not "token: expected text", which is a sentence of ours
     (re.compile(rf"({_NAMES}\s*:\s+)(?=\S*\d)[^\s,;\"']{{6,}}", re.I), rf"\1{MASK}"),
     # scheme://user:password@host
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@]*@", re.I), rf"\1{MASK}@"),
+    (re.compile(r"(\b[a-z][a-z0-9+.-]{0,15}://)[^\s/@]*@", re.I), rf"\1{MASK}@"),
     # Authorization: Bearer abc
     (re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9+/_=.-]{8,}", re.I), rf"\1 {MASK}"),
     # JSON web tokens and NATS seeds
-    (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]+){1,2}"), MASK),
+    (re.compile(r"\beyJ[\w-]{8,256}(?:\.[\w-]{1,4096}){1,2}"), MASK),
     (re.compile(r"\bS[AOUNCX][A-Z2-7]{54,}\b"), MASK),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S), MASK),
 )
