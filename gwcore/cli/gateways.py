@@ -1,0 +1,83 @@
+"""Which gateway a client command talks to, and what it selects: the options `tail`, `watch`, `book` and `symbols` share."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gwcore.errors import ConfigError
+from gwcore.model import TYPE_OF_KIND
+from gwcore.suggest import did_you_mean
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Where a gateway's socket lies below its state directory.
+_SOCKET = Path("run", "gw.sock")
+
+_OPTIONS = [
+    click.option("--unix-path", metavar="P", help="Path of the gateway's socket."),
+    click.option("--state-dir", metavar="DIR", help="State directory of the gateway; its socket is run/gw.sock there."),
+    click.option("--name", metavar="N", help="Name of the gateway, where it runs with the default state directory."),
+]
+
+
+def gateway_options(function: F) -> F:
+    """Give a command the options that choose a gateway; `find_socket` takes their values."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def find_socket(unix_path: str | None, state_dir: str | None, name: str | None) -> Path:
+    """The socket of the gateway meant. Without any option: the one gateway with a default state directory.
+
+    Raises ConfigError where options contradict each other, or none or several gateways are found.
+    """
+    if sum(value is not None for value in (unix_path, state_dir, name)) > 1:
+        raise ConfigError("--unix-path, --state-dir and --name each choose a gateway", hint="give one of them")
+    if unix_path is not None:
+        return Path(unix_path).expanduser()
+    if state_dir is not None:
+        return Path(state_dir).expanduser() / _SOCKET
+    root = state_root()
+    if name is not None:
+        return root / name / _SOCKET
+    found = sorted(path for path in root.glob(f"*/{_SOCKET}") if _is_socket(path))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ConfigError(f"no gateway runs with its state below {root}", hint="start one, or give --unix-path")
+    names = ", ".join(path.parent.parent.name for path in found)
+    raise ConfigError(f"several gateways have a socket below {root}: {names}", hint="choose one with --name")
+
+
+def state_root() -> Path:
+    """The folder that holds the default state directories of all gateways."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state") / "gw"
+
+
+def split_list(values: Iterable[str]) -> tuple[str, ...]:
+    """Values of a repeated option, each of which may be a list with commas."""
+    return tuple(item.strip() for value in values for item in value.split(",") if item.strip())
+
+
+def check_kinds(kinds: Iterable[str]) -> None:
+    """Raises ConfigError for a name that is no kind of event."""
+    for kind in kinds:
+        if kind not in TYPE_OF_KIND:
+            raise ConfigError(
+                f'no kind of event is called "{kind}"', hint=did_you_mean(kind, TYPE_OF_KIND, what="kinds")
+            )
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return stat.S_ISSOCK(path.stat().st_mode)
+    except OSError:
+        return False
