@@ -284,11 +284,20 @@ def simulator_fault(
     end: tuple[str, Mapping[str, Any]] | None = None,
     every_s: tuple[float, float] = (4.0, 20.0),
     lasts_s: tuple[float, float] = (0.2, 4.0),
+    may_miss: bool = False,
 ) -> FaultKind:
-    """A kind that calls `Simulator.fault(fault, **options(rng))`, and `fault(*end)` when it is over."""
+    """A kind that calls `Simulator.fault(fault, **options(rng))`, and `fault(*end)` when it is over.
+
+    `may_miss`: a ValueError says that there is nothing to hit just now, and not that the options are wrong.
+    """
 
     def strike(targets: FaultTargets, rng: SeededRandom) -> Ender | None:
-        targets.simulator.fault(fault, **options(rng))
+        try:
+            targets.simulator.fault(fault, **options(rng))
+        except ValueError:
+            if may_miss:
+                return None
+            raise
         targets.network.poke()
 
         def stop() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from gwcore.client.book import BookState
 from gwcore.journal import Journal
+from gwcore.journal.verify import verify
 from gwcore.model import Record
 from gwcore.runtime.app import Gateway, Ports
 from gwcore.settings import (
@@ -58,6 +59,8 @@ _READ_RECORDS = 10_000
 _DRAIN_S = 3.0
 #: How often it is looked at what clients take for LIVE; far above the time an event takes to reach them.
 _WATCH_S = 0.1
+#: Shortest time without faults before the comparison: what a fault spoiled shows with the next update, not before.
+_CALM_S = 10.0
 #: How often it is looked whether all has healed.
 _LOOK_S = 0.5
 
@@ -224,6 +227,7 @@ class _Play:
     async def _heal(self, running: asyncio.Task[int]) -> None:
         """Liveness: without faults everything is LIVE at every client within the bound."""
         since_s = self.loop.time()
+        await asyncio.sleep(_CALM_S)
         while not running.done() and self.loop.time() - since_s < self.scenario.heal_s:
             if self._is_healed():
                 self.outcome.healed_s = self.loop.time() - since_s
@@ -242,6 +246,11 @@ class _Play:
             self.violate(*(f"{client.name}: {found}" for found in check_books(client.session.books, truth)))
 
     def _judge_what_is_left(self) -> None:
+        report = verify(self.storage)
+        self.violate(*(f"journal: {fault.file} at {fault.offset}: {fault.cause}" for fault in report.faults))
+        self.violate(
+            *(f"journal: {one.journal_class} was not closed" for one in report.classes if one.records and not one.clean)
+        )
         by_class = self._read_journal()
         records = [record for name in _CLASSES for record in by_class[name]]
         self.violate(*check_sequences(records))

@@ -126,6 +126,23 @@ def test_nothing_to_hit_is_not_counted_as_a_strike() -> None:
     assert plan.missed["cut"] == len(plan.strikes) > 0
 
 
+@pytest.mark.parametrize("may_miss", [True, False])
+def test_a_simulator_may_have_nothing_to_hit(may_miss: bool) -> None:
+    async def main(loop: SimLoop) -> FaultPlan:
+        venue = ToyVenue()
+        network = SimNetwork(loop, venue, SeededRandom(1))
+        unknown = simulator_fault("unknown", "nonsense", lambda rng: {}, may_miss=may_miss)
+        plan = FaultPlan(1, (unknown,), 60.0, kinds_min=1)
+        await plan.run(FaultTargets(network=network, simulator=venue, clock=VirtualClock(loop)))
+        return plan
+
+    if may_miss:
+        assert run(main).missed["unknown"] > 0
+    else:
+        with pytest.raises(ValueError, match="nonsense"):
+            run(main)
+
+
 def test_too_few_kinds_is_an_error() -> None:
     with pytest.raises(ValueError, match="1 kinds of fault; at least 3"):
         FaultPlan(1, (MUTE,), 60.0)
