@@ -30,8 +30,8 @@ CLOCK_READERS = ("gwcore/runtime/", "gwcore/client/", "gwcore/cli/", "gwcore/tes
 CLOCK_CALLS = frozenset(
     f"time.{name}" for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 ) | frozenset({"datetime.now", "datetime.utcnow", "datetime.today", "date.today"})
-#: Who may take real chance: the runtime hands out ids and jitter.
-CHANCE_TAKERS = ("gwcore/runtime/",)
+#: Who may take real chance: the runtime hands out ids and jitter; the JetStream sink makes passwords and a name for itself.
+CHANCE_TAKERS = ("gwcore/runtime/", "plugins/sinks/gw_sinks/embedded.py", "plugins/sinks/gw_sinks/jetstream.py")
 CHANCE_CALLS = re.compile(r"(uuid\.)?uuid[14]$|os\.urandom$|secrets\.(token|rand|choice)|random\.(?!Random$)\w+$")
 
 #: Where `float(...)` may stand in a package, and why it never touches money there.

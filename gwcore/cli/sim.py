@@ -56,7 +56,7 @@ def _serve_command(name: str) -> click.Command:
 
     @click.command(name=name, help=f"Serve the simulated venue {name} on loopback until SIGINT or SIGTERM.")
     @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: any free one.")
-    @click.option("--host", default="127.0.0.1", show_default=True)
+    @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
     @click.option("--seed", type=int, help="All chance comes from it.")
     @click.option("--pairs", type=click.IntRange(1), help="How many markets.")
     @click.option("--rate", type=click.FloatRange(0), help="Market-data messages a second over all pairs.")
@@ -108,8 +108,8 @@ def _serve(spec: SimulatorSpec, settings: Any, host: str, port: int) -> None:
 
 
 @command.command(name="fault")
-@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True)
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Where it serves.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where it serves.")
 @click.argument("name")
 @click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
 def fault(port: int, host: str, name: str, options: tuple[str, ...]) -> int:
