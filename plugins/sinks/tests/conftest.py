@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import nats
 import pytest
+from gw_sinks.embedded import find_binary
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from gw_sinks.embedded import find_binary
 from gwcore import wire
 from gwcore.model import Envelope, Header, Record, TopOfBook, UpdateType
 from gwcore.ports import Clock, Storage
@@ -81,6 +82,7 @@ class Surroundings:
     clock: Clock = field(default_factory=SystemClock)
     cursors: dict[str, int] = field(default_factory=lambda: {"md": 0, "st": 0, "ex": 0})
     statuses: list[tuple[str, str]] = field(default_factory=list)
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def context(self) -> SinkContext:
         return SinkContext(
@@ -94,9 +96,16 @@ class Surroundings:
             status=lambda cause, detail: self.statuses.append((cause, detail)),
         )
 
+    async def wait_for(self, journal_class: str, position: int) -> None:
+        """Wait until progress reached a position."""
+        while self.cursors[journal_class] < position:
+            self._moved = asyncio.Event()
+            await self._moved.wait()
+
     def _on_progress(self, journal_class: str, position: int) -> None:
         assert position > self.cursors[journal_class], "progress never goes back"
         self.cursors[journal_class] = position
+        self._moved.set()
 
 
 @pytest.fixture
@@ -160,12 +169,12 @@ class Server:
         """All messages of a stream, in its order."""
         client = await nats.connect(self.url, **credentials)
         try:
-            return await read_stream(client, stream)
+            return await read_all(client, stream)
         finally:
             await client.close()
 
 
-async def read_stream(client: Client, stream: str) -> list[Msg]:
+async def read_all(client: Client, stream: str) -> list[Msg]:
     js = client.jetstream()
     count = (await js.stream_info(stream)).state.messages
     subscription = await js.pull_subscribe("", stream=stream, config=ConsumerConfig(ack_policy=AckPolicy.NONE))
@@ -188,3 +197,9 @@ def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     yield make
     for server in servers:
         server.kill()
+
+
+@pytest.fixture
+def read_stream() -> Callable[[Client, str], Awaitable[list[Msg]]]:
+    """`await read_stream(client, name)`: all messages of a stream, in its order."""
+    return read_all

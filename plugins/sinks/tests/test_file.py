@@ -7,9 +7,9 @@ import duckdb
 import pandas
 import polars
 import pytest
-
 from gw_sinks.file import SPEC, FileSettings, FileSink
 from gw_sinks.zstd import decompress
+
 from gwcore.errors import NotConnected
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.testing.clock import VirtualClock

@@ -5,10 +5,10 @@ import signal
 
 import nats
 import pytest
-from nats.js.api import DiscardPolicy, StreamConfig
-
 from gw_sinks.jetstream import SPEC, JetStreamSink
 from gw_sinks.jetstream_settings import JetStreamSettings
+from nats.js.api import DiscardPolicy, StreamConfig
+
 from gwcore.errors import ConfigError, NotConnected
 
 MD, ST, EX = "gw-sim-toy-md", "gw-sim-toy-st", "gw-sim-toy-ex"
@@ -30,6 +30,11 @@ async def run_until_done(sink: JetStreamSink, around, batch, *, attempts_max: in
         except NotConnected:
             await asyncio.sleep(0.02)
     raise AssertionError(f"never done: {around.statuses}")
+
+
+async def write_all(sink: JetStreamSink, batch) -> None:
+    await sink.write(batch)
+    await sink.flush()
 
 
 def check_stream(messages, batch) -> None:
@@ -96,9 +101,7 @@ def test_kill_and_restart_of_the_server_lose_and_double_nothing(make_server, sur
         sink = JetStreamSink(settings(server, outstanding_max=500), around.context())
         task = asyncio.create_task(run_until_done(sink, around, batch))
         for _ in range(3):
-            seen = around.cursors["md"]
-            while around.cursors["md"] < seen + 800 and not task.done():
-                await asyncio.sleep(0.001)
+            await asyncio.wait_for(around.wait_for("md", around.cursors["md"] + 800), 20)
             assert not task.done()
             server.kill()
             server.start()
@@ -202,8 +205,7 @@ def test_a_second_writer_is_fenced_and_named(make_server, surroundings, surround
         await theirs.write(records(1, 5, session_id="01OTHER"))
         await theirs.flush()
         with pytest.raises(NotConnected, match="fenced"):
-            await mine.write(records(1, 5))
-            await mine.flush()
+            await write_all(mine, records(1, 5))
         assert surroundings.statuses[-1][0] == "fenced"
         await run_until_done(mine, surroundings, records(1, 5))
         await mine.close()
@@ -246,8 +248,7 @@ def test_a_silent_server_is_given_up_and_gets_each_record_once(make_server, surr
         await sink.flush()
         server.kill(signal.SIGSTOP)
         with pytest.raises(NotConnected, match="ack_timeout"):
-            await sink.write(batch[100:300])
-            await sink.flush()
+            await write_all(sink, batch[100:300])
         assert around.statuses[-1][0] == "ack_timeout"
         server.kill(signal.SIGCONT)
         await run_until_done(sink, around, batch)
@@ -267,8 +268,7 @@ def test_a_deleted_stream_is_named_made_again_and_filled(make_server, surroundin
         await client.jetstream().delete_stream(MD)
         await client.close()
         with pytest.raises(NotConnected, match="no_stream"):
-            await sink.write(records(21, 30))
-            await sink.flush()
+            await write_all(sink, records(21, 30))
         assert around.statuses[-1][0] == "no_stream"
         positions = await sink.connect(around.cursors)
         assert positions["md"] == 0
@@ -289,8 +289,7 @@ def test_executions_wait_at_the_limit_and_none_is_dropped(make_server, surroundi
         sink = JetStreamSink(settings(server, ex_bytes_max=10_000), around.context())
         await sink.connect(around.cursors)
         with pytest.raises(NotConnected, match="stream_limit"):
-            await sink.write(executed)
-            await sink.flush()
+            await write_all(sink, executed)
         assert around.statuses[-1][0] == "stream_limit"
         stored = around.cursors["ex"]
         assert 0 < stored < 60
@@ -356,8 +355,7 @@ def test_lost_rights_are_named(make_server, surroundings, records) -> None:
         sink = JetStreamSink(settings(server, url=url), surroundings.context())
         await sink.connect(surroundings.cursors)
         with pytest.raises(NotConnected, match="no_rights"):
-            await sink.write(records(1, 5))
-            await sink.flush()
+            await write_all(sink, records(1, 5))
         assert surroundings.statuses[-1][0] == "no_rights"
         await sink.close()
 

@@ -3,10 +3,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from gw_sinks.subjects import Subjects, escape, unescape
 from hypothesis import given
 from hypothesis import strategies as st
-
-from gw_sinks.subjects import Subjects, escape, unescape
 
 AWKWARD = [
     "BTC/USD",
