@@ -150,5 +150,10 @@ def test_readme_and_architecture_name_files_that_exist() -> None:
             assert found != planned, f"{name}: {quoted} " + ("exists: no longer planned" if found else "does not exist")
 
 
+def test_the_client_in_the_readme_is_the_example_that_runs() -> None:
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert snippet in (ROOT / "examples/subscribe.py").read_text(encoding="utf-8")
+
+
 #: Named in the docs as coming, with the issue that brings it.
 PLANNED = frozenset({"gw_transports/nats.py"})
