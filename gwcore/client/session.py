@@ -159,7 +159,10 @@ class Session:
         resume: ResumeToken | None = None,
         on_slow: str = "conflate",
     ) -> int:
-        """Ask for events; returns the request id, which is also the subscription's name."""
+        """Ask for events; returns the request id, which is also the subscription's name.
+
+        Before there is a connection it is kept and asked once the gateway welcomes us.
+        """
         request = Subscribe(
             request_id=self._next_id(),
             symbols=tuple(symbols),
@@ -316,6 +319,7 @@ class Session:
             # Nothing to go on from, or one of several replays was cut: what was delivered of it is not known any more.
             self.books.lose_suspended("DISCONNECT")
             self._finder.forget()
+            self._finder.from_start = any(s.request.from_start for s in self._subscriptions.values())
             resume: ResumeToken | None = None
         else:
             self._finder.resume(token)

@@ -81,6 +81,18 @@ def test_pieces_make_no_difference(chunk_bytes: int) -> None:
     assert len(events(items)) == 3
 
 
+def test_what_is_subscribed_before_there_is_a_connection_is_asked_then() -> None:
+    port, transport = SmallPort(), MemoryTransport()
+    transport.serve(port)
+    port.publish(book_snapshot(), trade())
+    session = Session()
+    session.subscribe(from_start=True)
+    items = transport.attach(session).pump()
+    assert len(events(items)) == 2
+    assert sum(isinstance(request, Subscribe) for request in port.sessions[0].requests) == 1
+    assert session.books["BTC/USD"].state is BookState.LIVE
+
+
 def test_a_refused_subscription_is_forgotten() -> None:
     stage = Stage()
     [refusal] = stage.subscribe(symbols=["NONE/SUCH"])
