@@ -69,7 +69,6 @@ class Desk:
         )
         subscription.fed = True
         if frame is not None and not exchange.faults.silences(topic):
-            subscription.connection.active_ns = when_ns
             exchange.send(subscription.connection.number, exchange.faults.snapshot(topic, frame, exchange.feed))
 
     def _handle(self, connection: Connection, request: Request, now_ns: int) -> None:
@@ -134,9 +133,7 @@ class Desk:
         if subscription.ended:
             return
         exchange.start_heartbeat(connection, when_ns)
-        if topic.channel == "instrument":
-            exchange.board.add(subscription)
-        elif exchange.board.add(subscription):
+        if exchange.board.add(subscription):
             exchange.feed.watch(topic, when_ns)
         has_snapshot = topic.channel == "instrument" or exchange.feed.has_snapshot(topic)
         if snapshot and has_snapshot:
@@ -155,7 +152,7 @@ class Desk:
             reply = replies.error("subscribe", "Subscription Not Found", request.req_id, times_ns)
         else:
             subscription.ended = True
-            if exchange.board.remove(subscription) and topic.channel != "instrument":
+            if exchange.board.remove(subscription):
                 exchange.feed.unwatch(topic)
             reply = replies.ack("unsubscribe", *topic, False, request.req_id, times_ns)
         self._reply(connection, topic, reply, now_ns)

@@ -139,7 +139,7 @@ class SimulatedKraken:
             self._forget(connection)
             self._out.append(SimFrame(connection, None, abort))
 
-    def publish(self, emissions: Sequence[Emission], now_ns: int) -> None:
+    def publish(self, emissions: Sequence[Emission]) -> None:
         """Send frames to those who listen, with what the faults do to them."""
         if self.faults.touches_data:
             emissions = self.faults.filter(emissions, self.board, self.feed)
@@ -149,7 +149,6 @@ class SimulatedKraken:
                 self.send_all(frame)
                 continue
             for subscription in self.board.listeners(topic):
-                subscription.connection.active_ns = now_ns
                 out.append(SimFrame(subscription.connection.number, frame))
 
     def start_heartbeat(self, connection: Connection, now_ns: int) -> None:
@@ -172,7 +171,7 @@ class SimulatedKraken:
             if planned_ns is not None and planned_ns <= now_ns and (event_ns is None or planned_ns <= event_ns):
                 self.schedule.run_next()
             elif event_ns is not None and event_ns <= now_ns and events_left:
-                self.publish(self.feed.step(now_ns), event_ns)
+                self.publish(self.feed.step(now_ns))
                 events_left -= 1
             elif planned_ns is not None and planned_ns <= now_ns:
                 self.schedule.run_next()
@@ -207,7 +206,9 @@ class SimulatedKraken:
         connection = self.connections.get(number)
         if connection is None:
             return
-        deadline_ns = connection.active_ns + self._idle_ns()
+        # An active subscription keeps a connection open (sheet 1.1), however quiet its market is.
+        active_ns = when_ns if connection.subscriptions else connection.active_ns
+        deadline_ns = active_ns + self._idle_ns()
         if deadline_ns <= when_ns:
             self.cut(number)
         else:

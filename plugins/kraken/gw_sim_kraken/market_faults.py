@@ -56,12 +56,11 @@ class MarketFaults:
         return feed
 
     def _publish(self, market: PairMarket, best: tuple[object, object]) -> None:
-        now_ns = self._exchange.now_ns
-        self._exchange.publish(market.emit(now_ns, best), now_ns)
+        self._exchange.publish(market.emit(self._exchange.now_ns, best))
 
     def _publish_pair(self, pair: Pair) -> None:
         frame = instrument_update(self._exchange.feed.listing, [pair])
-        self._exchange.publish([(_INSTRUMENTS, frame)], self._exchange.now_ns)
+        self._exchange.publish([(_INSTRUMENTS, frame)])
 
     def _cross(self, symbol: str, locked: bool = False, on: bool = True) -> str:
         market = self._feed().market(symbol)

@@ -56,11 +56,13 @@ class SeededFeed:
 
     def watch(self, topic: Topic, now_ns: int) -> None:
         """Somebody listens to `topic`."""
-        self.market(topic.symbol).watch(topic)
+        if topic.symbol:
+            self.market(topic.symbol).watch(topic)
 
     def unwatch(self, topic: Topic) -> None:
         """Nobody listens to `topic` any more."""
-        self.market(topic.symbol).unwatch(topic)
+        if topic.symbol:
+            self.market(topic.symbol).unwatch(topic)
 
     def next_ns(self) -> int | None:
         """When the next event is due."""

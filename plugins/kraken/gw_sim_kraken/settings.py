@@ -21,7 +21,7 @@ class SimKrakenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     latency: bool = True  # acks 2-40 ms, snapshots 5-250 ms after them; false: at once
     exponents: bool = False  # instrument increments as 1e-08 instead of 0.00000001
     heartbeat_s: float = 1.0  # after the first subscription
-    idle_close_s: float = 60.0  # connections without activity are closed; 0: never
+    idle_close_s: float = 60.0  # a connection without subscription and request is closed; 0: never
     connects_max: int = 150  # connection attempts ...
     connects_window_s: float = 600.0  # ... in this window; 0 attempts: no limit
     ban_s: float = 600.0  # how long more attempts are refused with 429

@@ -1,0 +1,155 @@
+"""A client written for these tests alone, after the sheet: a dict for a book, text for numbers, its own checksum."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from gw_sim_kraken.exchange import SimulatedKraken
+from gw_sim_kraken.plugin import create
+from gw_sim_kraken.settings import SimKrakenSettings
+
+from gwcore.simulator import Refusal
+
+T0 = 1_790_000_000_000_000_000
+SECOND = 1_000_000_000
+
+
+class NaiveBook:
+    """Rules of sheet 4.8: apply in order, cut to depth, then check. Prices of one symbol have one width."""
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.sides: dict[str, dict[int, tuple[str, str]]] = {"bids": {}, "asks": {}}
+        self.wrong = self.updates = 0
+        self.problems: list[str] = []
+
+    def apply(self, kind: str, row: dict[str, Any]) -> None:
+        if kind == "snapshot":
+            self.sides = {"bids": {}, "asks": {}}
+        else:
+            self.updates += 1
+        for name, side in self.sides.items():
+            for level in row[name]:
+                price, quantity = level["price"], level["qty"]
+                key = int(price.replace(".", ""))
+                if not quantity.strip("0."):
+                    if side.pop(key, None) is None:
+                        self.problems.append(f"removal of {price}, which is not there")
+                else:
+                    side[key] = (price, quantity)
+            if len(side) > self.depth:
+                for key in self._order(name)[self.depth :]:
+                    del side[key]
+        if self.checksum() != int(row["checksum"]):
+            self.wrong += 1
+
+    def best(self, name: str) -> list[tuple[str, str]]:
+        return [self.sides[name][key] for key in self._order(name)]
+
+    def checksum(self) -> int:
+        levels = [self.sides[name][key] for name in ("asks", "bids") for key in self._order(name)[:10]]
+        text = "".join(number.replace(".", "").lstrip("0") for level in levels for number in level)
+        return zlib.crc32(text.encode())
+
+    def _order(self, name: str) -> list[int]:
+        return sorted(self.sides[name], reverse=name == "bids")
+
+
+class Driver:
+    """One simulator on virtual time, and what each connection received."""
+
+    def __init__(self, simulator: SimulatedKraken) -> None:
+        self.simulator = simulator
+        self.now = T0
+        self.frames: dict[int, list[bytes]] = defaultdict(list)
+        self.closed: dict[int, bool] = {}
+        self.books: dict[tuple[int, str], NaiveBook] = {}
+        self.depths: dict[tuple[int, str], int] = {}
+
+    def open(self, path: str = "/v2") -> int:
+        number = self.simulator.open(path, self.now)
+        assert not isinstance(number, Refusal), number
+        return number
+
+    def send(self, connection: int, method: str, params: dict[str, Any] | None = None, **keys: Any) -> None:
+        message = {"method": method, **({"params": params} if params is not None else {}), **keys}
+        self.send_raw(connection, json.dumps(message).encode())
+
+    def send_raw(self, connection: int, frame: bytes) -> None:
+        self.simulator.receive(connection, frame, self.now)
+
+    def subscribe(self, connection: int, channel: str, symbols: list[str] | None = None, **params: Any) -> None:
+        for symbol in symbols or ():
+            self.depths[connection, symbol] = params.get("depth", 10)
+        wanted = {"symbol": symbols} if symbols is not None else {}
+        self.send(connection, "subscribe", {"channel": channel, **wanted, **params})
+
+    def run(self, seconds: float) -> list[bytes]:
+        """Drive as the contract says: at each `next_ns`, up to a time; returns the frames of this span."""
+        end = self.now + int(seconds * SECOND)
+        out: list[bytes] = []
+        while True:
+            for item in self.simulator.advance(self.now):
+                if item.frame is None:
+                    self.closed[item.connection] = item.abort
+                    continue
+                self.frames[item.connection].append(item.frame)
+                out.append(item.frame)
+                self._follow(item.connection, item.frame)
+            due = self.simulator.next_ns()
+            if due is None or due > end:
+                break
+            self.now = max(self.now, due)
+        self.now = end
+        return out
+
+    def _follow(self, connection: int, frame: bytes) -> None:
+        if b'"channel":"book","type"' not in frame[:40]:
+            return
+        try:
+            message = read(frame)
+        except ValueError:
+            return
+        row = message["data"][0]
+        key = (connection, row["symbol"])
+        if message["type"] == "snapshot" or key in self.books:
+            if message["type"] == "snapshot":
+                self.books[key] = NaiveBook(self.depths.get(key, 10))
+            self.books[key].apply(message["type"], row)
+
+
+def read(frame: bytes) -> Any:
+    """A frame with numbers as the text they are on the wire."""
+    return json.loads(frame, parse_float=str, parse_int=str)
+
+
+@pytest.fixture(scope="session")
+def drive():
+    """Make a driver: `drive(seed=3, pairs=5, ...)`."""
+
+    def make(feed: Any = None, **settings: Any) -> Driver:
+        settings = {"latency": False, "deep_pairs": 0, **settings}
+        chosen = SimKrakenSettings(**settings)
+        return Driver(SimulatedKraken(chosen, feed) if feed is not None else create(chosen))
+
+    return make
+
+
+@pytest.fixture(name="read", scope="session")
+def read_fixture():
+    return read
+
+
+@pytest.fixture(scope="session")
+def of_channel():
+    """Frames of one channel, decoded: `of_channel(frames, "trade", "update")`."""
+
+    def pick(frames: list[bytes], channel: str, kind: str | None = None) -> list[Any]:
+        messages = [read(frame) for frame in frames if frame.startswith(f'{{"channel":"{channel}"'.encode())]
+        return [message for message in messages if kind in (None, message.get("type"))]
+
+    return pick
