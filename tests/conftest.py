@@ -138,6 +138,22 @@ def toys(site: Path) -> Path:
 
 
 @pytest.fixture
+def plugin(site: Path) -> Installer:
+    """Install one plugin: `plugin(distribution, group, name, source, version="1.0")`."""
+
+    def make(distribution: str, group: str, name: str, source: str, version: str = "1.0") -> None:
+        install(site, distribution, group, name, f"toy_{distribution.replace('-', '_')}", source, version)
+
+    return make
+
+
+@pytest.fixture
+def venue_source() -> str:
+    """The source of a venue plugin that is as it should be, to be spoilt."""
+    return VENUE_MODULE
+
+
+@pytest.fixture
 def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
     """Write a configuration file into the working directory and give its (short, relative) path."""
     monkeypatch.chdir(tmp_path)
