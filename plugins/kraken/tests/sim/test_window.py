@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 #: (what, side, price, quantity): rest an order, cancel all at a price, or take from a side.
 actions = st.tuples(
-    st.sampled_from(["rest", "cancel", "take"]), st.sampled_from([BUY, SELL]), st.integers(1, 9), st.integers(1, 5)
+    st.sampled_from(["rest", "cancel", "take"]), st.sampled_from([BUY, SELL]), st.integers(1, 5), st.integers(1, 4)
 )
 
 
@@ -77,3 +77,19 @@ def test_the_recorded_order_of_a_replaced_level(depth: int) -> None:
     engine.rest(SELL, 99, 7)
     assert window.take(2) == ([], [(101, 0), (102, 5), (99, 7)])
     assert window.take(3) is None
+
+
+def test_a_level_pushed_out_and_removed_in_one_message_is_told() -> None:
+    """The client cuts at the end of a message: until then it holds what a better level pushed out."""
+    engine = MatchingEngine(lambda *change: window.on_level(*change))
+    window = Window(2, 0)
+    client = Client(1, 2)
+    for price in (101, 102, 103):
+        engine.rest(SELL, price, 5)
+    engine.rest(SELL, 100, 5)
+    engine.cancel(2)
+    engine.cancel(4)
+    changes = window.take(1)
+    assert changes is not None
+    client.apply(changes[1])
+    assert client.top() == list(engine.asks.top()) == [(101, 5), (103, 5)]
