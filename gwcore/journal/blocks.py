@@ -143,15 +143,20 @@ def block_meta(header: BlockHeader, data: memoryview, start: int = 0) -> BlockMe
 def read_records(
     storage: Storage, journal_class: str, index: SegmentIndex, offset: int, end: int | None = None
 ) -> Iterator[list[Record]]:
-    """The records from the block at `offset` on, a block at a time, up to `end` or the last whole block.
+    """The records from the block at `offset` on, a block at a time, up to `end` or as far as the index knows now.
 
     Raises StorageError that names file and offset for damage, FileNotFoundError where retention took the file.
     """
+    # Another thread may be adding to the index: what the blocks up to `end` need is in it before `end` is.
+    if end is None:
+        end = index.stretches[-1].end
+    topics = list(index.topics)
+    streams = list(index.streams)
     name = segment_name(journal_class, index.first_position)
     reader, table = BlockReader(storage, name, offset), TopicTable()
     try:
-        table.extend(index.streams, index.topics)
-        while end is None or reader.offset < end:
+        table.extend(streams, topics)
+        while reader.offset < end:
             start = reader.offset
             block = reader.next()
             if block is None:

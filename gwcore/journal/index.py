@@ -40,7 +40,7 @@ class SegmentIndex(msgspec.Struct, array_like=True):
     stretches: list[Stretch]
 
     def add(self, offset: int, header: BlockHeader, meta: BlockMeta) -> None:
-        """Take in the next block."""
+        """Take in the next block. Readers on another thread find the definitions before the stretch that needs them."""
         self.streams.extend(meta.streams)
         self.topics.extend(meta.topics)
         if header.record_count == 0:
