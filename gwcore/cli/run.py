@@ -20,6 +20,7 @@ def command(**options: Any) -> int:
     over files.
     """
     loaded = load_config(sources_of(options))
-    from gwcore.runtime.process import run_gateway  # late: it brings the network's libraries, and a wrong flag needs none
+    # Late: it brings the network's libraries, and a wrong flag needs none.
+    from gwcore.runtime.process import run_gateway
 
     return run_gateway(loaded.config)
