@@ -63,6 +63,9 @@ class CommitSchedule:
             raise StorageError(
                 f"{BARRIERS_MAX} barriers wait for the journal: {self.journal.failed or 'it is too slow'}"
             )
+        self._wait(callback)
+
+    def _wait(self, callback: Callable[[], None]) -> None:
         targets = {name: self.journal.last_position(name) for name in CLASSES}
         self._barriers.append((targets, callback))
         self._request()
@@ -74,7 +77,7 @@ class CommitSchedule:
         self._retry_at_s = 0.0
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._drains.append(waiter)
-        self.barrier(lambda: None if waiter.done() else waiter.set_result(None))
+        self._wait(lambda: None if waiter.done() else waiter.set_result(None))
         await waiter
 
     def stop(self) -> None:
