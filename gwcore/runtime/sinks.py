@@ -133,10 +133,11 @@ class SinkRunner:
     async def _feed(self, readers: dict[str, JournalReader]) -> None:
         while True:
             self._more.clear()
-            is_full = await self._write_all(readers)
+            has_more = await self._write_all(readers)
             if self._clock.monotonic_ns() >= self._flush_at_ns:
                 await self._flush()
-            if is_full:
+            if has_more:
+                await self._linger()
                 continue
             if self._draining:
                 await self._flush()
@@ -152,8 +153,8 @@ class SinkRunner:
         await self._save()
 
     async def _write_all(self, readers: dict[str, JournalReader]) -> bool:
-        """One batch of each class; returns whether a full one may be left."""
-        is_full = False
+        """One batch of each class; returns whether there was any (a reader may give less than there is)."""
+        has_more = False
         for name, reader in readers.items():
             try:
                 batch = reader.read(self._spec.batch_max)
@@ -167,8 +168,8 @@ class SinkRunner:
                 self.records += len(batch)
                 self.bytes += sum(len(record.payload) for record in batch)
                 self._unflushed = True
-                is_full = is_full or len(batch) >= self._spec.batch_max
-        return is_full
+                has_more = True
+        return has_more
 
     async def _rest(self) -> None:
         """Wait for more, or until it is time to flush."""
@@ -179,8 +180,10 @@ class SinkRunner:
                 await self._more.wait()
         except TimeoutError:
             return
-        if self._spec.linger_ms and not self._draining:
-            await asyncio.sleep(self._spec.linger_ms / 1000)
+
+    async def _linger(self) -> None:
+        """Give a batch time to fill; always give the loop its turn."""
+        await asyncio.sleep(0 if self._draining else self._spec.linger_ms / 1000)
 
     async def _save(self) -> None:
         if self._saved == self.progress:
