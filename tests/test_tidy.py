@@ -183,8 +183,8 @@ def test_every_folder_is_on_the_map() -> None:
     folders: set[str] = set()
     for path in text_files():
         parts = relative(path).split("/")[:-1]
-        # The map goes two folders deep, and to each package. Folders below tests/ are named after what they test.
-        depths = (1,) if parts[:1] == ["tests"] else (1, 2)
+        # The map goes two folders deep, and to each package. What is below tests/ and bench/ is named after what it is about.
+        depths = (1,) if parts[:1] in (["tests"], ["bench"]) else (1, 2)
         folders.update("/".join(parts[:depth]) + "/" for depth in depths if len(parts) >= depth)
     folders.update(f"{package}/" for package in PACKAGES)
     architecture = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
