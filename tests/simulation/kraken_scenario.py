@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
+from gwcore.book import _BookSide
+from gwcore.engine.books import BookKeeper
+from gwcore.engine.subscriptions import SubscriptionSet
 from gwcore.plugins import load_simulator, load_sink, load_venue
 from gwcore.settings import (
     ClientSettings,
@@ -41,20 +44,24 @@ def simulator_faults(symbols: tuple[str, ...]) -> tuple[FaultKind, ...]:
         simulator_fault("duplicate_update", "duplicate_update", of_symbol(count=2)),
         simulator_fault("silence", "silence", of_symbol(channel="book"), end=restore, lasts_s=(1.0, 15.0)),
         simulator_fault("starve", "starve", of_symbol(), end=restore, lasts_s=(1.0, 15.0)),
-        simulator_fault("reject", "reject", of_symbol(), end=restore),
         simulator_fault("close", "close", lambda rng: {"abort": rng.chance(0.5)}),
         simulator_fault("refuse", "refuse", lambda rng: {"count": rng.integer(1, 5), "status": 503}, end=restore),
         simulator_fault("http", "http", lambda rng: {"body": rng.pick(("html", "torn", ""))}, end=restore),
         simulator_fault("stop_heartbeats", "stop_heartbeats", lambda rng: {}, end=restore, lasts_s=(1.0, 15.0)),
         simulator_fault("unknown_channel", "unknown_channel", lambda rng: {"count": 2}),
         simulator_fault("malformed", "malformed", lambda rng: {"count": 5}),
-        simulator_fault("cross", "cross", of_symbol(), end=restore),
-        simulator_fault("empty_side", "empty_side", of_symbol(), end=restore),
+        simulator_fault("cross", "cross", of_symbol(), end=restore, may_miss=True),
+        simulator_fault("empty_side", "empty_side", of_symbol(), end=restore, may_miss=True),
         simulator_fault("precision", "precision", of_symbol(), end=restore),
         simulator_fault("pair_status", "pair_status", of_symbol(), end=restore),
         simulator_fault("maintenance", "status", lambda rng: {"system": "maintenance"}, end=restore),
         simulator_fault("cancel_only", "status", lambda rng: {"system": "cancel_only"}, end=restore),
     )
+
+
+def rejection(symbols: tuple[str, ...]) -> FaultKind:
+    """Subscriptions of a symbol are refused for a while. By itself, because the gateway takes a refusal for final."""
+    return simulator_fault("reject", "reject", lambda rng: {"symbol": rng.pick(symbols)}, end=("restore", {}))
 
 
 def true_levels(simulator: Any, symbol: str, depth: int) -> TrueLevels:
@@ -96,3 +103,39 @@ def scenario(**options: Any) -> Scenario:
         **options,
     }
     return Scenario(**chosen)
+
+
+class PlantedBug(NamedTuple):
+    """A bug to be put in place of a method; `found_by` is in the violation that it causes."""
+
+    what: str
+    place: type
+    name: str
+    make: Callable[[Any], Any]
+    found_by: str
+
+
+def _no_cut(original: Any) -> Any:
+    return lambda self, depth: None
+
+
+def _no_stale(original: Any) -> Any:
+    return lambda self, subscription, cause: None
+
+
+def _no_third_try(original: Any) -> Any:
+    def fail(self: Any, subscription: Any, reason: Any, detail: Any, now_ns: int) -> None:
+        original(self, subscription, reason, detail, now_ns)
+        if len(subscription.failures) == 2:
+            subscription.deadline_ns = None
+
+    return fail
+
+
+PLANTED_BUGS = (
+    PlantedBug("books are not cut to their depth", _BookSide, "cut", _no_cut, "at the venue"),
+    PlantedBug("no STALE when the connection is lost", BookKeeper, "on_close", _no_stale, "is gone"),
+    PlantedBug(
+        "resubscription dropped after the second failure", SubscriptionSet, "fail", _no_third_try, "not all is LIVE"
+    ),
+)
