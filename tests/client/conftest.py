@@ -1,4 +1,4 @@
-"""A gateway of the smallest kind on a thread of its own, behind the real Unix transport: for blocking clients."""
+"""What the client's tests stand on: a session on a wire in memory, and a small gateway on a thread behind a real socket."""
 
 from __future__ import annotations
 
@@ -8,18 +8,53 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from gw_transports.settings import UnixSettings
 from gw_transports.unix import UnixTransport
 
+from gwcore.client import Session
 from gwcore.model import Event
 from gwcore.runtime.clock import SystemClock
 from gwcore.testing.client_port import SmallPort
+from gwcore.testing.memory_transport import MemoryTransport, Wire
 from gwcore.transport import TransportContext
+from gwcore.wire import Welcome
 
 T = TypeVar("T")
+
+
+class Stage:
+    """A port, a session and the wire between them."""
+
+    def __init__(self, **options: Any) -> None:
+        self.port = SmallPort()
+        self.transport = MemoryTransport()
+        self.transport.serve(self.port)
+        self.now_ns = 0
+        self.session = Session(name="me", monotonic_ns=lambda: self.now_ns, **options)
+        self.wire = self.transport.attach(self.session)
+        assert isinstance(self.wire.pump()[0], Welcome)
+
+    def again(self) -> list[Any]:
+        """A new connection."""
+        self.wire = Wire(self.session, self.transport._link())
+        return self.wire.pump()
+
+    def subscribe(self, **options: Any) -> list[Any]:
+        self.session.subscribe(**options)
+        return self.wire.pump()
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture
+def make_stage() -> type[Stage]:
+    return Stage
 
 
 class Gateway:

@@ -120,6 +120,14 @@ def test_an_increment_without_snapshot_is_not_believed() -> None:
     assert feed.books.broken == set()
 
 
+def test_what_a_snapshot_holds_already_is_not_applied_again() -> None:
+    feed = Feed()
+    feed.apply(book_snapshot())  # number 1
+    late = Header(v=1, venue="v", source="s", partition="md.0", session_id="S", sequence=1, published_ns=1)
+    feed.books.apply(book_change(bids=["100.3x1.00"]), late)
+    assert str(feed.books["BTC/USD"].mid) == "100.25"
+
+
 def test_unread_events_make_books_stale_after_a_while() -> None:
     feed = Feed()
     feed.apply(book_snapshot())
