@@ -78,10 +78,8 @@ class Watcher:
             say(f"{RED}{BOLD}  {VICTIM} is STALE: {reason}: {event.detail}{PLAIN}")
             say(f"{RED}  reading a price from it now raises BookNotLive; the other books go on{PLAIN}")
         elif event.update_type is UpdateType.SNAPSHOT and self.stale and "healed_ms" not in self.stale[-1]:
-            self.stale[-1]["healed_ms"] = round((published_ns - self.stale[-1]["stale_ns"]) / 1e6, 1)
-            say(
-                f"{GREEN}{BOLD}  {VICTIM} is LIVE again after {self.stale[-1]['healed_ms']} ms: fresh snapshot, right checksum{PLAIN}"
-            )
+            healed_ms = self.stale[-1]["healed_ms"] = round((published_ns - self.stale[-1]["stale_ns"]) / 1e6, 1)
+            say(f"{GREEN}{BOLD}  {VICTIM} is LIVE again after {healed_ms} ms: fresh snapshot, right checksum{PLAIN}")
 
     def quantile_us(self, share: float) -> float | None:
         """A quantile of receipt-to-client latency, in microseconds."""
@@ -100,9 +98,8 @@ class Watcher:
             prices = " ".join(f"{plain(price):>14}" for price in (bid and bid.price, ask and ask.price, top.spread))
             say(f"{symbol:10}{colour}{book.state.value:8}{PLAIN}{prices}   {self.trades.get(symbol, '')}")
         p50, p99 = self.quantile_us(0.5), self.quantile_us(0.99)
-        say(
-            f"{DIM}  {self.events.total()} events here, {stored} messages in JetStream, exchange to client p50 {p50} us p99 {p99} us{PLAIN}"
-        )
+        counts = f"{self.events.total()} events here, {stored} messages in JetStream"
+        say(f"{DIM}  {counts}, gateway's receipt to this client p50 {p50} us, p99 {p99} us{PLAIN}")
         say()
 
 
@@ -215,9 +212,7 @@ def main() -> int:
     complaints = verdict(summary)
     for complaint in complaints:
         say(f"{RED}{complaint}{PLAIN}")
-    say(
-        f"{BOLD}{'Something is wrong.' if complaints else 'Done.'}{PLAIN} The figures are in .demo/summary.json, the logs beside it."
-    )
+    say(f"{BOLD}{'Something is wrong.' if complaints else 'Done.'}{PLAIN} Figures: .demo/summary.json, logs beside it.")
     return 1 if complaints else 0
 
 

@@ -101,7 +101,7 @@ class BookKeeper:
         rule = self._streams.book_rule(instrument, subscription.topic.parameter)
         if rule != subscription.book.rule:
             subscription.book = OrderBook(symbol, rule)
-            if subscription.phase is Phase.ON:
+            if subscription.state is StreamState.LIVE:
                 self._fault(subscription, StaleReason.PRECISION, "the instrument's decimals changed")
         self._hold(subscription, not is_matching or self._venue_held)
 

@@ -228,10 +228,11 @@ class SubscriptionSet:
                 subscription.at_venue = False
                 self.fail(subscription, StaleReason.REJECTED, answer.text, now_ns)
             else:
+                # Tried again, rarely: a symbol may be refused in maintenance and accepted after it.
                 subscription.at_venue = False
-                subscription.phase = Phase.OFF
-                subscription.deadline_ns = None
+                subscription.phase = Phase.WAIT
                 self._on_state(subscription, StreamState.REJECTED, StaleReason.REJECTED, answer.text, now_ns)
+                self._set_deadline(subscription, now_ns + int(self._healing.quarantine_retry_s * NANOSECONDS))
 
     def _meant_by(self, answer: Refused) -> tuple[Topic, ...]:
         if answer.request_id is not None:

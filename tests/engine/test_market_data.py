@@ -226,3 +226,17 @@ def test_symbols_come_and_go_while_running(bench, instrument, topic):
     assert b.book.sent[-1] == b"unsubscribe book BTC/USD"
     b.hear(ack=["book", BTC], left=True)
     assert BTC not in {t.symbol for t in b.machine.subscriptions.topics}
+
+
+def test_a_rejected_symbol_is_asked_for_again_rarely(bench):
+    b = bench(BTC, silence_s=1000.0, ping_s=None).connect().hear(refuse=["book", BTC], text="not supported")
+    b.wait(59)
+    assert b.book.sent.count(b"subscribe book BTC/USD") == 1
+    b.wait(2).live(BTC)
+    assert state(b, BTC) is StreamState.LIVE
+
+
+def test_new_decimals_of_a_book_that_is_not_live_are_no_second_stale(bench, instrument):
+    b = bench(BTC).connect().live(BTC).hear(book=BTC, bids=[["9.8", "1.00"]], checksum=999)
+    b.machine.on_instrument(instrument(BTC, price_decimals=2), is_matching=True, now_ns=b.now_ns)
+    assert b.types(BTC) == ["SNAPSHOT", "STALE"]
