@@ -48,6 +48,18 @@ def test_read_fills_its_batch_over_blocks_and_segments(kit, storage):
     assert [record.position for record in journal.reader("md", 17).read(200)] == list(range(18, 218))
 
 
+def test_memory_keeps_what_is_not_synced_whatever_its_limit(kit, storage):
+    journal = kit.open(storage, memory_records=5)
+    for _ in range(3000):
+        journal.append(kit.record())
+    assert journal.reader("md", 0).read(5000, synced_only=False) == kit.expected()
+    journal.commit()
+    for _ in range(3000):
+        journal.append(kit.record())
+    assert len(journal._lanes["md"].tail.records) < 4000
+    assert journal.reader("md", 3000).read(5000, synced_only=False) == kit.expected()[3000:]
+
+
 def test_positions_and_records_survive_restarts(kit, storage):
     for _ in range(3):
         journal = kit.open(storage)

@@ -8,7 +8,14 @@ import pytest
 
 from gwcore.errors import StorageError
 from gwcore.journal import CursorStore, Journal
-from gwcore.journal.format import BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES
+from gwcore.journal.blocks import BlockReader, block_meta
+from gwcore.journal.format import (
+    BLOCK_HEADER_BYTES,
+    SEGMENT_HEADER_BYTES,
+    decode_columns,
+    encode_block,
+    segment_chain,
+)
 from gwcore.journal.verify import verify
 from gwcore.testing.storage import Crash, MemoryStorage
 
@@ -220,3 +227,79 @@ def test_a_crash_at_every_write_boundary(kit, crash):
             assert verify(left).ok
         operations += 1
     assert operations > 50
+
+
+def stop_at_sync(operation: str, name: str) -> None:
+    if operation == "sync":
+        raise Stop
+
+
+def test_a_commit_of_several_blocks_may_be_torn_in_the_middle(kit):
+    """A whole block behind a broken one is no proof of damage where both were of the commit that the power cut ended."""
+    outcomes = set()
+    for seed in range(40):
+        fresh, storage = type(kit)(), MemoryStorage()
+        journal = fresh.open(storage)
+        lane = journal._lanes["md"]
+        lane._settings = lane._settings._replace(block_bytes=400)
+        fresh.fill(journal, 3)
+        storage.on_operation = stop_at_sync
+        for _ in range(12):
+            journal.append(fresh.record())
+        with pytest.raises(Stop):
+            journal.commit()
+        storage.on_operation = None
+        left = storage.crash(Crash.REORDERED, seed)
+        reopened = fresh.open(left)
+        last = reopened.last_position("md")
+        assert fresh.read_all(reopened) == fresh.expected()[:last]
+        assert last >= 3
+        outcomes.add((last, reopened.recovery["md"].cut_records))
+        assert verify(left).ok
+    assert len(outcomes) > 4
+
+
+def rewrite(storage: MemoryStorage, name: str, number: int) -> None:
+    """Change a payload in block `number` of a segment, and all CRCs and the block's own hash with it."""
+    reader, blocks = BlockReader(storage, name), []
+    chain = segment_chain(storage.read(name, 0, SEGMENT_HEADER_BYTES))
+    while block := reader.next():
+        header, data = block
+        if len(blocks) == number:
+            payloads = bytes(data[header.payload_offset :]).replace(b'"toy"', b'"TOY"')
+            rows, offset = [], 0
+            for length, _, topic, sequence, time_ns in decode_columns(header, data):
+                rows.append((topic, 0, sequence, time_ns, payloads[offset : offset + length]))
+                offset += length
+            meta = block_meta(header, data)
+            blocks.append(encode_block(chain, meta, rows, header.first_position, header.synced_bytes)[0])
+            assert len(blocks[-1]) == len(data)
+            assert blocks[-1] != bytes(data)
+        else:
+            blocks.append(bytes(data))
+        chain = header.chain
+    storage.replace(name, storage.read(name, 0, SEGMENT_HEADER_BYTES) + b"".join(blocks))
+
+
+def test_a_forged_record_breaks_the_chain_behind_it(kit, storage):
+    journal = kit.open(storage)
+    kit.fill(journal, 9)
+    name = only_segment(storage)
+    reader = BlockReader(storage, name)
+    reader.next()
+    second = reader.offset
+    rewrite(storage, name, 0)
+    (fault,) = verify(storage).faults
+    assert (fault.file, fault.offset, fault.cause) == (name, second, "the block does not match its hash")
+
+
+def test_a_forged_end_of_a_segment_breaks_the_chain_to_the_next(kit, storage):
+    journal = kit.open(storage, segment_bytes=2000)
+    kit.fill(journal, 30)
+    names = [name for name in storage.list("journal/md") if name.endswith(".gwj")]
+    blocks, reader = 0, BlockReader(storage, names[0])
+    while reader.next():
+        blocks += 1
+    rewrite(storage, names[0], blocks - 1)
+    (fault,) = verify(storage).faults
+    assert (fault.file, fault.cause) == (names[1], "is not chained to the segment before")
