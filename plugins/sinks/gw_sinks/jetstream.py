@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import nats.js.errors
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.errors import StaleConnectionError
 
 from gw_sinks.embedded import EmbeddedServer, sink_directory
 from gw_sinks.jetstream_connection import ConnectFailed, close_client, connect_options, open_client
@@ -180,8 +181,13 @@ class JetStreamSink:
             await close_client(client)
 
     async def _on_error(self, error: Exception) -> None:
-        # A refused permission arrives here only; the message it was for gets no answer.
-        if "permissions violation" in str(error).lower() and self._publisher is not None:
+        if self._publisher is None:
+            return
+        if isinstance(error, OSError | StaleConnectionError):
+            # The client does not get as far as its closed callback where the socket breaks under a write.
+            self._publisher.fail(Failure("disconnected", f"the connection to the server is lost: {error}"))
+        elif "permissions violation" in str(error).lower():
+            # It arrives here only; the message it is about gets no answer.
             self._publisher.fail(Failure("no_rights", str(error)))
 
     async def _on_closed(self) -> None:

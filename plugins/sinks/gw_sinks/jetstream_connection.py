@@ -104,19 +104,24 @@ async def open_client(
 
 
 async def close_client(client: Client) -> None:
-    """Close within a bounded time, whatever the server does. Never raises."""
+    """Close within a bounded time, whatever the server does. Never raises.
+
+    `Client.close` alone is not enough: it waits for a server that does not read, returns at once when a task of the
+    client is closing already, and leaves everything as it is where that task fails on the broken socket.
+    """
+    transport = getattr(client, "_transport", None)
+    tasks = [getattr(client, name, None) for name in ("_reading_task", "_ping_interval_task", "_flusher_task")]
+    tasks += [getattr(subscription, "_wait_for_msgs_task", None) for subscription in client._subs.values()]
     closing = asyncio.ensure_future(client.close())
     await asyncio.wait([closing], timeout=_CLOSE_S)
-    if not closing.done():
-        # The client waits for a server that does not read: cut the socket, which ends that wait.
-        writer = getattr(getattr(client, "_transport", None), "_io_writer", None)
-        if writer is not None:
-            writer.transport.abort()
-        await asyncio.wait([closing], timeout=_CLOSE_S)
-    if not closing.done():
-        closing.cancel()
-    elif not closing.cancelled():
-        closing.exception()
+    writer = getattr(transport, "_io_writer", None)
+    if writer is not None:
+        writer.transport.abort()
+    left = [closing, *(task for task in tasks if task is not None and task is not asyncio.current_task())]
+    await asyncio.wait(left, timeout=0.0 if closing.done() else _CLOSE_S)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 def _name_cause(error: Exception) -> str:
@@ -149,5 +154,5 @@ def _need_nkeys() -> None:
     # nats-py imports it for these two only, and would say so in the middle of connecting.
     if find_spec("nkeys") is None:
         raise ConfigError(
-            "nkey and creds_file need the package nkeys", place=_PLACE, hint="install the extra `gw-sinks[nkeys]`"
+            "nkey and creds_file need the package nkeys", place=_PLACE, hint="pip install nkeys"
         )

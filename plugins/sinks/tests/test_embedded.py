@@ -161,25 +161,22 @@ def test_the_server_ends_with_its_parent(tmp_path: Path) -> None:
 
 
 def test_a_leftover_is_ended_before_another_starts(tmp_path: Path) -> None:
-    """The leftover is stopped, so that it can't end by itself with its parent."""
-    gateway, pid = start_gateway(tmp_path)
-    os.kill(pid, signal.SIGSTOP)
-    gateway.kill()
-    gateway.wait()
-    assert is_alive(pid)
-
     async def main() -> None:
-        server = make_server(tmp_path)
-        await server.ensure_running()
-        assert not is_alive(pid)
-        assert server.pid != pid
-        await server.stop()
+        leftover, server = make_server(tmp_path), make_server(tmp_path)
+        await leftover.ensure_running()
+        pid = leftover.pid
+        assert pid is not None
+        try:
+            found = await server.ensure_running()
+            assert not is_alive(pid)
+            assert server.pid != pid
+            client = await nats.connect(found.url, user=found.user, password=found.password.reveal())
+            await client.close()
+        finally:
+            await leftover.stop()
+            await server.stop()
 
-    embedded_stop_s, embedded._STOP_S = embedded._STOP_S, 0.3
-    try:
-        asyncio.run(main())
-    finally:
-        embedded._STOP_S = embedded_stop_s
+    asyncio.run(main())
 
 
 def test_a_process_that_only_has_the_old_number_is_left_alone(tmp_path: Path) -> None:
