@@ -13,7 +13,7 @@ from gwcore.runtime.committer import Committer, InlineCommitter
 from gwcore.settings import JournalSettings
 from gwcore.testing import loop as sim
 
-pytestmark = pytest.mark.parametrize("kind", [Committer, InlineCommitter])
+both = pytest.mark.parametrize("kind", [Committer, InlineCommitter])
 
 #: Longer than any test: a commit within it was not the timer's.
 NEVER_MS = 3_600_000.0
@@ -43,6 +43,7 @@ def make(kit, storage, kind, md_sync_ms: float = NEVER_MS):
     return journal, committer, listener
 
 
+@both
 def test_market_data_waits_for_the_timer_and_shares_it(kit, storage, kind):
     async def main() -> None:
         journal, committer, listener = make(kit, storage, kind, md_sync_ms=1.0)
@@ -58,6 +59,7 @@ def test_market_data_waits_for_the_timer_and_shares_it(kit, storage, kind):
     asyncio.run(main())
 
 
+@both
 def test_execution_records_do_not_wait(kit, storage, kind):
     async def main() -> None:
         journal, committer, _ = make(kit, storage, kind)
@@ -72,6 +74,7 @@ def test_execution_records_do_not_wait(kit, storage, kind):
     asyncio.run(main())
 
 
+@both
 def test_barriers_are_called_in_order_once_all_before_them_is_synced(kit, storage, kind):
     async def main() -> None:
         journal, committer, _ = make(kit, storage, kind)
@@ -97,6 +100,7 @@ def test_barriers_are_called_in_order_once_all_before_them_is_synced(kit, storag
     asyncio.run(main())
 
 
+@both
 def test_a_listener_that_fails_is_alone(kit, storage, kind):
     async def main() -> None:
         journal, committer, _ = make(kit, storage, kind)
@@ -116,6 +120,7 @@ def test_a_listener_that_fails_is_alone(kit, storage, kind):
     asyncio.run(main())
 
 
+@both
 def test_drain_and_stop_leave_nothing(kit, storage, kind):
     async def main() -> None:
         journal, committer, _ = make(kit, storage, kind)
@@ -131,6 +136,7 @@ def test_drain_and_stop_leave_nothing(kit, storage, kind):
     asyncio.run(main())
 
 
+@both
 def test_failure_is_told_once_and_its_end_too(kit, storage, kind, monkeypatch):
     monkeypatch.setattr(module, "RETRY_S", 0.002)
 
@@ -156,6 +162,24 @@ def test_failure_is_told_once_and_its_end_too(kit, storage, kind, monkeypatch):
     asyncio.run(main())
 
 
+def test_a_failing_disk_is_not_hammered(kit, storage):
+    async def main(loop: sim.SimLoop) -> None:
+        journal, committer, listener = make(kit, storage, InlineCommitter, md_sync_ms=10.0)
+        storage.capacity_bytes = 0
+        while loop.time() < 10.0:
+            journal.append(kit.record("ex.main"))
+            committer.wake()
+            await asyncio.sleep(0.01)
+        assert 9 <= committer.failures <= 11
+        assert len(listener.failed) == 1
+        storage.capacity_bytes = 1 << 30
+        await committer.stop()
+        assert journal.is_synced()
+
+    sim.run(main)
+
+
+@both
 def test_too_many_barriers_are_refused(kit, storage, kind, monkeypatch):
     monkeypatch.setattr(module, "BARRIERS_MAX", 3)
 
@@ -173,12 +197,9 @@ def test_too_many_barriers_are_refused(kit, storage, kind, monkeypatch):
     asyncio.run(main())
 
 
-def test_virtual_time(kit, storage, kind):
-    if kind is Committer:
-        pytest.skip("a thread knows no virtual time")
-
+def test_virtual_time(kit, storage):
     async def main(loop: sim.SimLoop) -> None:
-        journal, committer, _ = make(kit, storage, kind, md_sync_ms=50.0)
+        journal, committer, _ = make(kit, storage, InlineCommitter, md_sync_ms=50.0)
         journal.append(kit.record())
         committer.wake()
         await committer.synced.wait()
