@@ -153,6 +153,4 @@ def _existing(path: str, key: str) -> str:
 def _need_nkeys() -> None:
     # nats-py imports it for these two only, and would say so in the middle of connecting.
     if find_spec("nkeys") is None:
-        raise ConfigError(
-            "nkey and creds_file need the package nkeys", place=_PLACE, hint="pip install nkeys"
-        )
+        raise ConfigError("nkey and creds_file need the package nkeys", place=_PLACE, hint="pip install nkeys")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import stat
@@ -179,13 +180,18 @@ def test_a_leftover_is_ended_before_another_starts(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_a_process_that_only_has_the_old_number_is_left_alone(tmp_path: Path) -> None:
+def test_a_process_that_only_has_the_old_number_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "_STOP_S", 0.1)
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         (tmp_path / "server.pid").write_text(f"{stranger.pid}\n")
 
         async def main() -> None:
             server = make_server(tmp_path)
+            with (tmp_path / "server.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                with pytest.raises(NotConnected, match=r"another process holds .*server\.lock"):
+                    await server.ensure_running()
             await server.ensure_running()
             await server.stop()
 
