@@ -20,7 +20,7 @@ from gwcore.engine.gateway import GatewayMachine
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.reconnect import Backoff, RollingBudget
 from gwcore.engine.state import CurrentState
-from gwcore.errors import ConfigError, VenueError
+from gwcore.errors import ConfigError, StorageError, VenueError
 from gwcore.journal import CursorStore, Journal
 from gwcore.model import ConnectionState, GatewayState, Instrument, UpdateType
 from gwcore.ports import Clock, Ids, Network, Random, Storage
@@ -241,8 +241,15 @@ class Gateway:
             await self._cancel(list(self._tasks))
             self.hub.close()
             await self.committer.stop()
-            self.journal.close()
+            self._close_journal()
         return self._exit_code
+
+    def _close_journal(self) -> None:
+        try:
+            self.journal.close()
+        except StorageError as error:
+            _log.error("journal: the last records could not be made durable: %s", error)
+            self._exit_code = EXIT_INTERNAL
 
     def _on_synced(self) -> None:
         for runner in self.sinks:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from gwcore.engine.reconnect import NANOSECONDS, Backoff
-from gwcore.errors import ConfigError, GatewayError, NotConnected
+from gwcore.errors import ConfigError, GatewayError, NotConnected, StorageError
 from gwcore.journal import CursorStore, Journal, JournalGap, JournalReader
 from gwcore.model import ConnectionState
 from gwcore.ports import Clock, Random
@@ -117,7 +117,14 @@ class SinkRunner:
         for name in CLASSES:
             after = max(self.progress[name], positions.get(name, 0))
             self.progress[name] = after
-            readers[name] = self._journal.reader(name, after)
+            try:
+                readers[name] = self._journal.reader(name, after)
+            except StorageError as error:
+                raise ConfigError(
+                    f"the sink is ahead of the journal: {error}",
+                    place=f"sink {self.name}",
+                    hint="it was fed by another state directory: give it streams or a folder of its own",
+                ) from error
         return readers
 
     async def _lost(self, cause: str) -> None:
