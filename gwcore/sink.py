@@ -23,8 +23,8 @@ class Sink(Protocol):
     async def connect(self, cursors: Mapping[str, int]) -> Mapping[str, int]:
         """Get ready to write. `cursors`: last position per journal class that `progress` reported (0: none).
 
-        Returns the positions to go on after, per class: usually `cursors`, or later ones where what is already stored over
-        there says so. Raises NotConnected (tried again with back-off), ConfigError (the sink stops).
+        Returns the positions to go on after, per class: what is stored over there decides. Usually `cursors`; later ones
+        where it has more; earlier ones where it lost what it had, as far back as the journal reaches. Raises NotConnected (tried again with back-off), ConfigError (the sink stops).
         """
         ...
 

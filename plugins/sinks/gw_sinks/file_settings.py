@@ -8,7 +8,7 @@ import msgspec
 
 
 class FileSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Table `[sinks.file]`: the archive of zstd JSON Lines."""
+    """Table `[sink.file]`: the archive of zstd JSON Lines."""
 
     level: Annotated[int, msgspec.Meta(ge=1, le=19)] = 3  # of zstd: higher is smaller and slower
     file_bytes_max: Annotated[int, msgspec.Meta(gt=0)] = 64 * 1024 * 1024  # compressed; a file is finished at this size

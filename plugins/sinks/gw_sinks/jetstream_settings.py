@@ -14,7 +14,7 @@ _StreamName = Annotated[str, msgspec.Meta(pattern=r"^[^\s.*>/\\]{0,64}$")]
 
 
 class JetStreamSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Table `[sinks.jetstream]`: events into NATS JetStream."""
+    """Table `[sink.jetstream]`: events into NATS JetStream."""
 
     url: str = ""  # one or more of nats://HOST:PORT, by commas; empty: a nats-server of our own on loopback
     user: str = ""  # with `password`

@@ -91,8 +91,8 @@ def _check(name: str, found: StreamConfig, wanted: StreamConfig) -> None:
     if faults:
         raise ConfigError(
             f"stream {found.name} can't hold {name}: {'; '.join(faults)}",
-            place="sinks.jetstream",
-            hint="edit the stream, or name another in sinks.jetstream." + f"{name}_stream",
+            place="sink.jetstream",
+            hint="edit the stream, or name another in sink.jetstream." + f"{name}_stream",
         )
 
 
