@@ -24,7 +24,8 @@ class Sink(Protocol):
         """Get ready to write. `cursors`: last position per journal class that `progress` reported (0: none).
 
         Returns the positions to go on after, per class: what is stored over there decides. Usually `cursors`; later ones
-        where it has more; earlier ones where it lost what it had, as far back as the journal reaches. Raises NotConnected (tried again with back-off), ConfigError (the sink stops).
+        where it has more; earlier ones where it lost what it had, as far back as the journal reaches. Raises
+        NotConnected (tried again with back-off), ConfigError (the sink stops).
         """
         ...
 
