@@ -115,7 +115,8 @@ class SinkRunner:
         self._on_state(self.name, ConnectionState.CONNECTED, None)
         readers = {}
         for name in CLASSES:
-            after = max(self.progress[name], positions.get(name, 0))
+            # The sink's word counts, also when it goes back: what it lost over there is sent again.
+            after = positions.get(name, self.progress[name])
             self.progress[name] = after
             try:
                 readers[name] = self._journal.reader(name, after)
