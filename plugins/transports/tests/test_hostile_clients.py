@@ -124,6 +124,11 @@ def test_a_slow_reader_holds_back_the_core_and_nobody_else(play: Any) -> None:
         assert max(stuck) <= 64 * 1024 + batch  # what stood at the limit, and one batch on top
         assert len(set(stuck[-50:])) == 1  # not called any more
         assert session.dropped > 0
+        # Answers to its pings do not pile up either.
+        asked = len(session.requests)
+        slow.send(wire.frame_request(wire.Ping()) * 500)
+        await stage.until(lambda: len(session.requests) == asked + 500)
+        assert connection._transport.get_write_buffer_size() == stuck[-1]
         await stage.check_healthy(fast)
         # Once it reads it gets what was written, then the gap, then news.
         kinds: list[str] = []

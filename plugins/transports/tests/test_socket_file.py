@@ -36,6 +36,18 @@ def test_modes_hold_under_any_umask(tmp_path: Path) -> None:
     assert not file.path.exists()
 
 
+def test_the_mode_holds_from_the_first_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "chmod", lambda path, mode: None)  # what is set afterwards comes too late
+    before = os.umask(0)
+    try:
+        file = SocketFile(tmp_path / "gw.sock")
+        file.open().close()
+    finally:
+        os.umask(before)
+    assert mode(file.path) == 0o660
+    file.close()
+
+
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     file = SocketFile(tmp_path / "gw.sock")
