@@ -115,6 +115,7 @@ def test_a_slow_reader_holds_back_the_core_and_nobody_else(play: Any) -> None:
         await stage.until(lambda: len(stage.port.sessions[0].requests) == 2)
         session = stage.port.sessions[0]
         connection = session._writer
+        slow.writer.transport.pause_reading()  # a StreamReader reads ahead by itself
         stuck: list[int] = []
         for _ in range(200):
             stage.port.publish(*[trade() for _ in range(100)])
@@ -130,6 +131,7 @@ def test_a_slow_reader_holds_back_the_core_and_nobody_else(play: Any) -> None:
         await stage.until(lambda: len(session.requests) == asked + 500)
         assert connection._transport.get_write_buffer_size() == stuck[-1]
         await stage.check_healthy(fast)
+        slow.writer.transport.resume_reading()
         # Once it reads it gets what was written, then the gap, then news.
         kinds: list[str] = []
         while not kinds or kinds[-1] != "Gap":
