@@ -29,6 +29,7 @@ class CatchUp:
         self._readers: dict[str, RecordReader] = {}
         self._skip: dict[str, tuple[str, int]] = {}  # partition -> (session, sequence): had up to there
         self.gaps: list[Gap] = []
+        self.has_begun = False  # something was read
         self.state_of: set[str] = set()  # partitions that can't be replayed: their current state comes first
 
     @classmethod
@@ -96,6 +97,7 @@ class CatchUp:
 
     def read(self, count_max: int, wanted: Callable[[str, str | None], bool]) -> list[Record]:
         """The next wanted records. A class whose end is reached becomes live within this call."""
+        self.has_begun = True
         for journal_class in CLASSES:
             reader = self._readers.get(journal_class)
             if reader is None:

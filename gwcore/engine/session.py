@@ -47,6 +47,7 @@ class Session:
         self._fanout = fanout
         self._selection = Selection()
         self._catch_up: CatchUp | None = None  # while it reads the journal instead of the news
+        self._catch_up_requests: list[int] = []  # what it is for: their SnapshotEnd comes behind the last record
         self._pending: list[Record] = []
         self._pending_bytes = 0
         self._dropped: dict[str, tuple[str, int, int, int]] = {}  # partition -> session, first, last, count
@@ -139,13 +140,19 @@ class Session:
         if complaint is None and len(self._selection) >= self._fanout.settings.subscriptions_max:
             complaint = ("limit", f"{len(self._selection)} subscriptions, which is the limit: end one first")
         replay = request.from_start or request.resume is not None
+        if complaint is None and self._catch_up is not None and self._catch_up.has_begun:
+            complaint = ("busy", "the replay of an earlier subscription is under way: subscribe when it has ended")
         if complaint is None and replay and len(self._selection):
             complaint = ("bad_request", "replay is for the first subscription of a connection: connect anew")
         if complaint is not None:
             self._refuse(request, *complaint)
             return
-        self.flush()  # what the subscriptions before it made pending comes first
+        self._flush_pending()  # what the subscriptions before it made pending comes first
         self._selection.add(request)
+
+        def wants(kind: str, symbol: str | None) -> bool:
+            return part_wants(request.symbols, request.kinds, kind, symbol)
+
         symbols = tuple(
             symbol
             for symbol in self._fanout.state.symbols()
@@ -158,9 +165,15 @@ class Session:
                 self._write_private(gap)
             if self._catch_up.state_of:
                 self._write_state(self._selection.wants, self._catch_up.state_of)
+            self._catch_up_requests = [request.request_id]
             self._fanout.wake()
-        else:
-            self._write_state(lambda kind, symbol: part_wants(request.symbols, request.kinds, kind, symbol))
+            return
+        if self._catch_up is not None:
+            # The replay has not begun: it is for this subscription too, and what can't be replayed is told as state.
+            self._write_state(wants, self._catch_up.state_of)
+            self._catch_up_requests.append(request.request_id)
+            return
+        self._write_state(wants)
         self._writer.write_message(SnapshotEnd(request_id=request.request_id))
 
     def _on_unsubscribe(self, request: Unsubscribe) -> None:
@@ -174,7 +187,7 @@ class Session:
         if complaint is not None:
             self._refuse(request, *complaint)
             return
-        self.flush()
+        self._flush_pending()
         self._write_state(lambda kind, symbol: part_wants(request.symbols, request.kinds, kind, symbol))
         self._writer.write_message(SnapshotEnd(request_id=request.request_id))
 
@@ -234,6 +247,12 @@ class Session:
 
     def flush(self) -> None:
         """Write what is pending, unless the writer is full."""
+        self._flush_pending()
+        if self._catch_up is not None and not self._is_paused and self._is_open:
+            self._read_journal(self._catch_up)
+
+    def _flush_pending(self) -> None:
+        # Without the journal: a client that comes back sends all its subscriptions at once, and the replay is for all of them.
         if self._is_paused or not self._is_open:
             return
         if self._pending:
@@ -242,8 +261,6 @@ class Session:
             self._write(records)
         if self._dropped and not self._is_paused:
             self._end_conflation()
-        if self._catch_up is not None and not self._is_paused:
-            self._read_journal(self._catch_up)
 
     def _end_conflation(self) -> None:
         dropped, self._dropped = self._dropped, {}
@@ -271,6 +288,8 @@ class Session:
             self._write_private(gap)
         if catch_up.is_done:
             self._catch_up = None
+            for request_id in self._catch_up_requests:
+                self._writer.write_message(SnapshotEnd(request_id=request_id))
         else:
             self._fanout.wake()
 

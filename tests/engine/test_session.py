@@ -333,3 +333,33 @@ def test_stream_status_is_state_by_channel_and_symbol(desk):
     assert len(writer.events()) == 2
     assert isinstance(writer.log[1], Subscribed)
     assert isinstance(writer.log[-1], SnapshotEnd)
+
+
+def test_the_end_of_state_comes_behind_the_last_replayed_record(desk):
+    for number in range(3):
+        desk.trade(number=number)
+    _, writer = desk.client(from_start=True)
+    assert not any(isinstance(entry, SnapshotEnd) for entry in writer.log)
+    desk.turn()
+    assert isinstance(writer.log[-1], SnapshotEnd)
+    assert writer.sequences() == [1, 2, 3]
+
+
+def test_subscriptions_sent_with_a_resume_share_its_replay(desk):
+    desk.top()
+    for symbol in ("BTC/USD", "ETH/USD", "BTC/USD", "ETH/USD"):
+        desk.trade(symbol)
+    session, writer = desk.client(symbols=("BTC/*",), resume={"md.0": (desk.md.session_id, 3)})
+    session.submit(Subscribe(request_id=2, symbols=("ETH/*",)))
+    desk.turn()
+    assert writer.sequences() == [4, 5]
+    assert [entry.request_id for entry in writer.log if isinstance(entry, SnapshotEnd)] == [1, 2]
+
+
+def test_a_subscription_in_the_middle_of_a_replay_is_told_to_wait(desk):
+    for number in range(1000):
+        desk.trade(number=number)
+    session, writer = desk.client(symbols=("BTC/*",), from_start=True)
+    desk.fanout.flush()
+    session.submit(Subscribe(request_id=2, symbols=("ETH/*",)))
+    assert (writer.log[-1].code, writer.log[-1].request_id) == ("busy", 2)
