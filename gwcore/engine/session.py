@@ -252,7 +252,7 @@ class Session:
             self._read_journal(self._catch_up)
 
     def _flush_pending(self) -> None:
-        # Without the journal: a client that comes back sends all its subscriptions at once, and the replay is for all of them.
+        # Without the journal: a client that comes back sends all its subscriptions at once, and the replay is for all.
         if self._is_paused or not self._is_open:
             return
         if self._pending:
