@@ -1,6 +1,7 @@
 """The `file` sink: an archive of zstd JSON Lines, one folder a kind and day, that DuckDB, polars and pandas read as it is.
 
-Each line is an event as the journal holds it, byte for byte. A file has its final name only when it is whole and durable.
+Each line is an event as the journal holds it, byte for byte. A file has its final name only when it is whole and durable, and
+then its manifest is beside it (`gwcore.archive`).
 `progress` follows at most `sync_interval_s` (and the time of a sync) behind what was written: open files are made durable
 piece by piece, and a restart goes on behind the last piece. Compression and syncs run on a thread.
 """
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 from gw_sinks.file_settings import FileSettings
 from gw_sinks.file_writer import ClassWriter
 from gwcore import hookimpl
+from gwcore.archive.manifest import Origin
 from gwcore.errors import NotConnected, StorageError
 from gwcore.hookspecs import API_VERSION
 from gwcore.model import Record
@@ -93,8 +95,14 @@ class FileSink:
             await self._drop()
 
     def _make_writer(self, name: str) -> ClassWriter:
-        settings = self._settings
-        return ClassWriter(name, self._context.storage, level=settings.level, file_bytes_max=settings.file_bytes_max)
+        settings, context = self._settings, self._context
+        return ClassWriter(
+            name,
+            context.storage,
+            origin=Origin(venue=context.venue, environment=context.environment, source=context.source),
+            level=settings.level,
+            file_bytes_max=settings.file_bytes_max,
+        )
 
     def _writer(self, journal_class: str) -> ClassWriter:
         writer = self._writers.get(journal_class)

@@ -5,13 +5,15 @@ Below the sink's directory:
 
     open/<class>-<number>.part     files being written; no reader should look here
     <kind>/date=YYYY-MM-DD/<class>-<session>-<first>-<last>.jsonl.zst     whole files, never touched again
+    <kind>/date=YYYY-MM-DD/<class>-<session>-<first>-<last>.manifest.json     what is in it (gwcore.archive)
     state/<class>.json             what is durable: position, length of each open file, files about to be renamed
 
 Rule 1: the state file is replaced only after all it claims is synced.
-Rule 2: a file is renamed only after the state file says that it will be.
+Rule 2: a file is renamed only after the state file says that it will be, and its manifest stands beside its final name.
 Rule 3: whoever opens the directory trusts the state file alone: an open file is cut to the length that stands there,
-closed and renamed; one that the state file does not name is deleted.
-So after a crash at any instant the archive holds each line up to `position` once and nothing else.
+closed, described from its own lines and renamed; one that the state file does not name is deleted.
+So after a crash at any instant the archive holds each line up to `position` once and nothing else, and no reader finds a
+file without its manifest.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from gw_sinks.zstd import LAST_BLOCK, FrameWriter
+from gwcore.archive.manifest import ManifestBuilder, Origin, describe, encode_manifest
+from gwcore.archive.names import DATA_SUFFIX, ArchiveFile, data_name
 from gwcore.errors import StorageError
 from gwcore.model import Record
 from gwcore.ports import AppendFile, Storage
@@ -51,10 +55,10 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     lines: int
     size: int  # durable bytes; what follows is dropped
 
-    def final_name(self, journal_class: str) -> str:
-        """The name it gets when finished: sorts by class, session and position, and is never used twice."""
-        span = f"{self.session_id}-{self.first:012d}-{self.last:012d}"
-        return f"{self.kind}/date={self.date}/{journal_class}-{span}.jsonl.zst"
+    def final(self, journal_class: str) -> ArchiveFile:
+        """What it is when finished."""
+        name = data_name(self.kind, self.date, journal_class, self.session_id, self.first, self.last)
+        return ArchiveFile(name, self.kind, self.date, journal_class, self.session_id, self.first, self.last)
 
 
 class ClassState(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,26 +78,35 @@ class Opened(NamedTuple):
 
 
 class _OpenFile:
-    __slots__ = ("day", "entry", "file", "frame", "opened_ns")
+    __slots__ = ("day", "entry", "file", "frame", "manifest", "opened_ns")
 
     def __init__(self, file: AppendFile, frame: FrameWriter, entry: FileEntry, day: int, opened_ns: int) -> None:
         self.file = file
         self.frame = frame
         self.entry = entry
+        self.manifest = ManifestBuilder()
         self.day = day
         self.opened_ns = opened_ns
+
+    def write(self, data: bytes) -> None:
+        """Compressed bytes."""
+        self.file.write(data)
+        self.manifest.compressed(data)
 
 
 class ClassWriter:
     """Writes one journal class. `add` is cheap and touches no disk; `open`, `commit` and `close` do, and may run on a
     thread, one call at a time. After StorageError only a new ClassWriter on the same directory helps."""
 
-    def __init__(self, journal_class: str, storage: Storage, *, level: int, file_bytes_max: int) -> None:
+    def __init__(
+        self, journal_class: str, storage: Storage, *, origin: Origin, level: int, file_bytes_max: int
+    ) -> None:
         self.journal_class = journal_class
         self.position = 0  # of the newest record added
         self.committed = 0  # everything up to here is durable
         self.bytes_buffered = 0
         self._storage = storage
+        self._origin = origin
         self._level = level
         self._file_bytes_max = file_bytes_max
         self._state_name = f"state/{journal_class}.json"
@@ -147,7 +160,7 @@ class ClassWriter:
         }
         if not touched and not due:
             return
-        finished = [self._end(file) for file in due.values()]
+        finished = [(self._end(file), file.manifest) for file in due.values()]
         for key, file in {**touched, **due}.items():
             file.file.sync()
             if key in due:
@@ -155,9 +168,10 @@ class ClassWriter:
                 del self._files[key]
         self._buffered = {}
         self.bytes_buffered = 0
-        self._replace_state(finished)
-        for entry in finished:
-            self._storage.rename(entry.name, entry.final_name(self.journal_class))
+        self._replace_state([entry for entry, _ in finished])
+        for entry, manifest in finished:
+            final = entry.final(self.journal_class)
+            self._publish(entry, final, encode_manifest(manifest.build(final, self._origin)))
         self.committed = self.position
 
     def next_due_ns(self, file_age_max_ns: int) -> int | None:
@@ -191,21 +205,31 @@ class ClassWriter:
     def _finish_leftovers(self, state: ClassState, leftovers: Collection[str]) -> list[str]:
         damaged = []
         for entry in (*state.open, *state.finished):
-            final = entry.final_name(self.journal_class)
+            final = entry.final(self.journal_class)
             if entry.name not in leftovers:
-                if not self._storage.exists(final):
+                if not self._storage.exists(final.name):
                     damaged.append(f"{entry.name} with {entry.lines} lines is missing")
                 continue
             size = self._storage.size(entry.name)
             if size < entry.size:
                 damaged.append(f"{entry.name} has {size} bytes of {entry.size}; moved to damaged/")
-                shelf = final.removesuffix(".jsonl.zst").replace("/", "_")
-                self._storage.rename(entry.name, f"damaged/{shelf}.part")
+                self._storage.rename(entry.name, _shelf(final))
                 continue
             if entry in state.open:
                 self._complete(entry)
-            self._storage.rename(entry.name, final)
+            try:
+                manifest = describe(self._storage, final, self._origin, read_from=entry.name)
+            except StorageError as error:
+                damaged.append(f"{error}; moved to damaged/")
+                self._storage.rename(entry.name, _shelf(final))
+                continue
+            self._publish(entry, final, encode_manifest(manifest))
         return damaged
+
+    def _publish(self, entry: FileEntry, final: ArchiveFile, manifest: bytes) -> None:
+        # The manifest first: who finds a file finds its manifest too.
+        self._storage.replace(final.manifest, manifest, mode=self._mode)
+        self._storage.rename(entry.name, final.name)
 
     def _complete(self, entry: FileEntry) -> None:
         self._storage.truncate(entry.name, entry.size)
@@ -222,7 +246,8 @@ class ClassWriter:
             file = self._files[key] = self._open_file(key, records[0], now_ns)
         lines = [record.payload for record in records]
         lines.append(b"")
-        file.file.write(file.frame.block(b"\n".join(lines)))
+        file.write(file.frame.block(b"\n".join(lines)))
+        file.manifest.add(records)
         file.entry = msgspec.structs.replace(
             file.entry,
             last=records[-1].position,
@@ -254,6 +279,10 @@ class ClassWriter:
         return key not in touched and any(kind == key[0] and day > file.day for kind, day in self._files)
 
     def _end(self, file: _OpenFile) -> FileEntry:
-        file.file.write(file.frame.end())
+        file.write(file.frame.end())
         file.entry = msgspec.structs.replace(file.entry, size=file.file.size())
         return file.entry
+
+
+def _shelf(final: ArchiveFile) -> str:
+    return "damaged/" + final.name.removesuffix(DATA_SUFFIX).replace("/", "_") + ".part"
