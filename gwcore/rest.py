@@ -11,13 +11,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """One request. `url` is absolute and holds the query; `body` is sent as it is."""
+    """One request. `url` is absolute and holds the query; `body` is sent as it is.
+
+    Requests with the same `pace` keep the venue's distance to one another (`RestLimits`); without one a request is not paced.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     timeout_s: float = 10.0
+    pace: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gwcore.book import BookRule
-from gwcore.model import Channel, Instrument
+from gwcore.model import Bar, Channel, Instrument, MarketByPriceUpdate, Trade
 from gwcore.ports import Endpoint
 from gwcore.rest import HttpFlow
 from gwcore.trading import Account, AccountCodec, Known, Orders, Signer
@@ -41,8 +41,11 @@ __all__ = [
     "AccountCodec",
     "AccountMessage",
     "Acknowledged",
+    "CandleHistory",
     "Fetch",
+    "FieldAudit",
     "Frame",
+    "FrameWriter",
     "GroupLimits",
     "InstrumentUpdate",
     "Known",
@@ -58,6 +61,9 @@ __all__ = [
     "Renew",
     "Reply",
     "Request",
+    "RestLimits",
+    "ServerClock",
+    "ServerTime",
     "SessionRefresh",
     "Shard",
     "Signer",
@@ -67,6 +73,7 @@ __all__ = [
     "Symbols",
     "Throttled",
     "Topic",
+    "TradeHistory",
     "Unknown",
     "VenueLimits",
     "VenueSpec",
@@ -82,8 +89,10 @@ class Support(str, Enum):
     MARKET_BY_PRICE = "MARKET_BY_PRICE"
     MARKET_BY_ORDER = "MARKET_BY_ORDER"
     TRADE_SUMMARY = "TRADE_SUMMARY"
+    TRADE_HISTORY = "TRADE_HISTORY"  # TradeHistory: gaps are filled
     STATISTICS = "STATISTICS"
     TIME_SERIES = "TIME_SERIES"
+    CANDLE_HISTORY = "CANDLE_HISTORY"  # CandleHistory: candles that span an outage are fetched again
     BOOK_CHECKSUM = "BOOK_CHECKSUM"
     BOOK_SEQUENCE = "BOOK_SEQUENCE"
     ACCOUNT = "ACCOUNT"
@@ -111,6 +120,16 @@ class GroupLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestLimits:
+    """How the venue wants public REST requests spaced. The runtime keeps it for the whole process."""
+
+    interval_s: float = 0.0  # from an answer to the next request with the same `HttpRequest.pace`
+    per_s: float | None = None  # all paced requests together
+    concurrent_max: int = 4  # paced requests under way
+    waiting_max: int = 5_000  # paced requests that wait; one more is refused with VenueUnavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenueLimits:
     """What the venue allows, by group name. Each channel belongs to exactly one group."""
 
@@ -118,6 +137,7 @@ class VenueLimits:
     depths: tuple[int, ...] = ()  # book depths that may be asked for, ascending
     discover_s: float | None = None  # discover again this often, where the venue does not push its listings
     trade_ids_contiguous: bool = False  # trade ids are integers that rise by one per symbol: jumps are gaps
+    rest: RestLimits = field(default_factory=RestLimits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +204,28 @@ class Streams(Protocol):
         ...
 
 
-# --- Optional abilities: small Protocols beside the codec, never new methods on it ------------------------------------
+# --- Optional abilities: small Protocols beside Streams and the codec, never new methods on them ----------------------
+
+
+class TradeHistory(Protocol):
+    """Streams that can tell public trades of the past (Support.TRADE_HISTORY)."""
+
+    def trades_after(
+        self, instrument: Instrument, trade_id: int, venue_time_ns: int, until_id: int
+    ) -> HttpFlow[Sequence[Trade]]:
+        """One page of trades with ids above `trade_id` (which traded at `venue_time_ns`) up to `until_id`, oldest first.
+
+        The engine asks again after the last trade of a page. Empty: there are none, or none yet. Raises VenueError.
+        """
+        ...
+
+
+class CandleHistory(Protocol):
+    """Streams that can tell candles of the past (Support.CANDLE_HISTORY)."""
+
+    def candles_since(self, instrument: Instrument, interval_s: int, begin_time_ns: int) -> HttpFlow[Sequence[Bar]]:
+        """Closed candles that had trades and begin at `begin_time_ns` or later, oldest first. Raises VenueError."""
+        ...
 
 
 class Pinger(Protocol):
@@ -208,6 +249,41 @@ class Prober(Protocol):
 
     def probe(self, topic: Topic) -> HttpFlow[Sequence[MarketDataMessage]]:
         """Ask the venue for the pair's state by another way."""
+        ...
+
+
+class FrameWriter(Protocol):
+    """Streams that can write the venue's own frames: what a capture opens with, so that it replays by itself."""
+
+    def instrument_frame(self, instruments: Sequence[Instrument]) -> Frame:
+        """A frame that tells these instruments, as a snapshot."""
+        ...
+
+    def snapshot_frames(self, book: MarketByPriceUpdate) -> Sequence[Frame]:
+        """Frames that give this book (a SNAPSHOT) to one who has just subscribed it, the answer to that included."""
+        ...
+
+
+class FieldAudit(Protocol):
+    """Streams that can tell what in a frame is new: fields that the venue did not have when the plugin was written."""
+
+    def unknown_fields(self, frame: Frame) -> Sequence[str]:
+        """Paths like `book.data[].levels`, each once; empty: nothing new. A frame it can't read has none."""
+        ...
+
+
+class ServerTime(NamedTuple):
+    """What the venue's clock showed: a time in [time_ns, time_ns + resolution_ns)."""
+
+    time_ns: int
+    resolution_ns: int
+
+
+class ServerClock(Protocol):
+    """Streams that can ask the venue what time it is."""
+
+    def server_time(self) -> HttpFlow[ServerTime]:
+        """One short request. Raises VenueError."""
         ...
 
 

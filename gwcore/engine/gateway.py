@@ -7,9 +7,11 @@ shard what one of them heard. Pure: the runtime calls it and starts the connecti
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from gwcore.engine.market_data import MarketDataMachine
 from gwcore.engine.publisher import Partition, Publisher
+from gwcore.engine.recovery import Recovered
 from gwcore.engine.shards import group_of, matches, plan_shards, topics_of
 from gwcore.engine.state import CurrentState
 from gwcore.errors import ConfigError
@@ -35,6 +37,16 @@ from gwcore.venue import InstrumentUpdate, Shard, VenueLimits
 MATCHING = frozenset({TradingStatus.ONLINE, TradingStatus.LIMIT_ONLY, TradingStatus.REDUCE_ONLY, TradingStatus.UNKNOWN})
 #: States in which a subscription is no longer on its way.
 SETTLED = frozenset({StreamState.LIVE, StreamState.REJECTED, StreamState.QUARANTINED})
+
+
+class Outage(NamedTuple):
+    """A time without connection: why, for how long (0 while it lasts), and between which times nothing was received."""
+
+    cause: str
+    from_ns: int
+    duration_ns: int = 0
+    to_ns: int | None = None
+    recovered: Recovered | None = None  # when all is settled
 
 
 def market_status(symbol: str | None, status: TradingStatus, venue_status: str | None) -> MarketStatus:
@@ -98,6 +110,31 @@ class GatewayMachine:
         """A connection or a sink came or went."""
         self.publish_status(
             GatewayStatus(state=self.gateway_state, component=component, connection=connection, cause=cause)
+        )
+
+    def on_connection(
+        self, component: str, connection: ConnectionState, cause: str | None, outage: Outage | None
+    ) -> None:
+        """A connection to the venue came or went; with what the time without it cost, as far as that is known."""
+        if outage is None:
+            self.on_component(component, connection, cause)
+            return
+        recovered = outage.recovered
+        unsettled = recovered.unsettled if recovered is not None else 0
+        self.publish_status(
+            GatewayStatus(
+                state=self.gateway_state,
+                component=component,
+                connection=connection,
+                cause=cause,
+                detail=f"{unsettled} subscriptions or gaps are not settled" if unsettled else None,
+                outage_ns=outage.duration_ns,
+                missed_from_ns=outage.from_ns,
+                missed_to_ns=outage.to_ns,
+                trades_backfilled=recovered.trades if recovered is not None else None,
+                trades_lost=recovered.trades_lost if recovered is not None else None,
+                bars_backfilled=recovered.bars if recovered is not None else None,
+            )
         )
 
     # --- what is traded -------------------------------------------------------------------------------------------

@@ -10,26 +10,26 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import msgspec
-
 from gwcore.engine.books import BookKeeper
+from gwcore.engine.candle_feed import CandleFeed
 from gwcore.engine.outbox import Outbox
 from gwcore.engine.reconnect import NANOSECONDS
+from gwcore.engine.recovery import Recovery
 from gwcore.engine.subscription import Phase, Subscription
 from gwcore.engine.subscriptions import SubscriptionSet
+from gwcore.engine.trade_feed import TradeFeed
 from gwcore.errors import DecodeError, VenueError
 from gwcore.model import (
     Channel,
-    Gap,
-    GapState,
+    ExternalLatency,
     Instrument,
     MarketByPriceUpdate,
     MarketStatus,
     StaleReason,
     StreamState,
     StreamStatus,
+    TimeSeriesUpdate,
     TradeSummary,
-    UpdateType,
 )
 from gwcore.ports import Random
 from gwcore.settings import HealingSettings
@@ -54,6 +54,9 @@ from gwcore.venue import (
 UNKNOWN_NAMES_MAX = 64
 
 
+    pass
+
+
 class MarketDataMachine:
     """One shard's connection, over all its reconnects. The runtime calls `on_*`; effects go to the outbox."""
 
@@ -64,7 +67,6 @@ class MarketDataMachine:
         self._outbox = outbox
         self._publish = outbox.publish
         self.limits = streams.limits.groups[shard.group]
-        self._contiguous_trades = streams.limits.trade_ids_contiguous
         self.instruments: dict[str, Instrument] = dict(shard.instruments)
         self._codec: MarketDataCodec | None = None
         self.subscriptions = SubscriptionSet(
@@ -77,22 +79,27 @@ class MarketDataMachine:
             on_accepted=self._on_accepted,
         )
         self.books = BookKeeper(streams, self.subscriptions, outbox, healing, self._on_state, now_ns)
-        self._trades: dict[str, Subscription] = {}
+        self.recovery = Recovery(outbox.on_recovered)
+        self.trades = TradeFeed(streams, outbox, self.instruments, self.recovery)
+        self.candles = CandleFeed(streams, outbox, self.instruments, self.recovery)
         self._now_ns = now_ns
-        self._last_frame_ns = now_ns
-        self._last_sent_ns = now_ns
+        self.last_frame_ns = now_ns
+        self._ping_ns = now_ns  # when the last ping left
         self._ping_id = 0
+        self._pinged: int | None = None  # the ping that is not answered yet
+        self._was_open = False
         self.is_open = False
         # Counters, read at scrape time.
         self.frames = 0
-        self.duplicate_trades = 0
         self.undecodable = 0
         self.plugin_errors = 0  # decode raised something it may not
         self.last_undecodable = ""
+        self.round_trip_ns: int | None = None  # of the last ping that was answered
         self.unknown: Counter[str] = Counter()
         self._handlers: dict[type, Callable[[Any, int], None]] = {
             MarketByPriceUpdate: self.books.on_book,
-            TradeSummary: self._on_trades,
+            TradeSummary: self.trades.on_trades,
+            TimeSeriesUpdate: self.candles.on_candles,
             InstrumentUpdate: outbox.on_instruments,
             MarketStatus: outbox.on_venue_status,
             Acknowledged: self._on_acknowledged,
@@ -116,12 +123,13 @@ class MarketDataMachine:
             if channel is Channel.BOOK and symbol is not None:
                 self.books.add(subscription, self.instruments[symbol])
             elif channel is Channel.TRADE and symbol is not None:
-                self._trades[symbol] = subscription
+                self.trades.add(symbol)
 
     def remove(self, symbol: str, now_ns: int) -> None:
         """Leave everything about a symbol; its book is published as STALE first."""
         self.books.remove(symbol)
-        self._trades.pop(symbol, None)
+        self.trades.remove(symbol)
+        self.candles.remove(symbol)
         self.instruments.pop(symbol, None)
         topics = [topic for topic in self.subscriptions.topics if topic.symbol == symbol]
         self.subscriptions.remove(topics, now_ns)
@@ -146,19 +154,23 @@ class MarketDataMachine:
         """Connected: say what the venue wants to hear first, then subscribe."""
         self._codec = codec
         self._set_now(now_ns)
-        self._last_frame_ns = self._last_sent_ns = now_ns
+        self.last_frame_ns = self._ping_ns = now_ns
+        self._pinged = None
         self.is_open = True
         self.books.on_open()
         for frame in codec.open():
             self._send(frame)
         self.subscriptions.on_open(codec, now_ns)
         self.subscriptions.pump(now_ns)
+        if self._was_open:
+            self.recovery.begin({*self.trades.on_open(), *self.candles.on_open()}, now_ns)
+        self._was_open = True
 
     def on_frame(self, frame: bytes, received_ns: int, now_ns: int) -> None:
         """One message of the venue. Never raises for what the venue sent."""
         assert self._codec is not None
         self.frames += 1
-        self._now_ns = self._last_frame_ns = self.books.now_ns = now_ns
+        self._now_ns = self.last_frame_ns = self.books.now_ns = now_ns
         try:
             messages = self._codec.decode(frame, received_ns)
         except DecodeError as error:
@@ -201,6 +213,8 @@ class MarketDataMachine:
         self._set_now(now_ns)
         self.is_open = False
         self._codec = None
+        self.recovery.on_close()
+        self.candles.on_close()
         for subscription in list(self.subscriptions.topics.values()):
             if subscription.state is StreamState.LIVE:
                 if subscription.book is not None:
@@ -213,67 +227,51 @@ class MarketDataMachine:
     def on_timer(self, now_ns: int) -> None:
         """Time passed: deadlines, pacing, silence, ping."""
         self._set_now(now_ns)
+        self.trades.on_timer(now_ns)
+        self.candles.on_timer(now_ns)
+        self.recovery.on_timer(now_ns)
         if not self.is_open:
             return
-        if now_ns - self._last_frame_ns >= self.limits.silence_s * NANOSECONDS:
-            self._last_frame_ns = now_ns
+        if now_ns - self.last_frame_ns >= self.limits.silence_s * NANOSECONDS:
+            self.last_frame_ns = now_ns
             self._outbox.close(f"silence: no frame for {self.limits.silence_s:g} s")
             return
-        ping = getattr(self._codec, "ping", None)
-        ping_s = self.limits.ping_s
-        if ping is not None and ping_s is not None and now_ns - self._last_sent_ns >= ping_s * NANOSECONDS:
-            self._ping_id += 1
-            self._send(ping(self._ping_id))
+        self._ping()
         self.subscriptions.on_timer(now_ns)
         self.subscriptions.pump(now_ns)
 
     def next_ns(self) -> int | None:
-        """When `on_timer` has something to do; None while not connected."""
-        if not self.is_open:
-            return None
-        next_ns = self._last_frame_ns + int(self.limits.silence_s * NANOSECONDS)
-        if self.limits.ping_s is not None and hasattr(self._codec, "ping"):
-            next_ns = min(next_ns, self._last_sent_ns + int(self.limits.ping_s * NANOSECONDS))
-        planned_ns = self.subscriptions.next_ns()
-        return next_ns if planned_ns is None else min(next_ns, planned_ns)
+        """When `on_timer` has something to do; None: nothing planned. What is fetched goes on without a connection."""
+        times = [self.trades.next_ns(), self.candles.next_ns(), self.recovery.next_ns()]
+        if self.is_open:
+            times += (self.last_frame_ns + int(self.limits.silence_s * NANOSECONDS), self.subscriptions.next_ns())
+            if self.limits.ping_s is not None and hasattr(self._codec, "ping"):
+                due_ns = self._ping_ns + int(self.limits.ping_s * NANOSECONDS)
+                times.append(max(due_ns, self.subscriptions.ready_ns()))
+        return min((time_ns for time_ns in times if time_ns is not None), default=None)
+
+    def on_stop(self, cause: str) -> None:
+        """The gateway stops: what is being filled stays lost, and that is said."""
+        self.trades.close(cause)
+
+    def _ping(self) -> None:
+        """Ask for a sign of life once in a while: it keeps the connection open and tells the way's length."""
+        ping = getattr(self._codec, "ping", None)
+        ping_s, now_ns = self.limits.ping_s, self._now_ns
+        if ping is None or ping_s is None or now_ns - self._ping_ns < ping_s * NANOSECONDS:
+            return
+        if self.subscriptions.ready_ns() > now_ns:
+            return
+        self.subscriptions.spend(now_ns)
+        self._ping_ns = now_ns
+        self._ping_id += 1
+        self._pinged = self._ping_id
+        self._send(ping(self._ping_id))
 
     def _send(self, frame: bytes) -> None:
-        self._last_sent_ns = self._now_ns
         self._outbox.send(frame)
 
     # --- everything else ------------------------------------------------------------------------------------------
-
-    def _on_trades(self, summary: TradeSummary, received_ns: int) -> None:
-        subscription = self._trades.get(summary.symbol)
-        if subscription is None or not self._contiguous_trades:
-            self._publish(summary, received_ns)
-            return
-        is_first = subscription.trades.last_id is None
-        news = subscription.trades.news(summary.trades)
-        self.duplicate_trades += news.duplicates
-        if news.missing is not None:
-            self._publish(
-                Gap(
-                    state=GapState.OPEN,
-                    cause="trade ids jumped",
-                    symbol=summary.symbol,
-                    channel=Channel.TRADE.value,
-                    first_trade_id=str(news.missing[0]),
-                    last_trade_id=str(news.missing[1]),
-                ),
-                received_ns,
-            )
-        if is_first:
-            self._publish(summary, received_ns)
-        elif news.trades:
-            # A snapshot after the first one is news for the trades in it that were not seen before.
-            changed = news.duplicates or summary.update_type is UpdateType.SNAPSHOT
-            self._publish(
-                msgspec.structs.replace(summary, trades=news.trades, update_type=UpdateType.INCREMENTAL)
-                if changed
-                else summary,
-                received_ns,
-            )
 
     def _on_acknowledged(self, answer: Acknowledged, received_ns: int) -> None:
         self.subscriptions.on_acknowledged(answer, self._now_ns)
@@ -302,7 +300,12 @@ class MarketDataMachine:
         self._outbox.fetch(None, message.flow)
 
     def _on_pong(self, message: Pong, received_ns: int) -> None:
-        """Nothing to do: that a frame came is what counts, and it was counted."""
+        if self._pinged is None or message.request_id != self._pinged:
+            return  # that it came is what counts, and it was counted
+        self._pinged = None
+        self.round_trip_ns = self._now_ns - self._ping_ns
+        component = f"connection.md.{self.shard.index}"
+        self._outbox.publish_status(ExternalLatency(component=component, round_trip_ns=self.round_trip_ns))
 
     def _on_accepted(self, subscription: Subscription, now_ns: int) -> None:
         snapshot = getattr(self._codec, "snapshot", None)

@@ -6,7 +6,6 @@ from collections import deque
 from enum import Enum
 
 from gwcore.book import OrderBook
-from gwcore.engine.trades import TradeTail
 from gwcore.model import Channel, MarketByPriceUpdate, StaleReason, StreamState
 from gwcore.venue import Topic
 
@@ -50,7 +49,6 @@ class Subscription:
         "since_ns",
         "state",
         "topic",
-        "trades",
         "wanted",
     )
 
@@ -72,7 +70,6 @@ class Subscription:
         self.confirmed: StaleReason | None = None  # a suspicion that a fresh snapshot proved to be the truth
         self.quarantined = False  # put in quarantine and not live since
         self.held = False  # the market is not trading: stale, and no healing
-        self.trades = TradeTail()
 
     @property
     def needs_snapshot(self) -> bool:

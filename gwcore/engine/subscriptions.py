@@ -118,6 +118,14 @@ class SubscriptionSet:
         budget = RollingBudget(limits.requests_max, limits.requests_window_s) if limits.requests_max else None
         return Pacer(limits.requests_per_s, budget)
 
+    def ready_ns(self) -> int:
+        """When the pace allows a frame (monotonic ns); 0 or past: now."""
+        return self._pacer.ready_ns()
+
+    def spend(self, now_ns: int) -> None:
+        """A frame that is no subscription takes its place in the pace."""
+        self._pacer.spend(now_ns)
+
     def pump(self, now_ns: int) -> None:
         """Send what is queued, as far as the pace allows."""
         codec = self._codec

@@ -26,6 +26,9 @@ class GatewayStatus(
     """State of the process, of one of its connections, or of one of its sinks.
 
     Without `component` it is the process. A component is `connection.md.0`, `sink.jetstream`, `journal`, ...
+
+    A connection that comes back says, as CONNECTED, why and for how long it was gone and between which of our times nothing
+    was received; and once more, when all is settled, with the counts of what was got back.
     """
 
     state: GatewayState
@@ -36,6 +39,12 @@ class GatewayStatus(
     since_ns: int | None = None
     version: str | None = None
     origin: Origin = Origin.GATEWAY
+    outage_ns: int | None = None  # how long the connection was gone
+    missed_from_ns: int | None = None  # when the last frame before it came
+    missed_to_ns: int | None = None  # when the connection was back
+    trades_backfilled: int | None = None
+    trades_lost: int | None = None
+    bars_backfilled: int | None = None
 
 
 class StreamStatus(

@@ -22,11 +22,12 @@ from gwcore.engine.reconnect import Backoff, RollingBudget
 from gwcore.engine.state import CurrentState
 from gwcore.errors import ConfigError, StorageError, VenueError
 from gwcore.journal import CursorStore, Journal
-from gwcore.model import ConnectionState, GatewayState, Instrument, UpdateType
+from gwcore.model import ConnectionState, ExternalLatency, GatewayState, Instrument, UpdateType
 from gwcore.ports import Clock, Ids, Network, Random, Storage
 from gwcore.runtime.connection import MarketDataConnection
 from gwcore.runtime.http import run_flow
 from gwcore.runtime.hub import Hub
+from gwcore.runtime.rest import PacedNetwork
 from gwcore.runtime.sinks import SinkRunner
 from gwcore.settings import GatewayConfig, SelectedSink, SelectedTransport
 from gwcore.sink import SinkContext
@@ -113,6 +114,7 @@ class Gateway:
         )
         self.streams = config.venue.spec.streams(config.venue.settings)
         self.symbols = config.venue.spec.symbols(config.venue.settings)
+        self.network = PacedNetwork(ports.network, self.streams.limits.rest, ports.clock, self._on_latency)
         self.machine = GatewayMachine(
             config.gateway,
             self.streams.limits,
@@ -143,12 +145,15 @@ class Gateway:
             streams=self.streams,
             publisher=self.publisher,
             hub=self.hub,
-            network=self.ports.network,
+            network=self.network,
             clock=self.ports.clock,
             random=self.ports.random,
             healing=self.config.healing,
             budget=self._budgets[shard.group],
         )
+
+    def _on_latency(self, component: str, round_trip_ns: int) -> None:
+        self.machine.publish_status(ExternalLatency(component=component, round_trip_ns=round_trip_ns))
 
     def _start_connection(self, connection: MarketDataConnection) -> None:
         self._spawn(connection.run(), f"connection md.{connection.shard.index}")
@@ -269,7 +274,7 @@ class Gateway:
         backoff = Backoff(self.ports.random, first_s=0.5, max_s=30.0, held_s=60.0)
         while True:
             try:
-                return await run_flow(self.ports.network, self.symbols.discover())
+                return await run_flow(self.network, self.symbols.discover())
             except VenueError as error:
                 self.machine.on_component("discovery", ConnectionState.DISCONNECTED, str(error))
                 _log.warning("discovery: %s", error)
@@ -280,7 +285,7 @@ class Gateway:
         others = [task for task in self._tasks if task not in transports and task not in sinks]
         await self._cancel(others)
         for connection in self.hub.connections:
-            connection.on_close("the gateway stops")
+            connection.stop("the gateway stops")
         self.machine.set_state(GatewayState.STOPPING)
         self.fanout.close("the gateway stops")
         await asyncio.sleep(0)  # let transports write their goodbyes

@@ -38,6 +38,9 @@ _METRICS = (
     Metric("gw_requests_total", "counter", ("connection",), "Frames sent to the venue."),
     Metric("gw_throttled_total", "counter", ("connection",), "Times the venue said that we send too much."),
     Metric("gw_round_trip_seconds", "gauge", ("connection",), "Last ping to pong."),
+    Metric("gw_rest_requests_total", "counter", (), "REST requests sent."),
+    Metric("gw_rest_waiting", "gauge", (), "REST requests that wait for their turn."),
+    Metric("gw_rest_seconds", "gauge", ("endpoint",), "Last round trip of each REST endpoint."),
     # Frames and messages
     Metric("gw_messages_total", "counter", ("channel",), "Messages decoded."),
     Metric("gw_decode_errors_total", "counter", ("connection",), "Frames that did not say what they should."),
@@ -52,7 +55,10 @@ _METRICS = (
     Metric("gw_book_checksums_total", "counter", (), "Checksums compared and found right."),
     Metric("gw_subscribe_refused_total", "counter", ("channel",), "Subscriptions refused by the venue."),
     Metric("gw_trade_duplicates_total", "counter", (), "Trades left out because they came before."),
-    Metric("gw_gaps_total", "counter", ("cause",), "Gaps published, by cause."),
+    Metric("gw_trades_backfilled_total", "counter", (), "Missing trades that were fetched afterwards."),
+    Metric("gw_trades_lost_total", "counter", (), "Missing trades that could not be fetched."),
+    Metric("gw_trades_held", "gauge", (), "Trades held back while those before them are fetched."),
+    Metric("gw_trade_gaps_total", "counter", ("state",), "Gaps of trades: OPEN, CLOSED, LOST."),
     # Events
     Metric("gw_events_total", "counter", ("kind",), "Events published."),
     Metric("gw_event_bytes_total", "counter", (), "Bytes of published events."),

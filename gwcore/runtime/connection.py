@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from gwcore.engine.gateway import Outage
 from gwcore.engine.market_data import MarketDataMachine
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.reconnect import NANOSECONDS, Backoff, RollingBudget
+from gwcore.engine.recovery import Recovered
 from gwcore.errors import GatewayError, VenueError
 from gwcore.model import ConnectionState, Event, Instrument, MarketStatus
 from gwcore.ports import Clock, Connection, Network, Random
@@ -20,6 +22,8 @@ from gwcore.venue import Frame, InstrumentUpdate, MarketDataMessage, Shard, Stre
 
 #: Frames that came before the machine was told of the connection; more than this is no exchange.
 EARLY_FRAMES_MAX = 1_000
+
+T = TypeVar("T")
 
 
 class Hub(Protocol):
@@ -33,8 +37,10 @@ class Hub(Protocol):
         """The venue said how it stands."""
         ...
 
-    def on_connection(self, shard: Shard, state: ConnectionState, cause: str | None) -> None:
-        """The connection came or went."""
+    def on_connection(
+        self, shard: Shard, state: ConnectionState, cause: str | None, outage: Outage | None = None
+    ) -> None:
+        """The connection came or went; `outage`: it was gone before."""
         ...
 
     def instruments(self) -> Mapping[str, Instrument]:
@@ -88,6 +94,9 @@ class MarketDataConnection:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
         self._fetches: set[asyncio.Task[None]] = set()
+        self._is_stopped = False
+        self._outage: Outage | None = None  # the last one; while there is no connection, the one that lasts
+        self._lost_ns: int | None = None  # monotonic, when the connection was lost; None while there is one
         self.connects = 0
         self.last_cause = ""
         self.machine = MarketDataMachine(shard, streams, self, healing, random, clock.monotonic_ns())
@@ -104,6 +113,7 @@ class MarketDataConnection:
                 self._hub.on_connection(self.shard, ConnectionState.DISCONNECTED, cause)
                 await asyncio.sleep(delay_s)
         finally:
+            self._is_stopped = True
             for task in self._fetches:
                 task.cancel()
             self._disarm()
@@ -133,7 +143,7 @@ class MarketDataConnection:
             return str(error)
         now_ns = self._clock.monotonic_ns()
         self._backoff.on_open(now_ns)
-        self._hub.on_connection(self.shard, ConnectionState.CONNECTED, None)
+        self._came_back(now_ns)
         self.machine.on_open(codec, now_ns)
         early, self._early = self._early, None
         for frame, received_ns in early:
@@ -142,6 +152,14 @@ class MarketDataConnection:
         if endpoint.max_age_s is not None:
             self._loop.call_later(endpoint.max_age_s, self._too_old, self._connection)
         return await self._closed
+
+    def _came_back(self, now_ns: int) -> None:
+        if self._lost_ns is None or self._outage is None:
+            self._hub.on_connection(self.shard, ConnectionState.CONNECTED, None)
+            return
+        self._outage = self._outage._replace(duration_ns=now_ns - self._lost_ns, to_ns=self._clock.now_ns())
+        self._lost_ns = None
+        self._hub.on_connection(self.shard, ConnectionState.CONNECTED, self._outage.cause, self._outage)
 
     def _too_old(self, connection: Connection) -> None:
         if connection is self._connection:
@@ -170,14 +188,19 @@ class MarketDataConnection:
         self._connection = None
         self._disarm()
         if self.machine.is_open:
-            self.machine.on_close(cause, self._clock.monotonic_ns())
+            now_ns = self._clock.monotonic_ns()
+            silent_ns = now_ns - self.machine.last_frame_ns
+            self.machine.on_close(cause, now_ns)
+            self._lost_ns = now_ns
+            self._outage = Outage(cause, from_ns=self._clock.now_ns() - silent_ns)
+            self._arm()  # what is being fetched goes on
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(cause)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:
-        next_ns = self.machine.next_ns()
+        next_ns = None if self._is_stopped else self.machine.next_ns()
         if next_ns is None:
             self._disarm()
             return
@@ -199,6 +222,12 @@ class MarketDataConnection:
         self.machine.on_timer(self._clock.monotonic_ns())
         self._arm()
         self._hub.on_turn()
+
+    def stop(self, cause: str) -> None:
+        """The gateway stops: what the machine still has to say is said."""
+        self._is_stopped = True
+        self.on_close(cause)
+        self.machine.on_stop(cause)
 
     def rearm(self) -> None:
         """Something from outside (a new symbol, a status) changed what the machine waits for."""
@@ -244,6 +273,32 @@ class MarketDataConnection:
         if connection is self._connection and self.machine.is_open:
             self.machine.on_fetched(topic, result, self._clock.monotonic_ns())
             self.on_burst_end()
+
+    def run_flow(self, flow: HttpFlow[T], done: Callable[[T | VenueError, int], None]) -> None:
+        """Run a flow whatever becomes of the connection."""
+        task = self._loop.create_task(self._run_flow(flow, done))
+        self._fetches.add(task)
+        task.add_done_callback(self._fetches.discard)
+
+    async def _run_flow(self, flow: HttpFlow[T], done: Callable[[T | VenueError, int], None]) -> None:
+        result: T | VenueError
+        try:
+            result = await run_flow(self._network, flow)
+        except VenueError as error:
+            result = error
+        except GatewayError as error:
+            result = VenueError(str(error))
+        if not self._is_stopped:
+            done(result, self._clock.monotonic_ns())
+            self._arm()
+            self._hub.on_turn()
+
+    def on_recovered(self, recovered: Recovered) -> None:
+        """All is settled after an outage."""
+        if self._outage is not None:
+            state = ConnectionState.CONNECTED if self.machine.is_open else ConnectionState.DISCONNECTED
+            outage = self._outage._replace(recovered=recovered)
+            self._hub.on_connection(self.shard, state, outage.cause, outage)
 
     def on_instruments(self, update: InstrumentUpdate, received_ns: int) -> None:
         """The venue said what is traded."""

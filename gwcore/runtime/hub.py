@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from gwcore.engine.fanout import Fanout
-from gwcore.engine.gateway import GatewayMachine
+from gwcore.engine.gateway import GatewayMachine, Outage
 from gwcore.engine.market_data import MarketDataMachine
 from gwcore.engine.publisher import Partition
 from gwcore.model import (
@@ -122,10 +122,22 @@ class Hub:
         for connection in self.connections:
             connection.rearm()
 
-    def on_connection(self, shard: Shard, state: ConnectionState, cause: str | None) -> None:
-        """A connection came or went."""
+    def on_connection(
+        self, shard: Shard, state: ConnectionState, cause: str | None, outage: Outage | None = None
+    ) -> None:
+        """A connection came or went, or what its absence cost is known."""
         assert self.gateway is not None
-        self.gateway.on_component(f"connection.md.{shard.index}", state, cause)
+        self.gateway.on_connection(f"connection.md.{shard.index}", state, cause, outage)
+        if outage is not None and outage.recovered is not None:
+            _log.info(
+                "connection md.%d: after %.3f s without it %d trades and %d candles were fetched, %d trades lost",
+                shard.index,
+                outage.duration_ns / 1e9,
+                outage.recovered.trades,
+                outage.recovered.bars,
+                outage.recovered.trades_lost,
+            )
+            return
         level = logging.WARNING if state is ConnectionState.DISCONNECTED else logging.INFO
         _log.log(level, "connection md.%d %s%s", shard.index, state.value.lower(), f": {cause}" if cause else "")
 

@@ -33,6 +33,7 @@ class Telemetry:
             yield Sample("gw_connect_attempts_total", label, connection.connects)
             yield from _machine(connection.machine, label)
         yield from self._feeds()
+        yield from self._rest()
         yield from self._journal()
         yield from self._sinks()
         yield from self._clients()
@@ -53,9 +54,15 @@ class Telemetry:
     def _feeds(self) -> Iterable[Sample]:
         states: Counter[tuple[str, str]] = Counter()
         stale: Counter[str] = Counter()
-        duplicates = 0
+        gaps: Counter[str] = Counter()
+        duplicates = backfilled = lost = held = 0
         for machine in self._gateway.machine.machines:
-            duplicates += machine.duplicate_trades
+            duplicates += machine.trades.duplicates
+            backfilled += machine.trades.backfilled
+            lost += machine.trades.lost
+            held += machine.trades.held
+            for gap_state, count in machine.trades.gaps.items():
+                gaps[gap_state.value] += count
             for reason, count in machine.books.stale.items():
                 stale[reason.value] += count
             for topic, subscription in machine.subscriptions.topics.items():
@@ -65,6 +72,18 @@ class Telemetry:
         for name, count in stale.items():
             yield Sample("gw_book_stale_total", (("reason", name),), count)
         yield Sample("gw_trade_duplicates_total", (), duplicates)
+        yield Sample("gw_trades_backfilled_total", (), backfilled)
+        yield Sample("gw_trades_lost_total", (), lost)
+        yield Sample("gw_trades_held", (), held)
+        for name, count in gaps.items():
+            yield Sample("gw_trade_gaps_total", (("state", name),), count)
+
+    def _rest(self) -> Iterable[Sample]:
+        network = self._gateway.network
+        yield Sample("gw_rest_requests_total", (), network.requests)
+        yield Sample("gw_rest_waiting", (), network.waiting)
+        for endpoint, round_trip_ns in network.round_trip_ns.items():
+            yield Sample("gw_rest_seconds", (("endpoint", endpoint),), round_trip_ns / 1e9)
 
     def _journal(self) -> Iterable[Sample]:
         journal = self._gateway.journal
@@ -165,5 +184,7 @@ def _machine(machine: MarketDataMachine, label: tuple[tuple[str, str], ...]) -> 
     yield Sample("gw_connection_up", label, int(machine.is_open))
     yield Sample("gw_frames_total", label, machine.frames)
     yield Sample("gw_requests_total", label, machine.subscriptions.requests)
+    if machine.round_trip_ns is not None:
+        yield Sample("gw_round_trip_seconds", label, machine.round_trip_ns / 1e9)
     yield Sample("gw_decode_errors_total", label, machine.undecodable + machine.plugin_errors)
     yield Sample("gw_unknown_frames_total", label, sum(machine.unknown.values()))

@@ -100,6 +100,8 @@ class Outcome:
     connects: int = 0
     client_connects: int = 0
     conflations: int = 0
+    trades_backfilled: int = 0
+    trades_lost: int = 0
     healed_s: float = -1.0  # after the faults' end; negative: never
     virtual_s: float = 0.0
     steps: int = 0
@@ -287,6 +289,8 @@ class _Play:
         outcome.client_connects = sum(client.connects for client in self.clients)
         outcome.conflations = gateway.fanout.conflations
         for connection in gateway.hub.connections:
+            outcome.trades_backfilled += connection.machine.trades.backfilled
+            outcome.trades_lost += connection.machine.trades.lost
             outcome.stale.update({reason.value: n for reason, n in connection.machine.books.stale.items()})
         outcome.virtual_s = self.loop.time()
         outcome.steps = self.loop.steps

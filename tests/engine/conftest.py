@@ -172,6 +172,8 @@ class Notebook:
         self.sent: list[bytes] = []
         self.closed: list[str] = []
         self.fetched: list[Any] = []
+        self.asked: list[Any] = []
+        self.recovered: list[Any] = []
 
     def publish(self, event: Event, received_ns: int | None = None) -> None:
         self.events.append(event)
@@ -184,6 +186,12 @@ class Notebook:
 
     def fetch(self, topic: Topic | None, flow: Any) -> None:
         self.fetched.append((topic, flow))
+
+    def run_flow(self, flow: Any, done: Any) -> None:
+        self.asked.append((flow, done))
+
+    def on_recovered(self, recovered: Any) -> None:
+        self.recovered.append(recovered)
 
     def close(self, reason: str) -> None:
         self.closed.append(reason)

@@ -120,7 +120,9 @@ def test_values_are_read_at_the_scrape() -> None:
 
 def test_label_values_are_escaped() -> None:
     text = 'a "quoted"\\ \n value'
-    assert scrape([Sample("gw_gaps_total", (("cause", text),), 1)])[("gw_gaps_total", (("cause", text),))] == 1
+    assert (
+        scrape([Sample("gw_trade_gaps_total", (("state", text),), 1)])[("gw_trade_gaps_total", (("state", text),))] == 1
+    )
 
 
 def test_what_runs_is_said() -> None:

@@ -43,6 +43,7 @@ def simulator_faults(symbols: tuple[str, ...]) -> tuple[FaultKind, ...]:
         simulator_fault("drop_update", "drop_update", of_symbol(count=1)),
         simulator_fault("duplicate_update", "duplicate_update", of_symbol(count=2)),
         simulator_fault("silence", "silence", of_symbol(channel="book"), end=restore, lasts_s=(1.0, 15.0)),
+        simulator_fault("trades_withheld", "silence", of_symbol(channel="trade"), end=restore, lasts_s=(1.0, 8.0)),
         simulator_fault("starve", "starve", of_symbol(), end=restore, lasts_s=(1.0, 15.0)),
         simulator_fault("close", "close", lambda rng: {"abort": rng.chance(0.5)}),
         simulator_fault("refuse", "refuse", lambda rng: {"count": rng.integer(1, 5), "status": 503}, end=restore),

@@ -14,8 +14,10 @@ from gwcore.engine.publisher import Publisher
 from gwcore.model import (
     Event,
     Gap,
+    GapState,
     Instrument,
     MarketByPriceUpdate,
+    Origin,
     PriceLevel,
     Record,
     ReferenceData,
@@ -201,21 +203,36 @@ def test_bad_sequences_are_found(spoil: Callable[[list[Record]], object], violat
     assert any(violation in found for found in check_sequences(records))
 
 
-def trades(*ids: int, update_type: UpdateType = UpdateType.INCREMENTAL) -> TradeSummary:
+def trades(*ids: int, update_type: UpdateType = UpdateType.INCREMENTAL, filled: bool = False) -> TradeSummary:
     made = tuple(Trade(price="9.0", quantity="1.00", side=Side.BUY, trade_id=str(number)) for number in ids)
-    return TradeSummary(symbol="BTC/USD", update_type=update_type, trades=made)
+    origin = Origin.BACKFILL if filled else Origin.VENUE
+    return TradeSummary(symbol="BTC/USD", update_type=update_type, trades=made, origin=origin)
 
 
-def gap(first: int, last: int) -> Gap:
-    return Gap(cause="jump", symbol="BTC/USD", first_trade_id=str(first), last_trade_id=str(last))
+def gap(first: int, last: int, state: GapState = GapState.OPEN) -> Gap:
+    ids = {"first_trade_id": str(first), "last_trade_id": str(last)}
+    return Gap(state=state, cause="jump", symbol="BTC/USD", channel="trade", **ids)
+
+
+LOST, CLOSED = GapState.LOST, GapState.CLOSED
 
 
 @pytest.mark.parametrize(
     ("events", "violation"),
     [
         ((trades(1, 2), trades(3)), ""),
-        ((trades(1), gap(2, 4), trades(5)), ""),
-        ((trades(1), gap(2, 3), trades(5)), "trades 2 to 4 are missing"),
+        ((trades(1), gap(2, 4), gap(2, 4, LOST), trades(5)), ""),
+        ((trades(1), gap(2, 4), trades(2, 3, 4, filled=True), gap(2, 4, CLOSED), trades(5)), ""),
+        (
+            (trades(1), gap(2, 4), trades(2, filled=True), gap(3, 3, LOST), trades(4, filled=True), gap(4, 4, CLOSED)),
+            "",
+        ),
+        ((trades(1), gap(2, 4), trades(5)), "trade 5 while the gap"),
+        ((trades(1), gap(2, 4), trades(2, filled=True), gap(2, 4, CLOSED)), "the last trade is 2"),
+        ((trades(1), trades(2, filled=True)), "no gap is open"),
+        ((trades(1), gap(2, 4)), "stayed open"),
+        ((trades(1), gap(2, 3), gap(2, 3, LOST), trades(5)), "trades 2 to 4 are missing"),
+        ((trades(1), gap(2, 3, LOST)), "is open"),
         ((trades(1), trades(3)), "trades 2 to 2 are missing"),
         ((trades(1), trades(1)), "trade 1 after 1"),
         ((trades(1), trades(9), trades(20, update_type=UpdateType.SNAPSHOT)), "trades 2 to 8"),

@@ -1,4 +1,4 @@
-"""Oracles of public trades: each once, in order, as at the venue, and every missing one inside the bounds of a Gap."""
+"""Oracles of public trades: each once, in order, as at the venue; gaps filled in place, or LOST with their bounds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from gwcore.model import Gap, GapState, Record, Trade, TradeSummary, UpdateType
+from gwcore.model import Gap, GapState, Origin, Record, Trade, TradeSummary, UpdateType
 from gwcore.testing.oracles.sequences import VIOLATIONS_MAX
 from gwcore.wire import decode_envelope
 
@@ -24,31 +24,49 @@ class _Run:
 
     def __init__(self) -> None:
         self.last_id: int | None = None
-        self.missing: list[tuple[int, int]] = []
-        self.gaps: list[tuple[int, int]] = []
+        self.open: tuple[int, int] | None = None
+        self.lost: list[tuple[int, int]] = []
 
-    def take(self, trade: Trade) -> str:
+    def take(self, trade: Trade, *, is_backfill: bool) -> str:
         if trade.trade_id is None or not trade.trade_id.isdecimal():
             return f"a trade without a usable id: {trade.trade_id!r}"
         trade_id, last_id = int(trade.trade_id), self.last_id
+        self.last_id = trade_id if last_id is None else max(trade_id, last_id)
         if last_id is not None and trade_id <= last_id:
             return f"trade {trade_id} after {last_id}"
-        if last_id is not None and trade_id > last_id + 1:
-            self.missing.append((last_id + 1, trade_id - 1))
-        self.last_id = trade_id
+        if self.open is not None and not (is_backfill and self.open[0] <= trade_id <= self.open[1]):
+            return f"trade {trade_id} while the gap {self.open[0]} to {self.open[1]} is open"
+        if self.open is None and is_backfill:
+            return f"trade {trade_id} was filled in, and no gap is open"
+        if last_id is not None and trade_id > last_id + 1 and not self.is_lost(last_id + 1, trade_id - 1):
+            return f"trades {last_id + 1} to {trade_id - 1} are missing and no Gap says that they are lost"
         return ""
 
-    def unmarked(self) -> list[tuple[int, int]]:
-        return [
-            (first, last)
-            for first, last in self.missing
-            if not any(low <= first and last <= high for low, high in self.gaps)
-        ]
+    def is_lost(self, first: int, last: int) -> bool:
+        return any(low <= first and last <= high for low, high in self.lost)
+
+    def gap(self, gap: Gap) -> str:
+        if gap.first_trade_id is None or gap.last_trade_id is None:
+            return ""
+        bounds = (int(gap.first_trade_id), int(gap.last_trade_id))
+        if gap.state is GapState.OPEN:
+            text = f"the gap {bounds} opens while {self.open} is open" if self.open is not None else ""
+            self.open = bounds
+            return text
+        if self.open is None or not self.open[0] <= bounds[0] <= bounds[1] <= self.open[1]:
+            return f"the gap {bounds} ends as {gap.state.value}, and {self.open} is open"
+        if gap.state is GapState.LOST:
+            self.lost.append(bounds)
+        elif self.last_id is None or self.last_id < bounds[1]:
+            return f"the gap {bounds} is closed, and the last trade is {self.last_id}"
+        if bounds[1] == self.open[1]:
+            self.open = None
+        return ""
 
 
 def check_trades(records: Iterable[Record]) -> list[str]:
-    """All `md` records in order, of a venue whose trade ids rise by one per symbol: ids rise, and what is missing between
-    the first and the last is inside a Gap of that symbol."""
+    """All `md` records in order, of a venue whose trade ids rise by one per symbol: ids rise by one, a gap is filled before
+    anything comes after it, and what is missing is inside a Gap with state LOST. No gap stays open."""
     runs: dict[tuple[str, str], _Run] = {}
     found: list[str] = []
     for record in records:
@@ -56,24 +74,22 @@ def check_trades(records: Iterable[Record]) -> list[str]:
             continue
         key = (record.session_id, record.symbol)
         event = decode_envelope(record.payload).event
-        if isinstance(event, Gap):
-            if event.state is GapState.OPEN and event.first_trade_id and event.last_trade_id:
-                runs.setdefault(key, _Run()).gaps.append((int(event.first_trade_id), int(event.last_trade_id)))
-            continue
-        assert isinstance(event, TradeSummary)
-        if event.update_type is UpdateType.SNAPSHOT and key in runs and runs[key].last_id is not None:
-            found += _unmarked(runs.pop(key), record.symbol)
         run = runs.setdefault(key, _Run())
-        found += [f"{record.event_id} {record.symbol}: {text}" for trade in event.trades if (text := run.take(trade))]
+        if isinstance(event, Gap):
+            texts = [run.gap(event)] if event.channel == "trade" else []
+        else:
+            assert isinstance(event, TradeSummary)
+            if event.update_type is UpdateType.SNAPSHOT:
+                run = runs[key] = _Run()
+            is_backfill = event.origin is Origin.BACKFILL
+            texts = [run.take(trade, is_backfill=is_backfill) for trade in event.trades]
+        found += [f"{record.event_id} {record.symbol}: {text}" for text in texts if text]
         if len(found) >= VIOLATIONS_MAX:
             return found
     for (_, symbol), run in runs.items():
-        found += _unmarked(run, symbol)
+        if run.open is not None:
+            found.append(f"{symbol}: the gap {run.open[0]} to {run.open[1]} stayed open")
     return found
-
-
-def _unmarked(run: _Run, symbol: str) -> list[str]:
-    return [f"{symbol}: trades {first} to {last} are missing and no Gap says so" for first, last in run.unmarked()]
 
 
 def check_trades_true(records: Iterable[Record], truth: Mapping[str, Mapping[int, TrueTrade]]) -> list[str]:

@@ -51,13 +51,16 @@ _AUTHENTICATION = (
 )
 
 
-def public_request(rest_url: str, method: str, parameters: dict[str, str] | None = None) -> HttpRequest:
-    """`GET /0/public/<method>` (§2.5)."""
+def public_request(
+    rest_url: str, method: str, parameters: dict[str, str] | None = None, *, pace: str = "public"
+) -> HttpRequest:
+    """`GET /0/public/<method>` (§2.5). Public calls are limited together, Trades and OHLC by pair: hence `pace` (§2.4)."""
     query = f"?{urlencode(parameters)}" if parameters else ""
     return HttpRequest(
         method="GET",
         url=f"{rest_url.rstrip('/')}/0/public/{method}{query}",
         headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+        pace=pace,
     )
 
 

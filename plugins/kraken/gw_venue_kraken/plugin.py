@@ -26,8 +26,10 @@ SPEC = VenueSpec(
             Support.TOP_OF_BOOK,
             Support.MARKET_BY_PRICE,
             Support.TRADE_SUMMARY,
+            Support.TRADE_HISTORY,
             Support.STATISTICS,
             Support.TIME_SERIES,
+            Support.CANDLE_HISTORY,
             Support.BOOK_CHECKSUM,
         }
     ),

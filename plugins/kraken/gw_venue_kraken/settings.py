@@ -20,6 +20,8 @@ class KrakenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     symbols_per_connection: int = 250
     topics_per_request: int = 100  # symbols in one subscribe; more is untried in public
     requests_per_s: float = 20.0  # subscribes a second on one connection; Kraken's own limit is unpublished
+    rest_interval_s: float = 1.0  # between two public REST calls, of one pair for trades and candles
+    rest_per_s: float = 10.0  # public REST calls of all pairs together; the limit by pair alone would allow a thousand
     silence_s: float = 10.0  # no frame for this long: dead (heartbeats come once a second; Kraken advises 5 s or more)
     include_tokenized_assets: bool = False  # also tokenized stocks (AAPLx/USD)
     execution_venue: str = "international"  # or bitnomial_exchange
@@ -33,7 +35,7 @@ class KrakenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         for name in ("symbols_per_connection", "topics_per_request", "frame_bytes_max"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: use 1 or more")
-        for name in ("requests_per_s", "silence_s"):
+        for name in ("requests_per_s", "rest_interval_s", "rest_per_s", "silence_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: use a number above 0")
 

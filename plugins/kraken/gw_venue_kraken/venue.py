@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 from gw_venue_kraken.checksum import CHECKSUM_LEVELS, checksum, level_text
+from gw_venue_kraken.history import History
 from gw_venue_kraken.market_data import KrakenMarketData
 from gw_venue_kraken.settings import KrakenSettings
 from gwcore.book import BookRule, Continuity
 from gwcore.errors import Unsupported
-from gwcore.model import Channel, Instrument
-from gwcore.venue import Account, GroupLimits, Shard, VenueLimits
+from gwcore.model import Bar, Channel, Instrument, Trade
+from gwcore.rest import HttpFlow
+from gwcore.venue import Account, GroupLimits, RestLimits, Shard, VenueLimits
 
 #: Book depths of the v2 book channel (§4.8). One symbol at two depths needs two connections (rule 10): a frame does not say
 #: which depth it belongs to.
@@ -41,7 +44,10 @@ class KrakenStreams:
                 )
             },
             depths=DEPTHS,
+            trade_ids_contiguous=True,  # per symbol (§4.10)
+            rest=RestLimits(interval_s=settings.rest_interval_s, per_s=settings.rest_per_s),
         )
+        self._history = History(settings)
 
     @property
     def limits(self) -> VenueLimits:
@@ -68,6 +74,16 @@ class KrakenStreams:
     def market_data(self, shard: Shard) -> KrakenMarketData:
         """A codec for one new connection to the public host."""
         return KrakenMarketData(self._settings, shard)
+
+    def trades_after(
+        self, instrument: Instrument, trade_id: int, venue_time_ns: int, until_id: int
+    ) -> HttpFlow[Sequence[Trade]]:
+        """A page of REST Trades (§2.5)."""
+        return self._history.trades_after(instrument, trade_id, venue_time_ns, until_id)
+
+    def candles_since(self, instrument: Instrument, interval_s: int, begin_time_ns: int) -> HttpFlow[Sequence[Bar]]:
+        """Closed candles of REST OHLC (§2.5)."""
+        return self._history.candles_since(instrument, interval_s, begin_time_ns)
 
     def account(self, account: Account) -> NoReturn:
         """This version is market data only. Raises Unsupported."""
