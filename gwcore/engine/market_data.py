@@ -54,9 +54,6 @@ from gwcore.venue import (
 UNKNOWN_NAMES_MAX = 64
 
 
-    pass
-
-
 class MarketDataMachine:
     """One shard's connection, over all its reconnects. The runtime calls `on_*`; effects go to the outbox."""
 
