@@ -39,6 +39,7 @@ COMMANDS = {
     "book": "gwcore.cli.book",
     "check": "gwcore.cli.check",
     "config": "gwcore.cli.config",
+    "conform": "gwcore.cli.conform",
     "log": "gwcore.cli.log",
     "plugins": "gwcore.cli.plugins",
     "run": "gwcore.cli.run",

@@ -8,9 +8,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pytest
+
+if TYPE_CHECKING:
+    import pytest
+
+    #: Marks a test (or, as `pytestmark`, a module) that needs the recordings: skipped with the reason where they are absent.
+    requires_fixtures: pytest.MarkDecorator
 
 #: Names the folder that holds `README.md`, `kraken-spot/`, ...
 FIXTURES_VARIABLE = "GW_FIXTURES"
@@ -67,8 +73,13 @@ def received_frames(path: Path) -> Iterator[bytes]:
             yield wrapped or text
 
 
-#: Marks a test (or, as `pytestmark`, a module) that needs the recordings: skipped with the reason where they are absent.
-requires_fixtures = pytest.mark.skipif(
-    not fixtures_dir().is_dir(),
-    reason=f"recordings absent: no folder {fixtures_dir()} (set {FIXTURES_VARIABLE})",
-)
+def __getattr__(name: str) -> Any:
+    """`requires_fixtures`, made when it is asked for: recordings are also read where there is no pytest (`gw conform`)."""
+    if name != "requires_fixtures":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import pytest
+
+    return pytest.mark.skipif(
+        not fixtures_dir().is_dir(),
+        reason=f"recordings absent: no folder {fixtures_dir()} (set {FIXTURES_VARIABLE})",
+    )
