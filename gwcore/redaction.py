@@ -77,3 +77,26 @@ def _mask_mixed(match: re.Match[str]) -> str:
     # Keys and tokens in base64 mix all three; hashes in hex and long words do not.
     mixed = any(c.isdigit() for c in text) and any(c.isupper() for c in text) and any(c.islower() for c in text)
     return MASK if mixed else text
+
+
+#: Keys of JSON members that hold a secret in a frame; only their values are masked, so that the frame stays JSON.
+_SECRET_MEMBER = re.compile(
+    rb'("(?:token|api[-_]?key|api[-_]?sign|secret|password|passphrase|signature|(?:signed|original)_challenge|otp'
+    rb'|authorization|listen_?key)"\s*:\s*)"(?:[^"\\]|\\.)*"',
+    re.I,
+)
+#: A frame without any of these has no such member; looking for them first costs a tenth of the expression.
+_SECRET_HINTS = (b"token", b"key", b"sign", b"secret", b"pass", b"otp", b"auth")
+
+
+def redact_frame(frame: bytes) -> bytes:
+    """A venue's frame with known secrets, and members that are named like one, masked; every other byte as it was."""
+    for secret in _known:
+        encoded = secret.encode()
+        if encoded in frame:
+            frame = frame.replace(encoded, MASK.encode())
+    lower = frame.lower()
+    for hint in _SECRET_HINTS:
+        if hint in lower:
+            return _SECRET_MEMBER.sub(rb'\1"***"', frame)
+    return frame

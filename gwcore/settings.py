@@ -18,6 +18,7 @@ from gwcore.venue import VenueSpec
 
 __all__ = [
     "Bytes",
+    "CaptureSettings",
     "ClientSettings",
     "Count",
     "GatewayConfig",
@@ -94,6 +95,20 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     memory_records: Count = 50_000  # newest records of a class kept in memory for readers
 
 
+class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Table `[capture]`: the venue's own frames, kept for incidents and, where asked for, recorded."""
+
+    ring_s: Seconds = 30.0  # the last frames of each connection that are kept in memory ...
+    ring_bytes_max: Bytes = 16 * 1024 * 1024  # ... but no more than this for one connection
+    ring_frames_max: Count = 100_000  # ... and no more than so many
+    incidents_per_day_max: Count = 100  # files in <state>/incidents of one day (UTC); more are only counted
+    incidents_per_symbol_max: Count = 10  # ... of one symbol, so that one bad symbol leaves room for others
+    incidents_bytes_max: Bytes = 1024**3  # all files there; the oldest go
+    record: bool = False  # also write every frame to <state>/recordings; `--record`
+    record_bytes_max: Bytes = 256 * 1024 * 1024  # a recording goes on in a new file at this size
+    record_files_max: Count = 16  # files of one recording; the oldest go
+
+
 class ClientSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Table `[clients]`: limits of every client, whatever the transport."""
 
@@ -138,3 +153,4 @@ class GatewayConfig:
     healing: HealingSettings = field(default_factory=HealingSettings)
     journal: JournalSettings = field(default_factory=JournalSettings)
     clients: ClientSettings = field(default_factory=ClientSettings)
+    capture: CaptureSettings = field(default_factory=CaptureSettings)

@@ -18,6 +18,7 @@ from gwcore.config.toml_lines import KeyPath
 from gwcore.errors import PluginError
 from gwcore.plugin_checks import is_name
 from gwcore.settings import (
+    CaptureSettings,
     ClientSettings,
     GatewayConfig,
     GatewaySettings,
@@ -95,6 +96,7 @@ class _Reader:
         journal = self._fill(JournalSettings, ("journal",))
         checks.check_journal(journal, self.faults)
         clients = self._fill(ClientSettings, ("clients",))
+        capture = self._fill(CaptureSettings, ("capture",))
         self._refuse_strangers()
         if venue is None:
             return None
@@ -106,6 +108,7 @@ class _Reader:
             healing=healing.settings,
             journal=journal.settings,
             clients=clients.settings,
+            capture=capture.settings,
         )
         return LoadedConfig(config, dict(self._origins))
 

@@ -31,6 +31,7 @@ def config_rows(loaded: LoadedConfig) -> list[ConfigRow]:
         ("healing", config.healing),
         ("journal", config.journal),
         ("clients", config.clients),
+        ("capture", config.capture),
     ]
     return [
         ConfigRow(f"{table}.{key}", _shown(value), loaded.origins.get(f"{table}.{key}", DEFAULT))

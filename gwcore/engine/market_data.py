@@ -54,6 +54,10 @@ from gwcore.venue import (
 UNKNOWN_NAMES_MAX = 64
 
 
+def _ignore(detail: str) -> None:
+    pass
+
+
 class MarketDataMachine:
     """One shard's connection, over all its reconnects. The runtime calls `on_*`; effects go to the outbox."""
 
@@ -91,6 +95,7 @@ class MarketDataMachine:
         self.undecodable = 0
         self.plugin_errors = 0  # decode raised something it may not
         self.last_undecodable = ""
+        self.on_undecodable: Callable[[str], None] = _ignore
         self.round_trip_ns: int | None = None  # of the last ping that was answered
         self.unknown: Counter[str] = Counter()
         self._handlers: dict[type, Callable[[Any, int], None]] = {
@@ -173,10 +178,12 @@ class MarketDataMachine:
         except DecodeError as error:
             self.undecodable += 1
             self.last_undecodable = str(error)[:200]
+            self.on_undecodable(self.last_undecodable)
             return
         except Exception as error:  # a plugin that breaks its contract must not take the connection down
             self.plugin_errors += 1
             self.last_undecodable = f"{type(error).__name__}: {error}"[:200]
+            self.on_undecodable(self.last_undecodable)
             return
         handlers = self._handlers
         for message in messages:

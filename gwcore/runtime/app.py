@@ -24,6 +24,7 @@ from gwcore.errors import ConfigError, StorageError, VenueError
 from gwcore.journal import CursorStore, Journal
 from gwcore.model import ConnectionState, ExternalLatency, GatewayState, Instrument, UpdateType
 from gwcore.ports import Clock, Ids, Network, Random, Storage
+from gwcore.runtime.captures import gateway_captures
 from gwcore.runtime.connection import MarketDataConnection
 from gwcore.runtime.http import run_flow
 from gwcore.runtime.hub import Hub
@@ -115,6 +116,7 @@ class Gateway:
         self.streams = config.venue.spec.streams(config.venue.settings)
         self.symbols = config.venue.spec.symbols(config.venue.settings)
         self.network = PacedNetwork(ports.network, self.streams.limits.rest, ports.clock, self._on_latency)
+        self.captures = gateway_captures(config, self.streams, ports.clock, ports.storage, ports.offload)
         self.machine = GatewayMachine(
             config.gateway,
             self.streams.limits,
@@ -150,6 +152,7 @@ class Gateway:
             random=self.ports.random,
             healing=self.config.healing,
             budget=self._budgets[shard.group],
+            capture=self.captures.of(self.publisher.partition(f"md.{shard.index}")),
         )
 
     def _on_latency(self, component: str, round_trip_ns: int) -> None:
@@ -231,6 +234,7 @@ class Gateway:
         self.machine.set_state(GatewayState.STARTING)
         transports = [self._spawn(self._run_transport(t), f"transport {t.spec.name}") for t in self.config.transports]
         sinks = [self._spawn(runner.run(), f"sink {runner.name}") for runner in self.sinks]
+        self._spawn(self.captures.run(), "captures")
         self._spawn(self._discover(), "discovery")
         duration_s = self.config.gateway.duration_s
         if duration_s is not None:
@@ -286,6 +290,7 @@ class Gateway:
         await self._cancel(others)
         for connection in self.hub.connections:
             connection.stop("the gateway stops")
+        await self.captures.finish()
         self.machine.set_state(GatewayState.STOPPING)
         self.fanout.close("the gateway stops")
         await asyncio.sleep(0)  # let transports write their goodbyes

@@ -13,9 +13,10 @@ from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.reconnect import NANOSECONDS, Backoff, RollingBudget
 from gwcore.engine.recovery import Recovered
 from gwcore.errors import GatewayError, VenueError
-from gwcore.model import ConnectionState, Event, Instrument, MarketStatus
+from gwcore.model import ConnectionState, Event, Instrument, MarketStatus, StreamStatus
 from gwcore.ports import Clock, Connection, Network, Random
 from gwcore.rest import HttpFlow
+from gwcore.runtime.capture import ConnectionCapture
 from gwcore.runtime.http import run_flow
 from gwcore.settings import HealingSettings
 from gwcore.venue import Frame, InstrumentUpdate, MarketDataMessage, Shard, Streams, Topic
@@ -71,6 +72,7 @@ class MarketDataConnection:
         random: Random,
         healing: HealingSettings,
         budget: RollingBudget,
+        capture: ConnectionCapture | None = None,
     ) -> None:
         self.shard = shard
         self._streams = streams
@@ -100,6 +102,11 @@ class MarketDataConnection:
         self.connects = 0
         self.last_cause = ""
         self.machine = MarketDataMachine(shard, streams, self, healing, random, clock.monotonic_ns())
+        self._capture = capture
+        self._note = capture.note if capture is not None else None
+        if capture is not None:
+            capture.bind(self.machine.books, self.machine.instruments)
+            self.machine.on_undecodable = capture.on_undecodable
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -174,6 +181,8 @@ class MarketDataConnection:
                 self._early.append((frame, received_ns))
             return
         if self.machine.is_open:
+            if self._note is not None:
+                self._note(frame, received_ns)
             self.machine.on_frame(frame, received_ns, self._clock.monotonic_ns())
 
     def on_burst_end(self) -> None:
@@ -242,13 +251,17 @@ class MarketDataConnection:
         self._publish(self._partition, event, received_ns)
 
     def publish_status(self, event: Event) -> None:
-        """Publish in partition `st`."""
+        """Publish in partition `st`; what it says may be worth keeping the frames that led there."""
         self._hub.publish_status(event)
+        if self._capture is not None and isinstance(event, StreamStatus):
+            self._capture.on_status(event)
 
     def send(self, frame: Frame) -> None:
         """Send on this connection."""
         if self._connection is not None:
             self._connection.send(frame)
+            if self._capture is not None:
+                self._capture.note_sent(frame)
 
     def close(self, reason: str) -> None:
         """End this connection; on_close comes from the loop, never from inside a machine's call."""

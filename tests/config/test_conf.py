@@ -12,7 +12,7 @@ import pytest
 
 from gwcore.config import Sources, lint_config, load_config
 from gwcore.plugins import load_sink, load_transport, load_venue
-from gwcore.settings import ClientSettings, GatewaySettings, HealingSettings, JournalSettings
+from gwcore.settings import CaptureSettings, ClientSettings, GatewaySettings, HealingSettings, JournalSettings
 
 CONF = Path(__file__).resolve().parent.parent.parent / "conf"
 FILES = sorted(CONF.glob("*.toml"))
@@ -32,6 +32,7 @@ def tables() -> dict[str, type[msgspec.Struct]]:
         "healing": HealingSettings,
         "journal": JournalSettings,
         "clients": ClientSettings,
+        "capture": CaptureSettings,
     }
 
 

@@ -1,10 +1,13 @@
 """A recording: JSON Lines, one raw frame a line or wrapped under `frame` or `message`. The bytes stay as they are.
 
-Lines without a frame and those with `dir: tx` are skipped (a recorded subscribe still tells the depth).
+Lines without a frame and those with `dir: tx` are skipped (a recorded subscribe still tells the depth). A capture of the
+gateway (`connection` in its lines) is played as it came: also what can't be read is sent, to everybody.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,12 +20,14 @@ from gw_sim_kraken.texts import SECOND_NS
 
 #: A recording is held in memory.
 RECORDING_BYTES_MAX = 1024**3
+#: Data channels; a capture's frames of any other are sent to everybody.
+CHANNELS = frozenset({"book", "trade", "ticker", "ohlc", "instrument", "status"})
 #: `t` below this is in seconds, otherwise in nanoseconds.
 _SECONDS_MAX = 10**12
 
 
 class Frame(NamedTuple):
-    """One frame to be sent. Times are nanoseconds after the first frame."""
+    """One frame to be sent. Times are nanoseconds after the first frame. Without a channel it is for everybody."""
 
     after_ns: int
     channel: str
@@ -44,8 +49,10 @@ class Recording:
 class _Line(msgspec.Struct):
     rx_ns: int | None = None
     t: Any = None
+    connection: str = ""
     dir: str = "rx"
     frame: msgspec.Raw = msgspec.Raw()
+    frame_base64: str = ""
     message: msgspec.Raw = msgspec.Raw()
     channel: msgspec.Raw = msgspec.Raw()
     method: msgspec.Raw = msgspec.Raw()
@@ -86,7 +93,7 @@ def read_recording(content: bytes, name: str, spacing_ns: int) -> Recording:
         rows = message.data if isinstance(message.data, list) else []
         symbol = rows[0].get("symbol", "") if rows and isinstance(rows[0], dict) else ""
         recording.frames.append(Frame(after_ns, message.channel, message.type, symbol, message.data, entry.raw))
-    if not recording.frames:
+    if not any(frame.channel for frame in recording.frames):
         raise ValueError(f"{name}: no market data frame of WebSocket v2 in it")
     return recording
 
@@ -99,7 +106,11 @@ def _parse(content: bytes, name: str, recording: Recording) -> Iterator[_Timed]:
         try:
             found = _unwrap(line)
             message = _message_decoder.decode(found[1]) if found is not None else None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as error:
+            captured = _captured(line)
+            if captured is not None:
+                yield captured
+                continue
             if _is_json(line):
                 recording.skipped += 1  # a frame of another API (v1 sends arrays)
                 continue
@@ -113,12 +124,16 @@ def _parse(content: bytes, name: str, recording: Recording) -> Iterator[_Timed]:
             recording.skipped += 1
             continue
         seen_data = True
+        if found[0].connection and not _is_sound(message):
+            message = _Message()
         yield _Timed(_received_ns(found[0]), _stamped_ns(message), message, found[1])
 
 
 def _unwrap(line: bytes) -> tuple[_Line, bytes] | None:
     """The line's own keys and the frame's text as it stands in the line."""
     outer = _line_decoder.decode(line)
+    if outer.frame_base64:
+        return outer, base64.b64decode(outer.frame_base64, validate=True)
     for raw in (bytes(outer.frame), bytes(outer.message)):
         if raw.startswith(b'"'):  # the frame's text as a JSON string
             return outer, msgspec.json.decode(raw, type=str).encode()
@@ -127,6 +142,48 @@ def _unwrap(line: bytes) -> tuple[_Line, bytes] | None:
     if bytes(outer.channel) or bytes(outer.method):
         return outer, line.strip()
     return None
+
+
+def _captured(line: bytes) -> _Timed | None:
+    """A line of a capture whose frame can't be read: it is to be sent all the same."""
+    try:
+        found = _unwrap(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error):
+        return None
+    if found is None or not found[0].connection or found[0].dir == "tx":
+        return None
+    return _Timed(_received_ns(found[0]), None, _Message(), found[1])
+
+
+def _is_sound(message: _Message) -> bool:
+    """Whether the simulator can follow a frame: a known channel, and rows that are what they should be."""
+    if message.channel not in CHANNELS or message.type not in ("snapshot", "update"):
+        return False
+    if message.channel in ("instrument", "status"):
+        return True
+    rows = message.data
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        return False
+    sides = [row.get(side, []) for row in rows for side in ("bids", "asks")]
+    levels = [level for side in sides if isinstance(side, list) for level in side]
+    return (
+        all(isinstance(row.get("symbol"), str) for row in rows)
+        and all(isinstance(side, list) for side in sides)
+        and all(
+            isinstance(level, dict) and _is_number(level.get("price")) and _is_number(level.get("qty"))
+            for level in levels
+        )
+        and all(
+            _is_number(row.get("price")) and _is_number(row.get("qty")) for row in rows if message.channel == "trade"
+        )
+    )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return not isinstance(value, bool) and isinstance(value, str | int) and Decimal(value).is_finite()
+    except ArithmeticError:
+        return False
 
 
 def _is_json(line: bytes) -> bool:

@@ -43,7 +43,9 @@ class ReplayFeed:
         self._trades: dict[str, deque[Trade]] = {}
         self._trades_max = settings.trades_max
         self._books = {symbol: BookState(depth) for symbol, depth in self._book_depths().items()}
-        self._held = {(frame.channel, frame.symbol) for frame in self._recording.frames}
+        held = {(frame.channel, frame.symbol) for frame in self._recording.frames}
+        # What is traded and how the venue stands everybody asks first; the recording waits for who wants the rest.
+        self._held = {topic for topic in held if topic[0] not in ("", "instrument", "status")} or held
         self._position = 0
         self._books_played = 0
         self._start_ns: int | None = None
@@ -173,6 +175,8 @@ class ReplayFeed:
 
     def _topics(self, frame: Frame) -> list[Topic]:
         channel, symbol = frame.channel, frame.symbol
+        if not channel:
+            return [Topic("status", "", "")]  # for everybody
         if channel == "book":
             return [Topic(channel, symbol, self._books[symbol].depth)]
         if channel == "ticker":

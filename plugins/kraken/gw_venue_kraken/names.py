@@ -30,7 +30,7 @@ CHANNELS = {
 }
 
 #: Asset status: REST writes underscores, v2 does not; REST's form is ours.
-_ASSET_STATUS = {
+ASSET_STATUS = {
     "depositonly": "deposit_only",
     "withdrawalonly": "withdrawal_only",
     "fundingtemporarilydisabled": "funding_temporarily_disabled",
@@ -76,7 +76,7 @@ def trading_status(word: str | None) -> TradingStatus:
 
 def asset_status(word: str | None) -> str | None:
     """The status of an asset in REST's spelling, whichever interface it came from."""
-    return None if word is None else _ASSET_STATUS.get(word, word)
+    return None if word is None else ASSET_STATUS.get(word, word)
 
 
 def execution_venue(word: str | None) -> str | None:

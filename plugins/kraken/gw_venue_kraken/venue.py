@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
+import msgspec
+
+from gw_venue_kraken.audit import unknown_fields
 from gw_venue_kraken.checksum import CHECKSUM_LEVELS, checksum, level_text
+from gw_venue_kraken.envelope import public_request, result_of
 from gw_venue_kraken.history import History
 from gw_venue_kraken.market_data import KrakenMarketData
 from gw_venue_kraken.settings import KrakenSettings
+from gw_venue_kraken.writer import instrument_frame, snapshot_frames
 from gwcore.book import BookRule, Continuity
-from gwcore.errors import Unsupported
-from gwcore.model import Bar, Channel, Instrument, Trade
+from gwcore.errors import DecodeError, Unsupported
+from gwcore.model import Bar, Channel, Instrument, MarketByPriceUpdate, Trade
 from gwcore.rest import HttpFlow
-from gwcore.venue import Account, GroupLimits, RestLimits, Shard, VenueLimits
+from gwcore.venue import Account, Frame, GroupLimits, RestLimits, ServerTime, Shard, VenueLimits
 
 #: Book depths of the v2 book channel (§4.8). One symbol at two depths needs two connections (rule 10): a frame does not say
 #: which depth it belongs to.
@@ -24,6 +29,15 @@ PUBLIC_CHANNELS = frozenset(
 )
 #: An address that opens more than about this many in the window is banned for as long again (§1.1).
 CONNECTS, CONNECTS_WINDOW_S = 150, 600.0
+
+
+class _RestTime(msgspec.Struct, gc=False):
+    """`{"unixtime":1762820224,"rfc1123":"Tue, 11 Nov 25 00:17:04 +0000"}`"""
+
+    unixtime: int
+
+
+_time_of = msgspec.json.Decoder(_RestTime).decode
 
 
 class KrakenStreams:
@@ -74,6 +88,27 @@ class KrakenStreams:
     def market_data(self, shard: Shard) -> KrakenMarketData:
         """A codec for one new connection to the public host."""
         return KrakenMarketData(self._settings, shard)
+
+    def instrument_frame(self, instruments: Sequence[Instrument]) -> Frame:
+        """An `instrument` snapshot of these pairs (FrameWriter)."""
+        return instrument_frame(instruments)
+
+    def snapshot_frames(self, book: MarketByPriceUpdate) -> Sequence[Frame]:
+        """Ack and snapshot of a book (FrameWriter)."""
+        return snapshot_frames(book)
+
+    def unknown_fields(self, frame: Frame) -> Sequence[str]:
+        """What in a frame is new (FieldAudit)."""
+        return unknown_fields(frame)
+
+    def server_time(self) -> HttpFlow[ServerTime]:
+        """REST Time (§2.5): whole seconds (ServerClock)."""
+        response = yield public_request(self._settings.rest_url, "Time")
+        try:
+            seconds = _time_of(result_of(response, "Time")).unixtime
+        except msgspec.MsgspecError as error:
+            raise DecodeError(f"Time: {error}") from None
+        return ServerTime(seconds * 1_000_000_000, 1_000_000_000)
 
     def trades_after(
         self, instrument: Instrument, trade_id: int, venue_time_ns: int, until_id: int
