@@ -1,7 +1,8 @@
 """The faults by name, switched while the exchange runs. Each lasting one takes `on=False`; `restore` ends all.
 
 Book faults (corrupt_level, wrong_checksum, drop_update, duplicate_update) take `symbol` ("*": whichever comes next)
-and `count` (-1: until restored); the first two also `snapshots`.
+and `count` (-1: until restored); the first two also `snapshots`, all of them `depth`: then only events count that a book of
+this depth is told of, which is what a client of any depth can notice by the checksum when it is 10.
 """
 
 from __future__ import annotations
@@ -76,12 +77,12 @@ class FaultSwitch:
     # -- what is sent ------------------------------------------------------------------------------------------
 
     def _book_fault(self, kind: str) -> Callable[..., str]:
-        def arm(symbol: str = ANY, count: int = 1, snapshots: bool = False, on: bool = True) -> str:
+        def arm(symbol: str = ANY, count: int = 1, snapshots: bool = False, depth: int = 0, on: bool = True) -> str:
             faults = self._exchange.faults
             faults.books = [one for one in faults.books if (one.kind, one.symbol) != (kind, symbol)]
             if not on or count == 0:
                 return f"{kind} is off for {symbol}"
-            faults.books.append(BookFault(kind, symbol, count, snapshots))
+            faults.books.append(BookFault(kind, symbol, count, snapshots, depth))
             return f"{kind} for the next {count} book updates of {symbol}"
 
         return arm

@@ -26,6 +26,7 @@ class BookFault:
     symbol: str
     count: int
     snapshots: bool = False  # snapshots of subscriptions too
+    depth: int = 0  # only events that a book of this depth is told of; 0: all
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ class Faults:
             if self.silences(topic) or topic.symbol in self.starved:
                 continue
             fault = self._armed(topic.symbol) if topic.channel == "book" else None
-            if fault is None or not any(board.listeners(topic)):
+            if fault is None or not any(board.listeners(topic)) or not _is_meant(fault, topic.symbol, emissions):
                 out.append((topic, frame))
                 continue
             changed = self._apply(fault, topic, frame, feed)
@@ -148,3 +149,7 @@ class Faults:
             book = feed.book(topic.symbol, LEVELS)
             changed = damage.wrong_quantity(frame, {price for price, _ in (*book.bids, *book.asks)})
         return None if changed is None else [changed]
+
+
+def _is_meant(fault: BookFault, symbol: str, emissions: Sequence[Emission]) -> bool:
+    return not fault.depth or any(topic == Topic("book", symbol, fault.depth) for topic, _ in emissions)

@@ -256,3 +256,18 @@ def test_a_frozen_market_stands_still_and_goes_on(live, of_channel) -> None:
     assert in_step(live)
     live.fault("freeze", on=False)
     assert 0 < len(of_channel(live.run(1), "book")) < 200, "the pause is not caught up"
+
+
+def test_a_book_fault_of_a_depth_takes_only_what_that_depth_is_told_of(drive) -> None:
+    live = drive(pairs=1, rate=200.0)
+    shallow, deep = live.open(), live.open()
+    live.subscribe(deep, "book", [SYMBOL], depth=100)
+    live.run(0.2)
+    live.simulator.fault("drop_update", symbol=SYMBOL, depth=10)
+    live.run(0.3)
+    assert live.books[deep, SYMBOL].updates
+    assert not live.books[deep, SYMBOL].wrong
+    live.subscribe(shallow, "book", [SYMBOL], depth=10)
+    live.run(0.3)
+    assert live.books[shallow, SYMBOL].wrong
+    assert live.books[deep, SYMBOL].wrong
