@@ -33,7 +33,9 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--card", "ids", multiple=True, metavar="ID", help="Only this card (VEN-M40, or M40).")
 @click.option("--tests", type=_FOLDER, help="Folder of the plugin's tests; else the one beside its package.")
 @click.option("--recordings", type=_FOLDER, help="Folder of a venue's recordings; else data/ in that of its tests.")
-@click.option("--write-golden", is_flag=True, help="Write what the recordings decode to, for you to read. Checks nothing.")
+@click.option(
+    "--write-golden", is_flag=True, help="Write what the recordings decode to, for you to read. Checks nothing."
+)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="How to print.")
 def command(
     name: str,

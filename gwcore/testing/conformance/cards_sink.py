@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -54,7 +54,7 @@ class _Core:
             storage=self.destination.storage,
             clock=SystemClock(),
             progress=self._on_progress,
-            status=lambda cause, detail: None,
+            status=lambda cause, detail, journal_class=None: None,
         )
         return self.case.spec.create(self.destination.settings, context)
 
@@ -71,15 +71,19 @@ class _Core:
 
     async def connect(self, sink: Sink) -> None:
         """Connect with retries, and go on where the sink says. Fails the card where it never connects."""
+        for part, names in parts_of(sink):
+            await self._connect(part, names)
+
+    async def _connect(self, part: Sink, names: Sequence[str]) -> None:
         last = ""
         for _ in range(CONNECTS_MAX):
             try:
-                positions = await _within(sink.connect(dict(self.cursors)), "connect")
+                positions = await _within(part.connect({name: self.cursors[name] for name in names}), "connect")
             except NotConnected as error:
                 last = str(error)
                 await asyncio.sleep(RETRY_S)
                 continue
-            for name in CLASSES:
+            for name in names:
                 position = positions.get(name, self.cursors[name])
                 require(
                     position <= self.offered[name],
@@ -92,14 +96,20 @@ class _Core:
 
     async def write(self, sink: Sink, last: int) -> None:
         """Everything up to position `last` of each class that was not written yet, as many at once as the sink takes."""
-        for name in CLASSES:
-            while self.written[name] < last:
-                first = self.written[name] + 1
-                batch = make_records(name, first, min(last, first + self.case.spec.batch_max - 1))
-                # What is refused may have arrived all the same, and progress may be reported before `write` returns.
-                self.offered[name] = max(batch[-1].position, self.offered[name])
-                await _within(sink.write(batch), "write")
-                self.written[name] = batch[-1].position
+        for part, names in parts_of(sink):
+            for name in names:
+                while self.written[name] < last:
+                    first = self.written[name] + 1
+                    batch = make_records(name, first, min(last, first + self.case.spec.batch_max - 1))
+                    # What is refused may have arrived all the same, and progress may be reported before `write` returns.
+                    self.offered[name] = max(batch[-1].position, self.offered[name])
+                    await _within(part.write(batch), "write")
+                    self.written[name] = batch[-1].position
+
+    async def flush(self, sink: Sink) -> None:
+        """Flush all parts."""
+        for part, _ in parts_of(sink):
+            await _within(part.flush(), "flush")
 
     async def judge(self, last: int) -> None:
         """What arrived is positions 1 to `last` of each class: each once, in order."""
@@ -125,6 +135,14 @@ def _name(records: dict[str, Record], ids: list[str]) -> str:
         return "none"
     record = records[ids[0]]
     return f"{record.kind} at {record.journal_class} {record.position}"
+
+
+def parts_of(sink: Sink) -> list[tuple[Sink, tuple[str, ...]]]:
+    """What the core feeds: the sink with all classes, or, where it is one for each class (ClassSinks), those."""
+    of_class = getattr(sink, "of_class", None)
+    if of_class is None:
+        return [(sink, CLASSES)]
+    return [(of_class(name), (name,)) for name in CLASSES]
 
 
 async def _within(call: Awaitable[T], what: str) -> T:
@@ -161,28 +179,29 @@ async def _live(core: _Core) -> None:
         await core.connect(sink)
         last += BATCH
         await core.write(sink, last)
-        await _within(sink.write([]), "write of nothing")
+        for part, _ in parts_of(sink):
+            await _within(part.write([]), "write of nothing")
         # Connected once more without having been closed: what the core does after NotConnected.
         await core.connect(sink)
         last += BATCH
         await core.write(sink, last)
-        await _within(sink.flush(), "flush")
+        await core.flush(sink)
         require(
             all(position == last for position in core.cursors.values()),
             f"round {round_number + 1}: after flush progress is {core.cursors}, and {last} was written of each class",
         )
-        await _within(sink.flush(), "flush of nothing")
+        await core.flush(sink)
         last += BATCH
         await core.write(sink, last)
         if round_number % 2 == 0:
-            await _within(sink.flush(), "flush")
+            await core.flush(sink)
         await _within(sink.close(), "close")
         await _within(sink.close(), "close of a closed sink")
         if round_number:
             sink = core.make()
     await core.connect(sink)
     await core.write(sink, last)
-    await _within(sink.flush(), "flush")
+    await core.flush(sink)
     await _within(sink.close(), "close")
     await core.judge(last)
 
@@ -199,7 +218,7 @@ async def _cut_off(core: _Core) -> None:
     sink = core.make()
     await core.connect(sink)
     await core.write(sink, BATCH)
-    await _within(sink.flush(), "flush")
+    await core.flush(sink)
     await core.write(sink, 2 * BATCH)
     await core.destination.break_()
     last = 2 * BATCH
@@ -208,7 +227,7 @@ async def _cut_off(core: _Core) -> None:
         last += BATCH
         try:
             await core.write(sink, last)
-            await _within(sink.flush(), "flush")
+            await core.flush(sink)
         except NotConnected:
             said_so = True
             break
@@ -221,7 +240,7 @@ async def _cut_off(core: _Core) -> None:
     core.written = dict(core.cursors)
     await core.connect(sink)
     await core.write(sink, last)
-    await _within(sink.flush(), "flush")
+    await core.flush(sink)
     require(all(p == last for p in core.cursors.values()), f"after flush progress is {core.cursors}, not {last}")
     await _within(sink.close(), "close")
     await core.judge(last)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 #: What of gwcore a plugin may import; the rest is the core's own business.
 PUBLIC = (
+    "gwcore.archive",
     "gwcore.book",
     "gwcore.errors",
     "gwcore.hookspecs",
