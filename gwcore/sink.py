@@ -11,10 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from gwcore.model import Record
 from gwcore.ports import Clock, Storage
+
+#: What `progress` is worth. `fsynced`: it survives power loss; `flushed`: the death of the process over there; `unknown`:
+#: nobody said.
+AckMeaning: TypeAlias = Literal["fsynced", "flushed", "unknown"]
 
 
 class Sink(Protocol):
@@ -43,6 +47,31 @@ class Sink(Protocol):
         ...
 
 
+@runtime_checkable
+class ClassSinks(Protocol):
+    """Optional: a sink that is a sink for each journal class, so that none can hold up another.
+
+    The core then feeds each on its own with records of that class, and calls `close` of the whole alone.
+    """
+
+    def of_class(self, journal_class: str) -> Sink:
+        """The sink of one class; the same one each time."""
+        ...
+
+
+class SinkStatus(Protocol):
+    """(cause, detail): something worth an event and a log line. `cause` is one word, `detail` a sentence; cause "" says
+    that all is well again. With a `journal_class` it is about that class alone (`ClassSinks`)."""
+
+    def __call__(self, cause: str, detail: str, journal_class: str | None = None, /) -> None:
+        """Report it. What was reported stands until it is taken back."""
+        ...
+
+
+def _ignore(meaning: AckMeaning) -> None:
+    """For surroundings that do not ask."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinkContext:
     """What a sink is given."""
@@ -54,7 +83,8 @@ class SinkContext:
     storage: Storage  # the sink's own directory below the state directory
     clock: Clock
     progress: Callable[[str, int], None]  # (journal class, position): durable up to here
-    status: Callable[[str, str], None]  # (cause, detail): something worth an event and a log line; cause "" = healthy
+    status: SinkStatus
+    ack_meaning: Callable[[AckMeaning], None] = _ignore  # what `progress` is worth, as soon as it is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

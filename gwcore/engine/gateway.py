@@ -106,10 +106,13 @@ class GatewayMachine:
         self.gateway_state = state
         self.publish_status(GatewayStatus(state=state, cause=cause, version=self._version))
 
-    def on_component(self, component: str, connection: ConnectionState, cause: str | None = None) -> None:
+    def on_component(
+        self, component: str, connection: ConnectionState, cause: str | None = None, detail: str | None = None
+    ) -> None:
         """A connection or a sink came or went."""
+        state = self.gateway_state
         self.publish_status(
-            GatewayStatus(state=self.gateway_state, component=component, connection=connection, cause=cause)
+            GatewayStatus(state=state, component=component, connection=connection, cause=cause, detail=detail)
         )
 
     def on_connection(

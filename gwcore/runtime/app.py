@@ -31,7 +31,7 @@ from gwcore.runtime.hub import Hub
 from gwcore.runtime.rest import PacedNetwork
 from gwcore.runtime.sinks import SinkRunner
 from gwcore.settings import GatewayConfig, SelectedSink, SelectedTransport
-from gwcore.sink import SinkContext
+from gwcore.sink import AckMeaning, SinkContext, SinkStatus
 from gwcore.transport import TransportContext
 from gwcore.venue import InstrumentUpdate, Shard
 
@@ -162,7 +162,9 @@ class Gateway:
         self._spawn(connection.run(), f"connection md.{connection.shard.index}")
 
     def _make_sink(self, selected: SelectedSink, cursors: CursorStore) -> SinkRunner:
-        def context(progress: Callable[[str, int], None], status: Callable[[str, str], None]) -> SinkContext:
+        def context(
+            progress: Callable[[str, int], None], status: SinkStatus, ack_meaning: Callable[[AckMeaning], None]
+        ) -> SinkContext:
             return SinkContext(
                 venue=self.config.venue.spec.name,
                 environment=self.config.gateway.env,
@@ -172,6 +174,7 @@ class Gateway:
                 clock=self.ports.clock,
                 progress=progress,
                 status=status,
+                ack_meaning=ack_meaning,
             )
 
         return SinkRunner(

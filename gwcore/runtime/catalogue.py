@@ -80,8 +80,12 @@ _METRICS = (
     Metric("gw_sink_up", "gauge", ("sink",), "1 while the sink is connected."),
     Metric("gw_sink_position", "gauge", ("sink", "journal"), "Position up to which the sink says all is durable."),
     Metric("gw_sink_backlog_events", "gauge", ("sink", "journal"), "Journalled records the sink has not taken."),
+    Metric(
+        "gw_sink_backlog_bytes", "gauge", ("sink", "journal"), "Their payloads' bytes; above 64 records an estimate."
+    ),
     Metric("gw_sink_backlog_seconds", "gauge", ("sink", "journal"), "Age of the oldest of them."),
     Metric("gw_sink_events_total", "counter", ("sink",), "Records given to the sink."),
+    Metric("gw_sink_bytes_total", "counter", ("sink",), "Bytes of their payloads."),
     Metric("gw_sink_reconnects_total", "counter", ("sink", "cause"), "Times the sink was connected again, by cause."),
     Metric("gw_sink_gaps_total", "counter", ("sink",), "Records that retention removed before the sink took them."),
     Metric("gw_sink_ack_meaning_info", "gauge", ("sink", "meaning"), "What an acknowledgement is worth; always 1."),

@@ -175,10 +175,10 @@ class Hub:
         if self.gateway.check_ready():
             _log.info("ready: %d symbols on %d connections", len(self.gateway.instruments), len(self.connections))
 
-    def on_sink_state(self, name: str, state: ConnectionState, cause: str | None) -> None:
+    def on_sink_state(self, name: str, state: ConnectionState, cause: str | None, detail: str | None = None) -> None:
         """A sink came or went."""
         assert self.gateway is not None
-        self.gateway.on_component(f"sink.{name}", state, cause)
+        self.gateway.on_component(f"sink.{name}", state, cause, detail)
 
     def on_journal_failed(self, cause: str) -> None:
         """The journal can't be written; clients go on, and everybody is told."""

@@ -1,30 +1,39 @@
-"""SinkRunner: one sink as a reader of the journal with a durable cursor. A bad sink never disturbs the core (law 3)."""
+"""SinkRunner: one sink as a reader of the journal with a durable cursor. A bad sink never disturbs the core (law 3).
+
+A sink that is one for each class (`ClassSinks`) gets a feed for each, so that a stream at its limit holds up no other.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
 
-from gwcore.engine.reconnect import NANOSECONDS, Backoff
-from gwcore.errors import ConfigError, GatewayError, NotConnected, StorageError
-from gwcore.journal import CursorStore, Journal, JournalGap, JournalReader
+from gwcore.errors import GatewayError
+from gwcore.journal import CursorStore, Journal, JournalGap
 from gwcore.model import ConnectionState
 from gwcore.ports import Clock, Random
+from gwcore.runtime.sink_feed import SinkFeed
 from gwcore.settings import SelectedSink
-from gwcore.sink import Sink, SinkContext
+from gwcore.sink import AckMeaning, ClassSinks, Sink, SinkContext, SinkStatus
 
 _log = logging.getLogger("gwcore.sinks")
 
 #: Journal classes, those with the rarer and dearer records first.
 CLASSES = ("ex", "st", "md")
-#: How often an idle sink is asked to make durable what it took, and cursors are saved.
-FLUSH_S = 1.0
-#: Back-off between attempts to connect a sink.
-RETRY_FIRST_S, RETRY_MAX_S, RETRY_HELD_S = 0.2, 10.0, 30.0
 
 Offload = Callable[..., Awaitable[Any]]
+MakeContext = Callable[[Callable[[str, int], None], SinkStatus, Callable[[AckMeaning], None]], SinkContext]
+
+
+class OnState(Protocol):
+    """(sink, state, cause, detail): how a sink is, for an event. `cause` is one word, `detail` sentences."""
+
+    def __call__(self, name: str, state: ConnectionState, cause: str | None, detail: str | None, /) -> None:
+        """Tell it."""
+        ...
 
 
 class SinkRunner:
@@ -36,170 +45,158 @@ class SinkRunner:
         *,
         journal: Journal,
         cursors: CursorStore,
-        context: Callable[[Callable[[str, int], None], Callable[[str, str], None]], SinkContext],
+        context: MakeContext,
         clock: Clock,
         random: Random,
         offload: Offload,
-        on_state: Callable[[str, ConnectionState, str | None], None],
+        on_state: OnState,
     ) -> None:
-        self.name = selected.spec.name
-        self._spec = selected.spec
+        spec = selected.spec
+        self.name = spec.name
+        self.reconnects: Counter[str] = Counter()  # by cause
+        self.gaps = 0  # records that retention removed before the sink took them
+        self.ack_meaning: AckMeaning | None = None  # None: the sink did not say
         self._journal = journal
         self._cursors = cursors
-        self._clock = clock
         self._offload = offload
         self._on_state = on_state
-        self._backoff = Backoff(random, first_s=RETRY_FIRST_S, max_s=RETRY_MAX_S, held_s=RETRY_HELD_S)
+        self._told: object = None
+        self._saving = asyncio.Lock()
         self.progress: dict[str, int] = dict.fromkeys(CLASSES, 0) | cursors.load(self.name)
         self._saved = dict(self.progress)
-        self._unflushed = False
-        self._flush_at_ns = 0
-        self._more = asyncio.Event()
-        self._draining = False
-        self.cause = ""
-        self.is_connected = False
-        self.records = 0
-        self.bytes = 0
-        self.sink: Sink = self._spec.create(selected.settings, context(self._on_progress, self._on_status))
+        self.feeds: list[SinkFeed] = []
+        context_given = context(self._on_progress, self._on_status, self._on_ack_meaning)
+        self.sink: Sink = spec.create(selected.settings, context_given)
+        parts: list[tuple[Sequence[str], Sink]] = [(CLASSES, self.sink)]
+        if isinstance(self.sink, ClassSinks):
+            parts = [((name,), self.sink.of_class(name)) for name in CLASSES]
+        self.feeds += [
+            SinkFeed(self, classes, part, spec=spec, journal=journal, clock=clock, random=random)
+            for classes, part in parts
+        ]
+
+    # --- how it is ------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> ConnectionState:
+        """The worst of its feeds."""
+        states = {feed.state for feed in self.feeds}
+        for state in (ConnectionState.DISCONNECTED, ConnectionState.CONNECTING):
+            if state in states:
+                return state
+        return ConnectionState.CONNECTED
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether all classes go where they should."""
+        return self.state is ConnectionState.CONNECTED
+
+    @property
+    def cause(self) -> str:
+        """What is wrong, in one word; empty: nothing."""
+        return next((feed.cause for feed in self.feeds if feed.cause), "")
+
+    @property
+    def detail(self) -> str:
+        """What is wrong with which classes, in sentences."""
+        troubled = [feed for feed in self.feeds if feed.cause]
+        if len(troubled) == len(self.feeds) and len({feed.cause for feed in troubled}) == 1:
+            return troubled[0].detail
+        return "; ".join(f"{', '.join(feed.classes)}: {feed.cause}: {feed.detail}" for feed in troubled)
+
+    @property
+    def records(self) -> Counter[str]:
+        """Records given to the sink, by class."""
+        return sum((feed.records for feed in self.feeds), Counter())
+
+    @property
+    def bytes(self) -> Counter[str]:
+        """Their payloads' bytes, by class."""
+        return sum((feed.bytes for feed in self.feeds), Counter())
 
     def backlog(self) -> int:
         """Records the sink has not made durable."""
-        return sum(self._journal.last_position(name) - self.progress[name] for name in CLASSES)
+        return sum(self.backlog_of(name) for name in CLASSES)
+
+    def backlog_of(self, journal_class: str) -> int:
+        """Those of one class."""
+        return max(0, self._journal.last_position(journal_class) - self.progress[journal_class])
+
+    # --- life -----------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
         """The journal has synced something."""
-        self._more.set()
+        for feed in self.feeds:
+            feed.wake()
 
     def drain(self) -> None:
         """Take what is there, make it durable, end."""
-        self._draining = True
-        self._more.set()
+        for feed in self.feeds:
+            feed.drain()
+
+    async def run(self) -> None:
+        """Feed the sink; returns when drained, or when it can't be configured."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for feed in self.feeds:
+                    group.create_task(feed.run(), name=f"sink {self.name} {'+'.join(feed.classes)}")
+        finally:
+            await self.sink.close()
+            await self.save()
+
+    # --- what the sink and its feeds say --------------------------------------------------------------------------
 
     def _on_progress(self, journal_class: str, position: int) -> None:
         if position > self.progress[journal_class]:
             self.progress[journal_class] = position
 
-    def _on_status(self, cause: str, detail: str) -> None:
-        self.cause = cause
+    def _on_status(self, cause: str, detail: str, journal_class: str | None = None) -> None:
+        for feed in self.feeds:
+            if journal_class is None or journal_class in feed.classes:
+                feed.on_status(cause, detail)
+        self.tell()
+
+    def _on_ack_meaning(self, meaning: AckMeaning) -> None:
+        self.ack_meaning = meaning
+        self.tell()
+
+    def tell(self) -> None:
+        """Publish how the sink is, where that changed: per cause, not per attempt."""
+        state, cause = self.state, self.cause
+        causes = tuple(feed.cause for feed in self.feeds)
+        told = (state, causes, self.ack_meaning if state is ConnectionState.CONNECTED else None)
+        if told == self._told:
+            return
+        self._told = told
+        detail = self.detail
         if cause:
             _log.warning("sink %s: %s: %s", self.name, cause, detail)
-        self._on_state(self.name, ConnectionState.CONNECTED, f"{cause}: {detail}" if cause else None)
+        elif state is ConnectionState.CONNECTED:
+            _log.info("sink %s is connected; an acknowledgement is %s", self.name, self.ack_meaning or "as it says")
+            detail = f"ack_meaning: {self.ack_meaning}" if self.ack_meaning else ""
+        self._on_state(self.name, state, cause or None, detail or None)
 
-    async def run(self) -> None:
-        """Connect, feed, connect again; returns when drained, or when the sink can't be configured."""
-        try:
-            while True:
-                try:
-                    readers = await self._connect()
-                    await self._feed(readers)
-                except NotConnected as error:
-                    await self._lost(str(error))
-                    if self._draining:
-                        return
-                else:
-                    return
-        except ConfigError as error:
-            self.cause = str(error)
-            _log.error("sink %s stopped: %s", self.name, error)
-            self._on_state(self.name, ConnectionState.DISCONNECTED, str(error))
-        finally:
-            await self.sink.close()
-            await self._save()
+    def on_gap(self, gap: JournalGap) -> None:
+        """Retention removed what the sink has not taken."""
+        self.gaps += gap.last_missing - gap.first_missing + 1
+        _log.warning("sink %s: %s", self.name, gap)
+        self._on_state(self.name, self.state, "journal_gap", str(gap))
 
-    async def _connect(self) -> dict[str, JournalReader]:
-        self._on_state(self.name, ConnectionState.CONNECTING, None)
-        positions: Mapping[str, int] = await self.sink.connect(dict(self.progress))
-        self._backoff.on_open(self._clock.monotonic_ns())
-        self.cause = ""
-        self.is_connected = True
-        self._on_state(self.name, ConnectionState.CONNECTED, None)
-        readers = {}
-        for name in CLASSES:
-            # The sink's word counts, also when it goes back: what it lost over there is sent again.
-            after = positions.get(name, self.progress[name])
-            self.progress[name] = after
-            try:
-                readers[name] = self._journal.reader(name, after)
-            except StorageError as error:
-                raise ConfigError(
-                    f"the sink is ahead of the journal: {error}",
-                    place=f"sink {self.name}",
-                    hint="it was fed by another state directory: give it streams or a folder of its own",
-                ) from error
-        return readers
+    # --- cursors --------------------------------------------------------------------------------------------------
 
-    async def _lost(self, cause: str) -> None:
-        if self.cause != cause:
-            _log.warning("sink %s: not connected: %s", self.name, cause)
-        self.cause = cause
-        self.is_connected = False
-        self._on_state(self.name, ConnectionState.DISCONNECTED, cause)
-        await self._save()
-        if not self._draining:
-            await asyncio.sleep(self._backoff.on_failure(self._clock.monotonic_ns()))
+    def is_saved(self) -> bool:
+        """Whether all progress is in the cursors."""
+        return self._saved == self.progress
 
-    async def _feed(self, readers: dict[str, JournalReader]) -> None:
-        while True:
-            self._more.clear()
-            has_more = await self._write_all(readers)
-            if self._clock.monotonic_ns() >= self._flush_at_ns:
-                await self._flush()
-            if has_more:
-                await self._linger()
-                continue
-            if self._draining:
-                await self._flush()
+    async def save(self) -> None:
+        """Write the cursors; one at a time, however many feeds ask."""
+        async with self._saving:
+            if self.is_saved():
                 return
-            await self._rest()
-
-    async def _flush(self) -> None:
-        """Make durable what was taken; under load and idle alike at least each FLUSH_S."""
-        self._flush_at_ns = self._clock.monotonic_ns() + int(FLUSH_S * NANOSECONDS)
-        if self._unflushed:
-            self._unflushed = False
-            await self.sink.flush()
-        await self._save()
-
-    async def _write_all(self, readers: dict[str, JournalReader]) -> bool:
-        """One batch of each class; returns whether there was any (a reader may give less than there is)."""
-        has_more = False
-        for name, reader in readers.items():
+            progress = dict(self.progress)
             try:
-                batch = reader.read(self._spec.batch_max)
-            except JournalGap as gap:
-                _log.warning("sink %s: %s", self.name, gap)
-                self._on_state(self.name, ConnectionState.CONNECTED, str(gap))
-                readers[name] = self._journal.reader(name, gap.first_kept - 1)
-                return True
-            if batch:
-                await self.sink.write(batch)
-                self.records += len(batch)
-                self.bytes += sum(len(record.payload) for record in batch)
-                self._unflushed = True
-                has_more = True
-        return has_more
-
-    async def _rest(self) -> None:
-        """Wait for more, or until it is time to flush."""
-        has_work = self._unflushed or self._saved != self.progress
-        wait_s = max(0, self._flush_at_ns - self._clock.monotonic_ns()) / NANOSECONDS if has_work else None
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._more.wait()
-        except TimeoutError:
-            return
-
-    async def _linger(self) -> None:
-        """Give a batch time to fill; always give the loop its turn."""
-        await asyncio.sleep(0 if self._draining else self._spec.linger_ms / 1000)
-
-    async def _save(self) -> None:
-        if self._saved == self.progress:
-            return
-        progress = dict(self.progress)
-        try:
-            await self._offload(self._cursors.save, self.name, progress)
-        except (GatewayError, OSError) as error:
-            _log.warning("sink %s: cursor not saved: %s", self.name, error)
-        else:
-            self._saved = progress
+                await self._offload(self._cursors.save, self.name, progress)
+            except (GatewayError, OSError) as error:
+                _log.warning("sink %s: cursor not saved: %s", self.name, error)
+            else:
+                self._saved = progress

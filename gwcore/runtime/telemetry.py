@@ -9,6 +9,7 @@ from typing import Any
 from gwcore.engine.market_data import MarketDataMachine
 from gwcore.model import StreamState
 from gwcore.runtime.app import Gateway
+from gwcore.runtime.backlog import measure_backlog
 from gwcore.runtime.metrics import Sample
 from gwcore.runtime.sinks import CLASSES
 
@@ -94,15 +95,24 @@ class Telemetry:
         yield Sample("gw_journal_free_bytes", (), self._gateway.ports.storage.free_bytes())
 
     def _sinks(self) -> Iterable[Sample]:
-        journal = self._gateway.journal
+        journal, now_ns = self._gateway.journal, self._gateway.ports.clock.now_ns()
         for runner in self._gateway.sinks:
             for name in CLASSES:
                 labels = (("sink", runner.name), ("journal", name))
                 yield Sample("gw_sink_position", labels, runner.progress[name])
-                backlog = max(0, journal.last_position(name) - runner.progress[name])
-                yield Sample("gw_sink_backlog_events", labels, backlog)
-            yield Sample("gw_sink_events_total", (("sink", runner.name),), runner.records)
-            yield Sample("gw_sink_up", (("sink", runner.name),), int(runner.is_connected))
+                backlog = measure_backlog(journal, name, runner.progress[name], now_ns)
+                yield Sample("gw_sink_backlog_events", labels, backlog.events)
+                yield Sample("gw_sink_backlog_bytes", labels, backlog.bytes)
+                yield Sample("gw_sink_backlog_seconds", labels, backlog.seconds)
+            label = ("sink", runner.name)
+            yield Sample("gw_sink_events_total", (label,), runner.records.total())
+            yield Sample("gw_sink_bytes_total", (label,), runner.bytes.total())
+            yield Sample("gw_sink_up", (label,), int(runner.is_connected))
+            yield Sample("gw_sink_gaps_total", (label,), runner.gaps)
+            for cause, count in runner.reconnects.items():
+                yield Sample("gw_sink_reconnects_total", (label, ("cause", cause)), count)
+            if runner.ack_meaning is not None:
+                yield Sample("gw_sink_ack_meaning_info", (label, ("meaning", runner.ack_meaning)), 1)
 
     def _clients(self) -> Iterable[Sample]:
         fanout = self._gateway.fanout
@@ -171,7 +181,15 @@ class Telemetry:
                 for connection in gateway.hub.connections
             ],
             "sinks": [
-                {"name": runner.name, "backlog": runner.backlog(), "cause": runner.cause, "progress": runner.progress}
+                {
+                    "name": runner.name,
+                    "is_connected": runner.is_connected,
+                    "backlog": runner.backlog(),
+                    "cause": runner.cause,
+                    "detail": runner.detail,
+                    "ack_meaning": runner.ack_meaning,
+                    "progress": runner.progress,
+                }
                 for runner in gateway.sinks
             ],
             "clients": len(gateway.fanout.sessions),

@@ -46,11 +46,12 @@ MISSING = (
 
 
 class Embedded(NamedTuple):
-    """Where a server of our own listens, and its credentials."""
+    """Where a server of our own listens, and its credentials. `monitor_url` is a secret too: its path is."""
 
     url: str
     user: str
     password: Secret
+    monitor_url: str = ""
 
 
 class _ServerFile(msgspec.Struct, kw_only=True):
@@ -94,13 +95,17 @@ def find_binary() -> str:
 class EmbeddedServer:
     """One server on one directory."""
 
-    def __init__(self, directory: Path, *, store_bytes_max: int, name: str, binary: str | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, store_bytes_max: int, name: str, binary: str | None = None, sync_always: bool = False
+    ) -> None:
+        self._sync_always = sync_always
         self._directory = directory
         self._store_bytes_max = store_bytes_max
         self._name = name
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
         self._found: Embedded | None = None
+        self._monitor_path = ""
 
     @property
     def pid(self) -> int | None:
@@ -119,14 +124,15 @@ class EmbeddedServer:
         try:
             password = self._read_or_make_password()
             port = self._last_port()
+            self._monitor_path = "/" + secrets.token_urlsafe(24)
             self._process = self._start(binary, password, port, lock)
         except OSError as error:
             raise NotConnected(f"nats-server can't be started: {error}") from error
         finally:
             os.close(lock)  # the server's copy of it keeps the lock
-        url = await self._wait_until_listening(self._process)
+        url, monitor_url = await self._wait_until_listening(self._process)
         self._write_server_file(url)
-        self._found = Embedded(url, USER, password)
+        self._found = Embedded(url, USER, password, monitor_url + self._monitor_path)
         return self._found
 
     async def stop(self) -> None:
@@ -222,36 +228,39 @@ class EmbeddedServer:
                 f"server_name: {quote(self._name)}",
                 'host: "127.0.0.1"',
                 f"port: {port}",
+                # The monitoring port knows no passwords: a path that nobody can guess stands in for one.
+                'http: "127.0.0.1:-1"',
+                f"http_base_path: {quote(self._monitor_path)}",
                 f"ports_file_dir: {quote(directory)}",
                 f"max_payload: {_PAYLOAD_BYTES_MAX}",
                 "jetstream {",
                 f"  store_dir: {quote(directory + '/store')}",
                 f"  max_file_store: {self._store_bytes_max}",
                 f"  max_memory_store: {_MEMORY_BYTES_MAX}",
-                '  sync_interval: "1s"',
+                f"  sync_interval: {'always' if self._sync_always else quote('1s')}",
                 "}",
                 f"authorization {{ user: {quote(USER)}, password: {quote(password.reveal())} }}",
                 "",
             )
         )
 
-    async def _wait_until_listening(self, process: subprocess.Popen[bytes]) -> str:
-        urls: list[str] = []
+    async def _wait_until_listening(self, process: subprocess.Popen[bytes]) -> tuple[str, str]:
+        urls: dict[str, list[str]] = {}
 
         def is_settled() -> bool:
             for path in self._directory.glob(f"*_{process.pid}.ports"):
                 # The file may be seen half written: then the next look finds it whole.
                 with contextlib.suppress(OSError, msgspec.MsgspecError):
-                    urls.extend(msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]]).get("nats", ()))
+                    urls.update(msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]]))
             return bool(urls) or process.poll() is not None
 
         await _wait(is_settled, _START_S)
-        if not urls:
+        if not urls.get("nats"):
             await self.stop()
             lines = (self._directory / "server.log").read_text(errors="replace").splitlines()
             said = lines[-1].strip() if lines else "nothing"
             raise NotConnected(f"nats-server did not come up (see {self._directory}/server.log; last line: {said})")
-        return urls[0]
+        return urls["nats"][0], next(iter(urls.get("monitoring", ())), "")
 
     def _write_server_file(self, url: str) -> None:
         assert self._process is not None

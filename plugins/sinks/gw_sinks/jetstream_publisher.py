@@ -1,16 +1,15 @@
-"""Publishes records into JetStream over one connection, with an own window of outstanding acknowledgements.
+"""Publishes the records of one class into its stream over one connection, with an own window of outstanding acknowledgements.
 
-Core publish with a reply subject `<inbox>.<class>.<number>`; one subscription takes all answers. A publisher lives as long as
-its connection and as long as every answer is an acknowledgement. Whatever else happens (refusal, no responders, silence,
+Core publish with a reply subject `<inbox>.<number>`; one subscription takes all answers. A publisher lives as long as its
+connection and as long as every answer is an acknowledgement. Whatever else happens (refusal, no responders, silence,
 disconnect) makes it fail with a cause: what is outstanding then has an unknown fate, the next publisher finds out from
-the streams' tails. So there is one way back for all faults, and it keeps the order.
+the stream's tail. So there is one way back for all faults, and it keeps the order.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import msgspec
 from nats.aio.client import Client
@@ -18,7 +17,9 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from gw_sinks.ack_window import AckWindow
+from gw_sinks.jetstream_causes import Failure, name_refusal
 from gw_sinks.jetstream_settings import JetStreamSettings
+from gw_sinks.jetstream_streams import Tail
 from gw_sinks.subjects import Subjects
 from gwcore.errors import NotConnected
 from gwcore.model import SCHEMA_VERSION, Record
@@ -28,30 +29,6 @@ from gwcore.ports import Clock
 _PIECE = 64
 #: The watchdog looks this many times within the ack timeout.
 _WATCHDOG_LOOKS = 4
-#: Error codes of JetStream -> what it means to us. Numbers: `nats-server`, server/errors.json.
-_CAUSES = {
-    10023: "server_resources",  # insufficient resources
-    10047: "disk_full",  # insufficient storage resources available
-    10052: "stream_sealed",
-    10054: "payload_too_big",  # message size exceeds the stream's maximum
-    10060: "wrong_stream",  # expected stream does not match
-    10071: "fenced",  # wrong last sequence: somebody else wrote, or an earlier message is missing
-    10077: "stream_limit",  # the stream refuses at its limit
-}
-
-
-class Failure(NamedTuple):
-    """Why a publisher ended."""
-
-    cause: str  # one word
-    detail: str  # one sentence
-
-
-class Tail(NamedTuple):
-    """Where a stream stands when a publisher starts."""
-
-    last_sequence: int  # of the stream
-    position: int  # of the journal class: what follows is to be sent
 
 
 class _Refusal(msgspec.Struct):
@@ -65,48 +42,55 @@ class _Answer(msgspec.Struct):
 
 
 class Publisher:
-    """`on_progress(class, position)` and `on_failure(failure)` are called from the loop; the latter once."""
+    """`on_progress(position)` and `on_failure(failure)` are called from the loop; the latter once.
+
+    `explain()` is asked when the server is silent: what else is known to be wrong with it, or None.
+    """
 
     def __init__(
         self,
         client: Client,
+        journal_class: str,
         *,
         subjects: Subjects,
-        tails: Mapping[str, Tail],
+        tail: Tail,
         writer: str,
         settings: JetStreamSettings,
         clock: Clock,
-        on_progress: Callable[[str, int], None],
+        on_progress: Callable[[int], None],
         on_failure: Callable[[Failure], None],
+        explain: Callable[[], Failure | None],
     ) -> None:
         self.failure: Failure | None = None
         self._client = client
+        self._class = journal_class
         self._subjects = subjects
         self._writer = writer
         self._settings = settings
         self._clock = clock
         self._on_progress = on_progress
         self._on_failure = on_failure
-        self._windows = {name: AckWindow(tail.position) for name, tail in tails.items()}
-        self._next_sequences = {name: tail.last_sequence for name, tail in tails.items()}
+        self._explain = explain
+        self._window = AckWindow(tail.position)
+        self._next_sequence = tail.last_sequence
+        self._heard_ns = 0  # last acknowledgement, or first message into an empty window
         self._inbox = ""
-        self._moved: set[str] = set()  # classes whose position moved since the last notice
+        self._has_moved = False  # the position moved since the last notice
         self._waiter: asyncio.Future[None] | None = None
         self._watchdog: asyncio.TimerHandle | None = None
-        self._heard_ns = dict.fromkeys(tails, 0)  # when an answer moved a window, or a message left into an empty one
 
     @property
     def outstanding(self) -> int:
         """Messages without an answer."""
-        return sum(map(len, self._windows.values()))
+        return len(self._window)
 
     async def start(self) -> None:
         """Subscribe to the answers."""
         self._inbox = self._client.new_inbox() + "."
-        await self._client.subscribe(f"{self._inbox}*.*", cb=self._on_answer)
+        await self._client.subscribe(f"{self._inbox}*", cb=self._on_answer)
 
     async def publish(self, batch: Sequence[Record]) -> None:
-        """Send records of one class, waiting for room in the window. Raises NotConnected with the cause of the failure."""
+        """Send records, waiting for room in the window. Raises NotConnected with the cause of the failure."""
         for start in range(0, len(batch), _PIECE):
             await self._wait_until(self._has_room)
             try:
@@ -118,7 +102,7 @@ class Publisher:
 
     async def wait_acknowledged(self) -> None:
         """Wait until nothing is outstanding. Raises NotConnected."""
-        await self._wait_until(lambda: not self.outstanding)
+        await self._wait_until(lambda: not self._window)
 
     def fail(self, failure: Failure) -> None:
         """End this publisher; the first cause counts."""
@@ -128,7 +112,7 @@ class Publisher:
 
     def stop(self) -> None:
         """End this publisher for good: nothing is reported any more. Who waits on it gets NotConnected."""
-        self._windows = {}
+        self._window = AckWindow(self._window.position)
         self._end(self.failure or Failure("closed", "the sink was closed"))
 
     def _end(self, failure: Failure) -> None:
@@ -147,14 +131,14 @@ class Publisher:
         if self._client.is_closed:
             self.fail(Failure("disconnected", "the connection to the server is lost"))
             return
-        name = records[0].journal_class
-        window, commands, size_max = self._windows[name], [], self._client.max_payload
+        window, commands, size_max = self._window, [], self._client.max_payload
         if not window:
-            self._heard_ns[name] = self._clock.monotonic_ns()
+            self._heard_ns = self._clock.monotonic_ns()
             self._start_watchdog()
-        reply = f"{self._inbox}{name}."
-        lead, tail = f"\r\nGw-Schema: {SCHEMA_VERSION}\r\nGw-Kind: ", f"\r\nGw-Position: {self._writer}:{name}:"
-        fence, sequence = self._settings.single_writer, self._next_sequences[name]
+        reply = self._inbox
+        lead = f"\r\nGw-Schema: {SCHEMA_VERSION}\r\nGw-Kind: "
+        tail = f"\r\nGw-Position: {self._writer}:{self._class}:"
+        fence, sequence = self._settings.single_writer, self._next_sequence
         for record in records:
             payload, position = record.payload, record.position
             header = (
@@ -171,53 +155,46 @@ class Publisher:
             commands.append(payload)
             commands.append(b"\r\n")
             sequence += 1
-        self._next_sequences[name] = sequence
+        self._next_sequence = sequence
         if commands:
             await self._client._send_command(b"".join(commands))
             await self._client._flush_pending()
 
     async def _on_answer(self, message: Msg) -> None:
-        name, _, number = message.subject[len(self._inbox) :].partition(".")
         data = message.data
         if not data or b'"error"' in data:
-            self._on_refusal(name, message)
-        elif name in self._windows and self._windows[name].acknowledged(int(number)):
-            if not self._moved:
-                asyncio.get_running_loop().call_soon(self._notify)
-            self._moved.add(name)
+            self._on_refusal(message)
+        elif self._window.acknowledged(int(message.subject[len(self._inbox) :])) and not self._has_moved:
+            self._has_moved = True
+            asyncio.get_running_loop().call_soon(self._notify)
 
-    def _on_refusal(self, name: str, message: Msg) -> None:
+    def _on_refusal(self, message: Msg) -> None:
         if not message.data:
             status = (message.headers or {}).get("Status", "")
-            cause, text = (
-                "no_stream",
-                f"no answer for {name}: no stream takes its subjects, or it has no leader ({status})",
-            )
-            self.fail(Failure(cause, text))
+            text = f"no answer for {self._class}: no stream takes its subjects, or it has no leader ({status})"
+            self.fail(Failure("no_stream", text))
             return
         try:
             refusal = msgspec.json.decode(message.data, type=_Answer).error
         except msgspec.MsgspecError:
             refusal = None
         if refusal is None:
-            self.fail(Failure("refused", f"an answer for {name} that is no acknowledgement"))
+            self.fail(Failure("refused", f"an answer for {self._class} that is no acknowledgement"))
             return
-        cause = _CAUSES.get(refusal.err_code, "no_stream" if refusal.code == 503 else "refused")
-        self.fail(Failure(cause, f"the stream of {name} refused: {refusal.description} ({refusal.err_code})"))
+        cause = name_refusal(refusal.err_code, refusal.code)
+        text = f"the stream of {self._class} refused: {refusal.description} ({refusal.err_code})"
+        self.fail(Failure(cause, text))
 
     def _notify(self) -> None:
         """Once for all acknowledgements of one read."""
-        moved, self._moved = self._moved, set()
-        now_ns = self._clock.monotonic_ns()
-        for name in moved & self._windows.keys():
-            self._heard_ns[name] = now_ns
-            self._on_progress(name, self._windows[name].position)
+        self._has_moved = False
+        self._heard_ns = self._clock.monotonic_ns()
+        self._on_progress(self._window.position)
         self._wake()
 
     def _has_room(self) -> bool:
-        outstanding_bytes = sum(window.bytes_outstanding for window in self._windows.values())
-        settings = self._settings
-        return self.outstanding < settings.outstanding_max and outstanding_bytes < settings.outstanding_bytes_max
+        settings, window = self._settings, self._window
+        return len(window) < settings.outstanding_max and window.bytes_outstanding < settings.outstanding_bytes_max
 
     async def _wait_until(self, is_met: Callable[[], bool]) -> None:
         self._raise_failure()
@@ -240,14 +217,21 @@ class Publisher:
             self._watchdog = asyncio.get_running_loop().call_later(wait_s, self._look)
 
     def _look(self) -> None:
-        """Every message has an answer within the timeout of the one before, or the connection is given up."""
+        """Every message has an answer within the timeout of the one before, or the connection is given up; sooner where
+        it is known what is wrong with the server."""
         self._watchdog = None
-        now_ns = self._clock.monotonic_ns()
-        for name, window in self._windows.items():
-            silent_s = (now_ns - self._heard_ns[name]) / 1e9
-            if window and silent_s >= self._settings.ack_timeout_s:
-                detail = f"no acknowledgement for {silent_s:.1f} s with {len(window)} events of {name} on their way"
-                self.fail(Failure("ack_timeout", detail))
+        if not self._window:
+            return
+        silent_s = (self._clock.monotonic_ns() - self._heard_ns) / 1e9
+        if silent_s >= self._settings.ack_timeout_s / _WATCHDOG_LOOKS:
+            known = self._explain()
+            if known is not None:
+                self.fail(known)
                 return
-        if self.outstanding:
-            self._start_watchdog()
+        if silent_s >= self._settings.ack_timeout_s:
+            detail = (
+                f"no acknowledgement for {silent_s:.1f} s with {len(self._window)} events of {self._class} on their way"
+            )
+            self.fail(Failure("ack_timeout", detail))
+            return
+        self._start_watchdog()

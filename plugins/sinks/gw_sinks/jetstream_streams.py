@@ -1,19 +1,33 @@
-"""The streams of the JetStream sink: what each must be like, making and checking them, and reading where they end."""
+"""The streams of the JetStream sink: what each must be like, making and checking them, what an acknowledgement of theirs is
+worth, and where they end."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamState
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo, StreamState
 from nats.js.errors import NotFoundError
 
+from gw_sinks.jetstream_monitor import Durability
 from gw_sinks.jetstream_settings import JetStreamSettings
 from gw_sinks.subjects import Subjects, escape
-from gwcore.errors import ConfigError, NotConnected
+from gwcore.errors import NotConnected
+from gwcore.sink import AckMeaning
 
 #: Header of each message: `<writer>:<class>:<position>`, so that a stream's tail says where the journal's reader stands.
 POSITION_HEADER = "Gw-Position"
+
+#: Values of a stream's `persist_mode` with which an acknowledged message was at least written.
+_PERSISTED = (None, "", "default")
+
+
+class Tail(NamedTuple):
+    """Where a stream stands when a publisher starts."""
+
+    last_sequence: int  # of the stream
+    position: int  # of the journal class: what follows is to be sent
 
 
 class StreamTail(NamedTuple):
@@ -57,9 +71,9 @@ def stream_configs(settings: JetStreamSettings, environment: str, venue: str) ->
     return configs
 
 
-async def open_stream(js: JetStreamContext, name: str, wanted: StreamConfig, *, create: bool) -> StreamState:
-    """Make the stream where it is absent, check it where it is not. Raises ConfigError for one that can't do what it is
-    for, NotConnected where it is absent and must not be made, and what nats-py raises."""
+async def open_stream(js: JetStreamContext, name: str, wanted: StreamConfig, *, create: bool) -> StreamInfo:
+    """Make the stream where it is absent, check it where it is not. Raises NotConnected for one that can't do what it is
+    for and where it is absent and must not be made, and what nats-py raises."""
     assert wanted.name is not None
     try:
         info = await js.stream_info(wanted.name)
@@ -67,12 +81,15 @@ async def open_stream(js: JetStreamContext, name: str, wanted: StreamConfig, *, 
         if not create:
             raise NotConnected(f"no_stream: stream {wanted.name} does not exist and create_streams is off") from None
         info = await js.add_stream(wanted)
-    _check(name, info.config, wanted)
-    return info.state
+    faults = find_faults(name, info.config, wanted)
+    if faults:
+        raise NotConnected(f"wrong_config: {faults}")
+    return info
 
 
-def _check(name: str, found: StreamConfig, wanted: StreamConfig) -> None:
-    """Limits are the operator's choice; what the sink relies on is not."""
+def find_faults(name: str, found: StreamConfig, wanted: StreamConfig) -> str:
+    """What keeps a stream from holding a class, with the cure; empty: nothing. Limits are the operator's choice; what
+    the sink relies on is not."""
     faults = []
     assert wanted.subjects is not None
     if wanted.subjects[0] not in (found.subjects or ()):
@@ -88,12 +105,28 @@ def _check(name: str, found: StreamConfig, wanted: StreamConfig) -> None:
             faults.append("it discards old executions at its limit (discard must be new)")
         if not (found.deny_delete and found.deny_purge):
             faults.append("it lets messages be deleted (deny_delete and deny_purge must be set)")
-    if faults:
-        raise ConfigError(
-            f"stream {found.name} can't hold {name}: {'; '.join(faults)}",
-            place="sink.jetstream",
-            hint="edit the stream, or name another in sink.jetstream." + f"{name}_stream",
-        )
+    if not faults:
+        return ""
+    cure = f"edit the stream, or name another in sink.jetstream.{name}_stream"
+    return f"stream {found.name} can't hold {name}: {'; '.join(faults)} ({cure})"
+
+
+def judge_acknowledgement(info: StreamInfo, connected_id: str, servers: Collection[Durability]) -> AckMeaning:
+    """What an acknowledgement of this stream is worth, by the word of all servers that hold it; unknown where one of them
+    was not asked."""
+    config = info.config
+    if config.storage != StorageType.FILE or getattr(config, "persist_mode", None) not in _PERSISTED:
+        return "unknown"
+    if info.cluster is None or not info.cluster.name:
+        holders = [server for server in servers if server.server_id == connected_id]
+        wanted = 1
+    else:
+        names = {info.cluster.leader, *(peer.name for peer in info.cluster.replicas or ())}
+        holders = [server for server in servers if server.server_name in names]
+        wanted = config.num_replicas or 1
+    if len(holders) < wanted:
+        return "unknown"
+    return "fsynced" if all(server.sync_always for server in holders) else "flushed"
 
 
 async def read_tail(js: JetStreamContext, name: str, stream: str, state: StreamState, writer: str) -> StreamTail:

@@ -93,7 +93,7 @@ class Surroundings:
             storage=self.storage,
             clock=self.clock,
             progress=self._on_progress,
-            status=lambda cause, detail: self.statuses.append((cause, detail)),
+            status=lambda cause, detail, journal_class=None: self.statuses.append((cause, detail)),
         )
 
     async def wait_for(self, journal_class: str, position: int) -> None:

@@ -310,17 +310,22 @@ def test_executions_wait_at_the_limit_and_none_is_dropped(make_server, surroundi
     asyncio.run(main())
 
 
-def test_a_stream_that_forgets_executions_is_refused(make_server, surroundings) -> None:
+def test_a_stream_that_forgets_executions_is_refused_until_it_is_edited(make_server, surroundings, records) -> None:
     server = make_server()
 
     async def main() -> None:
         client = await nats.connect(server.url)
-        await client.jetstream().add_stream(StreamConfig(name=EX, subjects=["gw.sim.toy.ex.>"]))
-        await client.close()
+        js = client.jetstream()
+        wrong = StreamConfig(name=EX, subjects=["gw.sim.toy.ex.>"], max_bytes=100_000)
+        await js.add_stream(wrong)
         sink = JetStreamSink(settings(server), surroundings.context())
-        with pytest.raises(ConfigError, match=r"discard must be new.*ex_stream"):
+        with pytest.raises(NotConnected, match=r"wrong_config: .*discard must be new.*ex_stream"):
             await sink.connect(surroundings.cursors)
+        await js.delete_stream(EX)
+        await sink.connect(surroundings.cursors)
+        assert surroundings.statuses[-1] == ("", "")
         await sink.close()
+        await client.close()
 
     asyncio.run(main())
 

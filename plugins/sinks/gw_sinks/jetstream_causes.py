@@ -1,0 +1,59 @@
+"""What went wrong with a stream or its server, in one word and one sentence. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+#: Error codes of JetStream -> what it means to us. Numbers: `nats-server`, server/errors.json.
+_CAUSES = {
+    10002: "account_limit",  # resource limits exceeded for account
+    10023: "server_resources",  # insufficient resources
+    10026: "stream_limit",  # maximum number of streams reached
+    10039: "no_jetstream",  # not enabled for the account
+    10047: "disk_full",  # insufficient storage resources available
+    10052: "stream_sealed",
+    10054: "payload_too_big",  # message size exceeds the stream's maximum
+    10059: "no_stream",
+    10060: "wrong_stream",  # expected stream does not match
+    10071: "fenced",  # wrong last sequence: somebody else wrote, or an earlier message is missing
+    10076: "no_jetstream",  # not enabled
+    10077: "stream_limit",  # the stream refuses at its limit
+}
+#: What a server says of its health -> cause. The first that is found counts.
+_HEALTH = (
+    ("no space left", "disk_full"),
+    ("disk quota", "disk_full"),
+    ("read-only file system", "store_error"),
+    ("write error", "store_error"),
+    ("meta leader", "no_leader"),
+    ("no leader", "no_leader"),
+    ("quorum", "no_leader"),
+    ("not current", "no_leader"),
+    ("not enabled", "no_jetstream"),
+    ("disabled", "no_jetstream"),
+)
+_STREAM = re.compile(r"stream '(?:[^']* > )?([^']+)'")
+
+
+class Failure(NamedTuple):
+    """Why a publisher ended."""
+
+    cause: str  # one word
+    detail: str  # one sentence
+
+
+def name_refusal(error_code: int, code: int = 0) -> str:
+    """The cause behind an error that JetStream answered."""
+    return _CAUSES.get(error_code, "no_stream" if code == 503 else "refused")
+
+
+def name_health(text: str, stream: str) -> Failure | None:
+    """What a server that is not healthy says of itself, as far as it bears upon a stream; None: it is about another one."""
+    lower = text.lower()
+    cause = next((cause for words, cause in _HEALTH if words in lower), "unhealthy")
+    about = _STREAM.search(text)
+    # A disk is shared: which stream met its end first is chance.
+    if about is not None and about[1] != stream and cause != "disk_full":
+        return None
+    return Failure(cause, f"the server says: {text}")
