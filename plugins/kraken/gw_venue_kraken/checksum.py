@@ -19,4 +19,4 @@ def level_text(price: int, quantity: int) -> bytes:
 
 def checksum(bids: Sequence[bytes], asks: Sequence[bytes]) -> int:
     """CRC-32 of the parts of all asks, then of all bids, both best first: an unsigned 32-bit number (§5.1 rules 1, 3, 4)."""
-    return crc32(b"".join([*asks, *bids]))
+    return crc32(b"".join(bids), crc32(b"".join(asks)))
