@@ -48,7 +48,7 @@ def _check_damage(case: VenueCase, source: Source, what: str, change: Change | N
     stage = Stage(case, source, intercept=damage)
     stage.settle()
     length_s = stage.length_s()
-    stage.run(DAMAGE_S if length_s is None else length_s, until=lambda: damage.is_noticed)
+    stage.run(DAMAGE_S if length_s is None else length_s, until=lambda: damage.is_over)
     where = f"{source.name}, {damage.tries} book messages {what}"
     require(damage.tries, f"{where}: no change of a book came that could be damaged")
     require(damage.is_noticed, f"{where}: none of it was noticed, and clients go on trusting the book")
@@ -117,6 +117,11 @@ class _Damage:
     def is_noticed(self) -> bool:
         """Whether the damaged book is stale, or was."""
         return self.line is not None and self.line.stale_count(self.symbol) > 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was noticed, or there is nothing more to try."""
+        return self.is_noticed or (self.tries >= TRIES_MAX and self._since > CHANGES_TO_NOTICE)
 
     def __call__(self, line: Line, frame: Frame) -> Frame | None:
         scout = self._scouts.setdefault(line.shard.index, _Scout(line))

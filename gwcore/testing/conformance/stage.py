@@ -94,7 +94,10 @@ class Stage:
     def _connect(self, line: Line) -> None:
         line.connect_ns = None
         codec = line.new_codec()
-        endpoint = run_flow(codec.endpoint(), self.http)
+        try:
+            endpoint = run_flow(codec.endpoint(), self.http)
+        except VenueError as error:
+            raise AssertionError(f"{self.source.name}: there is no address to connect to: {error}") from error
         parts = urlsplit(endpoint.url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         opened = self._venue.open(path, self.now_ns)
