@@ -10,13 +10,14 @@ GatewayError
 │   └── AuthenticationError halt the account, leave market data alone
 ├── NotConnected        keep what was to be sent; try again when connected
 ├── StorageError        the journal or a file can't be written or trusted: follow the stated policy
+│   └── RecordsGone         tell what is missing, read on: the reader stands behind it
 ├── ProtocolError       the peer broke the client protocol: cut it with the reason
 └── Unsupported         the venue has no such ability; do not ask again
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class GatewayError(Exception):
@@ -80,6 +81,23 @@ class NotConnected(GatewayError):
 
 class StorageError(GatewayError):
     """A file can't be written, synced or trusted."""
+
+
+class MissingSequences(NamedTuple):
+    """Records of one session that are missing; inclusive, None where a bound is not known."""
+
+    partition: str
+    session_id: str
+    first_sequence: int | None
+    last_sequence: int | None
+
+
+class RecordsGone(StorageError):
+    """Records that were to be read next are gone by retention. `sequences`: which, as far as it is known."""
+
+    def __init__(self, message: str, sequences: tuple[MissingSequences, ...] = ()) -> None:
+        self.sequences = sequences
+        super().__init__(message)
 
 
 class ProtocolError(GatewayError):

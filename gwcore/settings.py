@@ -91,6 +91,9 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     md_age_max_s: Seconds = 7 * 24 * 3600.0  # ... or this age
     st_bytes_max: Bytes = 1024**3  # the same for st
     st_age_max_s: Seconds = 90 * 24 * 3600.0
+    ex_bytes_max: Bytes | None = None  # the same for ex, but never ahead of a sink's cursor; None: kept for ever
+    ex_age_max_s: Seconds | None = None
+    compress_level: Annotated[int, msgspec.Meta(ge=0, le=19)] = 3  # zstd level for closed segments; 0: left as they are
     reserve_bytes: Bytes = 256 * 1024 * 1024  # below this much free space the journal stops and says so
     memory_records: Count = 50_000  # newest records of a class kept in memory for readers
 

@@ -10,7 +10,7 @@ from typing import Any
 from gwcore.errors import ProtocolError
 from gwcore.journal.format import CLASSES
 from gwcore.journal.scan import RecordFilter, scan_class
-from gwcore.journal.segment import segment_name, segment_positions
+from gwcore.journal.files import segment_name, segment_positions
 from gwcore.model import Record, UpdateType
 from gwcore.ports import Storage
 from gwcore.wire import decode_envelope

@@ -37,11 +37,21 @@ class Batch:
         """Bytes of the records: columns and payloads."""
         return self.payload_bytes + ROW_BYTES * len(self.rows)
 
-    def encode(self, previous_chain: bytes, synced_bytes: int) -> tuple[bytes, BlockHeader, BlockMeta]:
-        """The block's bytes, its header, and its meta. Raises struct.error for a number out of range."""
+    def topic_ids(self) -> set[int]:
+        """Topics of its records."""
+        return {row[0] for row in self.rows}
+
+    def encode(
+        self, previous_chain: bytes, synced_bytes: int, carried: BlockMeta
+    ) -> tuple[bytes, BlockHeader, BlockMeta]:
+        """The block's bytes, its header, and its meta, which begins with the definitions of `carried`.
+
+        Raises struct.error for a number out of range.
+        """
         _, streams, sequences, times, _ = zip(*self.rows, strict=True)
         last = dict(zip(streams, sequences, strict=True))  # the last of each stream stays
-        meta = BlockMeta(tuple(self.streams), tuple(self.topics), tuple(last.items()), min(times), max(times))
+        streams, topics = (*carried.streams, *self.streams), (*carried.topics, *self.topics)
+        meta = BlockMeta(streams, topics, tuple(last.items()), min(times), max(times))
         block, header = encode_block(previous_chain, meta, self.rows, self.first_position, synced_bytes)
         return block, header, meta
 

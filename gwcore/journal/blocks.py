@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gwcore.errors import StorageError
+from gwcore.journal.files import SegmentFile, index_name, segment_name
 from gwcore.journal.format import (
     BLOCK_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
@@ -21,9 +22,9 @@ from gwcore.journal.format import (
     decode_columns,
     decode_meta,
     decode_segment_header,
+    decode_topics,
 )
 from gwcore.journal.index import SegmentIndex, decode_index, empty_index
-from gwcore.journal.segment import index_name, segment_name
 from gwcore.model import Record, UpdateType
 from gwcore.ports import Storage
 
@@ -36,23 +37,33 @@ _new_record = tuple.__new__
 
 
 class BlockReader:
-    """A cursor over the blocks of one file. A block that is not wholly there (yet) ends it quietly: see `incomplete`."""
+    """A cursor over the blocks of one segment. A block that is not wholly there (yet) ends it quietly: see `incomplete`.
 
-    def __init__(self, storage: Storage, name: str, offset: int = SEGMENT_HEADER_BYTES) -> None:
-        self._storage = storage
+    `end`: what lies behind it counts for nothing.
+    """
+
+    def __init__(
+        self, storage: Storage, name: str, offset: int = SEGMENT_HEADER_BYTES, *, end: int | None = None
+    ) -> None:
+        self._file = SegmentFile(storage, name)
         self.name = name
+        self.end = end
         self.offset = offset  # of the next block
         self._buffer = b""
         self._start = offset  # file offset of the buffer
 
+    def head(self) -> bytes:
+        """The bytes of the segment's header, as many as there are. Raises FileNotFoundError."""
+        return self._file.read(0, SEGMENT_HEADER_BYTES)
+
     def header(self) -> SegmentHeader:
-        """The segment's header. Raises FormatError."""
-        return decode_segment_header(self._storage.read(self.name, 0, SEGMENT_HEADER_BYTES))
+        """The segment's header. Raises FormatError, FileNotFoundError."""
+        return decode_segment_header(self.head())
 
     def next(self) -> tuple[BlockHeader, memoryview] | None:
         """The next block's header and all its bytes, None where no further whole block is. Raises FormatError."""
         head = self._at(self.offset, BLOCK_HEADER_BYTES)
-        if head is None:
+        if head is None or (self.end is not None and self.offset >= self.end):
             return None
         try:
             header = decode_block_header(head)
@@ -67,12 +78,17 @@ class BlockReader:
         return header, data
 
     def incomplete(self) -> int:
-        """Bytes behind the last whole block."""
-        return max(0, self._storage.size(self.name) - self.offset)
+        """Bytes behind the last whole block, up to the end."""
+        size = self.size()
+        return max(0, (size if self.end is None else min(size, self.end)) - self.offset)
+
+    def size(self) -> int:
+        """Bytes of the segment."""
+        return self._file.size()
 
     def _at(self, offset: int, size: int) -> memoryview | None:
         if not (self._start <= offset and offset + size <= self._start + len(self._buffer)):
-            self._buffer = self._storage.read(self.name, offset, max(size, READ_BYTES))
+            self._buffer = self._file.read(offset, max(size, READ_BYTES))
             self._start = offset
             if len(self._buffer) < size:
                 return None
@@ -174,8 +190,21 @@ def decode_block(table: TopicTable, header: BlockHeader, data: memoryview, start
         raise FormatError(error.cause, start + error.offset) from None
 
 
-def load_index(storage: Storage, journal_class: str, first_position: int) -> SegmentIndex:
-    """The index of a segment: the stored one, else made from the blocks. Raises StorageError, FileNotFoundError."""
+def written_end(storage: Storage, journal_class: str, following: int | None) -> int | None:
+    """Where the segment before `following` ends, as that one says: what a failed sync left behind it does not count."""
+    if following is None:
+        return None
+    try:
+        return BlockReader(storage, segment_name(journal_class, following)).header().previous_bytes
+    except (FormatError, StorageError, FileNotFoundError):
+        return None
+
+
+def load_index(storage: Storage, journal_class: str, first_position: int, following: int | None = None) -> SegmentIndex:
+    """The index of a segment: the stored one, else made from the blocks. Raises StorageError, FileNotFoundError.
+
+    `following`: first position of the segment behind it.
+    """
     try:
         stored = decode_index(storage.read(index_name(journal_class, first_position)))
     except FileNotFoundError:
@@ -183,14 +212,15 @@ def load_index(storage: Storage, journal_class: str, first_position: int) -> Seg
     if stored is not None and stored.first_position == first_position:
         return stored
     name = segment_name(journal_class, first_position)
-    reader, index = BlockReader(storage, name), empty_index(first_position)
+    reader = BlockReader(storage, name, end=written_end(storage, journal_class, following))
+    index = empty_index(first_position)
     try:
         while True:
             start = reader.offset
             block = reader.next()
             if block is None:
                 return index
-            index.add(start, block[0], block_meta(*block, start))
+            index.add(start, block[0], block_meta(*block, start), decode_topics(*block))
     except FormatError as error:
         raise damaged(name, error) from error
 

@@ -50,9 +50,13 @@ class CursorStore:
         found = (file.rpartition("/")[2] for file in self._storage.list(FOLDER))
         return sorted(name[: -len(_SUFFIX)] for name in found if name.endswith(_SUFFIX))
 
+    def positions(self, journal_class: str) -> set[int]:
+        """The positions that readers have reached in a class."""
+        return {cursor[journal_class] for cursor in map(self.load, self.names()) if journal_class in cursor}
+
     def bounds(self, journal_class: str) -> tuple[int, int] | None:
         """Lowest and highest position that a reader has reached in a class; None where no reader has a cursor for it."""
-        positions = [cursor[journal_class] for cursor in map(self.load, self.names()) if journal_class in cursor]
+        positions = self.positions(journal_class)
         return (min(positions), max(positions)) if positions else None
 
 

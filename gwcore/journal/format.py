@@ -234,6 +234,12 @@ def decode_columns(header: BlockHeader, block: bytes | memoryview) -> Iterator[t
     return zip(*columns, strict=True)
 
 
+def decode_topics(header: BlockHeader, block: bytes | memoryview) -> set[int]:
+    """Topics of the records of a whole block."""
+    count = header.record_count
+    return set(struct.unpack_from(f"<{count}I", block, BLOCK_HEADER_BYTES + header.meta_bytes + 8 * count))
+
+
 def _columns(count: int) -> struct.Struct:
     return struct.Struct(f"<{count}I{count}I{count}I{count}Q{count}q")
 

@@ -16,7 +16,7 @@ from gwcore.journal.format import BlockHeader, BlockMeta, StreamDefinition, Topi
 
 #: Blocks are gathered into one entry until this many bytes.
 STRETCH_BYTES: Final = 256 * 1024
-_MAGIC: Final = b"\xf7GWJIDX1"
+_MAGIC: Final = b"\xf7GWJIDX2"
 
 
 class Stretch(msgspec.Struct, array_like=True):
@@ -28,6 +28,7 @@ class Stretch(msgspec.Struct, array_like=True):
     lowest_ns: int
     highest_ns: int
     last_sequences: dict[int, int]  # stream -> last sequence so far in the stretch
+    topics: set[int]  # of its records
 
 
 class SegmentIndex(msgspec.Struct, array_like=True):
@@ -39,7 +40,7 @@ class SegmentIndex(msgspec.Struct, array_like=True):
     topics: list[TopicDefinition]
     stretches: list[Stretch]
 
-    def add(self, offset: int, header: BlockHeader, meta: BlockMeta) -> None:
+    def add(self, offset: int, header: BlockHeader, meta: BlockMeta, topics: set[int]) -> None:
         """Take in the next block. Readers on another thread find the definitions before the stretch that needs them."""
         self.streams.extend(meta.streams)
         self.topics.extend(meta.topics)
@@ -50,13 +51,14 @@ class SegmentIndex(msgspec.Struct, array_like=True):
         if stretch is None or end - stretch.offset > STRETCH_BYTES:
             last = dict(meta.last_sequences)
             self.stretches.append(
-                Stretch(offset, header.first_position, end, meta.lowest_ns, meta.highest_ns, last),
+                Stretch(offset, header.first_position, end, meta.lowest_ns, meta.highest_ns, last, set(topics)),
             )
         else:
             stretch.end = end
             stretch.lowest_ns = min(stretch.lowest_ns, meta.lowest_ns)
             stretch.highest_ns = max(stretch.highest_ns, meta.highest_ns)
             stretch.last_sequences.update(meta.last_sequences)
+            stretch.topics |= topics
         self.last_position = header.first_position + header.record_count - 1
 
     def stretch_of(self, position: int) -> Stretch | None:
@@ -68,6 +70,15 @@ class SegmentIndex(msgspec.Struct, array_like=True):
     def streams_of(self, session_id: str) -> list[int]:
         """Ids of a session's streams."""
         return [number for number, stream in enumerate(self.streams) if stream.session_id == session_id]
+
+    def last_by_stream(self) -> dict[tuple[str, str], int]:
+        """(partition, session) -> its last sequence in the segment."""
+        last: dict[tuple[str, str], int] = {}
+        for stretch in self.stretches:
+            for number, sequence in stretch.last_sequences.items():
+                stream = self.streams[number]
+                last[stream.partition, stream.session_id] = sequence
+        return last
 
     def encode(self) -> bytes:
         """Bytes of the `.idx` file."""

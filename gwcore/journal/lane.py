@@ -7,15 +7,17 @@ A definition is put in before the first record that needs it, with that record's
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from gwcore.errors import StorageError
+from gwcore.errors import MissingSequences, StorageError
 from gwcore.journal.batch import Batch
-from gwcore.journal.format import MODES, ROW_BYTES, Row, StreamDefinition, TopicDefinition
+from gwcore.journal.format import ROW_BYTES, BlockMeta, Row, StreamDefinition, TopicDefinition
+from gwcore.journal.gap import JournalGap
 from gwcore.journal.index import SegmentIndex
 from gwcore.journal.recovery import ClassRecovery
-from gwcore.journal.segment import Closed, SegmentWriter, index_name
+from gwcore.journal.removed import RemovedSegments
+from gwcore.journal.segment import Closed, SegmentWriter
 from gwcore.journal.tail import Tail
 from gwcore.model import Record
 from gwcore.ports import Clock, Storage
@@ -51,7 +53,9 @@ class Lane:
         self.synced_bytes = 0  # in this process
         self.rolled = False  # a segment was closed since this was last put to False
         self.failed = ""  # why the last commit failed
-        self._broken = False  # a sync failed: nothing is known of the file any more, so it is left alone
+        self.free_bytes: int | None = None  # on the volume, as last seen by a commit
+        self.abandoned_segments = 0  # after failed syncs, in this process
+        self.removed = RemovedSegments(storage, self.journal_class)
         self._storage = storage
         self._clock = clock
         self._settings = settings
@@ -71,11 +75,14 @@ class Lane:
         self._streams: dict[tuple[str, str], int] = {}
         self._stream_count = 0
         self._sequences: dict[int, int] = {}  # stream -> last sequence
-        self._previous = _last_sequences(recovered.index)
+        self._previous = recovered.index.last_by_stream() if recovered.index else {}
+        self._dropped: dict[tuple[str, str], tuple[int, int]] = {}  # first and last sequence not journalled
         # The committing thread's own.
         self._taken_position = self.last_position
         self._unwritten: list[Batch] = []
         self._committed_bytes = 0
+        self._in_the_way: SegmentWriter | None = None
+        self._carried: BlockMeta | None = None  # what the next segment has to define again
 
     @property
     def live_index(self) -> SegmentIndex | None:
@@ -91,7 +98,7 @@ class Lane:
     def append(self, record: Record) -> int:
         """Take a record; its position, or 0 where too much waits for a commit and it was dropped."""
         if self._appended_bytes >= self._check_at and not self._check_limits():
-            return self._drop()
+            return self._drop(record)
         partition, session_id, sequence, kind, symbol, account, update_type, published_ns, payload, _ = record
         # `_value_` and not the member: hashing an Enum runs Python code.
         key = (partition, session_id, kind, symbol, account, None if update_type is None else update_type._value_)
@@ -137,11 +144,30 @@ class Lane:
         self._topic_count += 1
         return ids
 
-    def _drop(self) -> int:
+    def _drop(self, record: Record) -> int:
         # The next record of each stream shall say with its definition what came last: that makes it a stated gap.
         self._forget_topics()
         self.dropped_records += 1
+        key = (record.partition, record.session_id)
+        first, _ = self._dropped.get(key, (record.sequence, 0))
+        self._dropped[key] = (first, record.sequence)
         return 0
+
+    def take_dropped(self) -> list[MissingSequences]:
+        """What was not journalled since the last call; empty while that may go on."""
+        if not self._dropped or self.failed or self.pending_bytes > self._settings.pending_bytes_max:
+            return []
+        dropped, self._dropped = self._dropped, {}
+        return [MissingSequences(*key, *bounds) for key, bounds in dropped.items()]
+
+    def gap_behind(self, position: int, had: Mapping[str, tuple[str, int]]) -> JournalGap | None:
+        """What retention took of the records behind a position. `had`: partition -> (session, last sequence before it)."""
+        segments = self.segments
+        first_kept = segments[0] if segments else self.tail.first_position
+        if first_kept <= position + 1:
+            return None
+        sequences = self.removed.sequences(position + 1, first_kept - 1, had)
+        return JournalGap(self.journal_class, position + 1, first_kept, sequences)
 
     def _forget_topics(self) -> None:
         for stream_key, stream in self._streams.items():
@@ -155,8 +181,6 @@ class Lane:
         self._take()
         if not self._unwritten:
             return
-        if self._broken:
-            raise StorageError(self.failed)
         try:
             self._check_reserve()
             self._write()
@@ -198,12 +222,18 @@ class Lane:
 
     def _check_reserve(self) -> None:
         reserve_bytes = self._settings.reserve_bytes
-        if reserve_bytes and (free := self._storage.free_bytes()) < reserve_bytes:
+        if not reserve_bytes:
+            return
+        self.free_bytes = free = self._storage.free_bytes()
+        if free < reserve_bytes:
             raise StorageError(
                 f"{free} bytes are free on the volume, below the reserve of {reserve_bytes}; free some space"
             )
 
     def _write(self) -> None:
+        if self._in_the_way is not None:
+            self._in_the_way.undo()
+            self._in_the_way = None
         written: list[Batch] = []
         for batch in self._unwritten:
             writer = self._writer
@@ -215,6 +245,9 @@ class Lane:
                 writer = self._writer = SegmentWriter(
                     self._storage, self.journal_class, batch.first_position, self._clock.now_ns(), self._before
                 )
+                if self._carried is not None and not batch.starts_segment:
+                    # The records keep their topic numbers, so the segment begins with the definitions behind them.
+                    writer.carry(self._carried)
             writer.write(batch)
             written.append(batch)
         self._sync(written)
@@ -227,10 +260,13 @@ class Lane:
         try:
             writer.sync()
         except StorageError:
-            self._broken = True
+            # After a failed sync nobody knows what is on the disk, and a second one may say yes to lost pages. So the file
+            # is left behind where it was last known to be whole, and all that followed is written again, elsewhere.
+            self._abandon(writer)
             raise
         if self.segments[-1:] != (writer.first_position,):
             self.segments = (*self.segments, writer.first_position)
+        self._carried = None
         size = sum(batch.size for batch in written)
         self._committed_bytes += size
         self.synced_bytes += size
@@ -239,27 +275,36 @@ class Lane:
 
     def _close_segment(self, writer: SegmentWriter) -> None:
         writer.close()
-        self._before = Closed(writer.first_position, writer.size, writer.chain)
+        writer.store_index()
+        self._before = writer.closed()
         self._writer = None
         self.rolled = True
-        with suppress(StorageError):  # the index is a help only: without it a reader makes its own
-            self._storage.replace(
-                index_name(self.journal_class, writer.first_position),
-                writer.index.encode(),
-                mode=MODES[self.journal_class],
-            )
+
+    def _abandon(self, writer: SegmentWriter) -> None:
+        """Never write to this file again: the next commit begins another one."""
+        try:
+            closed = writer.abandon()
+        except StorageError:
+            # A file without one synced byte that can't be removed is in the way of the next one, which has its name.
+            self._writer, self._in_the_way = None, writer
+            return
+        self.abandoned_segments += 1
+        self._writer = None
+        if closed is not None:
+            self._before = closed
+            self._carried = writer.definitions()
 
     def _undo(self) -> None:
-        """After a failed write the file ends where it was last synced; where even that fails, leave it alone for good."""
+        """After a failed write the file ends where it was last synced."""
         writer = self._writer
-        if writer is None or self._broken:
+        if writer is None:
             return
         try:
             if not writer.undo():
                 self._writer = None
         except StorageError as error:
-            self._broken = True
             self.failed += f"; and it could not be taken back: {error}"
+            self._abandon(writer)
 
     def close(self) -> None:
         """Mark the class as closed in good order, where all was synced, and close the file. Never raises."""
@@ -269,6 +314,7 @@ class Lane:
         try:
             if not self.failed and not self._unwritten:
                 writer.end(self.last_position)
+                writer.store_index()
         except StorageError as error:
             self.failed = f"journal class {self.journal_class}: {error}"
         writer.close()
@@ -276,13 +322,3 @@ class Lane:
     def drop_segments(self, count: int) -> None:
         """Forget the oldest segments, which retention removed."""
         self.segments = self.segments[count:]
-
-
-def _last_sequences(index: SegmentIndex | None) -> dict[tuple[str, str], int]:
-    last: dict[int, int] = {}
-    if index is None:
-        return {}
-    for stretch in index.stretches:
-        last.update(stretch.last_sequences)
-    streams = index.streams
-    return {(streams[stream].partition, streams[stream].session_id): sequence for stream, sequence in last.items()}

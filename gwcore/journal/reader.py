@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import NoReturn
 
 from gwcore.errors import StorageError
 from gwcore.journal.blocks import read_records
-from gwcore.journal.gap import JournalGap
 from gwcore.journal.index import SegmentIndex
 from gwcore.journal.lane import Lane
 from gwcore.model import Record
@@ -26,6 +26,7 @@ class JournalReader:
         self._blocks: Iterator[list[Record]] | None = None  # of the segment being read from disk
         self._ready: list[Record] = []  # decoded, not handed out yet
         self._ready_from = 0
+        self._had: dict[str, Record] = {}  # partition -> its last record handed out: says what a gap begins behind
 
     def read(self, count_max: int, *, synced_only: bool = True) -> list[Record]:
         """The next records, at most `count_max`, positions set; empty where there are none yet.
@@ -45,6 +46,7 @@ class JournalReader:
             records = self._read_disk(min(count, lane.synced_position - after))
         if records:
             self.position = records[-1].position
+            self._had.update(zip(map(_partition, records), records, strict=True))
         return records
 
     def close(self) -> None:
@@ -98,10 +100,13 @@ class JournalReader:
         return read_records(self._storage, self._lane.journal_class, index, stretch.offset)
 
     def _raise_gap(self) -> NoReturn:
-        segments = self._lane.segments
-        first_missing, first_kept = self.position + 1, segments[0] if segments else self._lane.tail.first_position
-        if first_kept <= first_missing:
+        had = {partition: (record.session_id, record.sequence) for partition, record in self._had.items()}
+        gap = self._lane.gap_behind(self.position, had)
+        if gap is None:
             name = self._lane.journal_class
-            raise StorageError(f"journal class {name}: the file with position {first_missing} is missing")
-        self.position = first_kept - 1
-        raise JournalGap(self._lane.journal_class, first_missing, first_kept)
+            raise StorageError(f"journal class {name}: the file with position {self.position + 1} is missing")
+        self.position = gap.last_missing
+        raise gap
+
+
+_partition = itemgetter(0)  # of a Record

@@ -1,6 +1,7 @@
 """Opening a class after a stop of any kind: find the end of what was promised, cut the torn tail, refuse damage.
 
-Only the last segment is read (the others were synced whole before it was made); `verify` reads all. A broken block is a
+Only the last segment is read (the others were synced whole before it was made, and are as long as the next one says);
+`verify` reads all. A broken block is a
 torn tail only if nothing shows that it had been synced: a whole block behind it whose `synced_bytes` reaches past the
 broken one's start is such a proof, and so is a sink's cursor beyond the end.
 """
@@ -9,23 +10,27 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from gwcore.errors import StorageError
 from gwcore.journal.blocks import BlockReader, block_meta, damaged
+from gwcore.journal.files import SegmentFile, index_name, segment_name, segment_positions
 from gwcore.journal.format import (
     BLOCK_HEADER_BYTES,
     BLOCK_MAGIC,
     FLAG_END,
+    MODES,
     SEGMENT_HEADER_BYTES,
     FormatError,
     SegmentHeader,
     UnsupportedFormat,
     check_block_chain,
     decode_block_header,
+    decode_topics,
     segment_chain,
 )
 from gwcore.journal.index import SegmentIndex, empty_index
-from gwcore.journal.segment import Closed, index_name, segment_name, segment_positions
+from gwcore.journal.segment import Closed
 from gwcore.ports import Storage
 
 
@@ -67,11 +72,12 @@ def recover(storage: Storage, journal_class: str, cursor: int = 0) -> ClassRecov
     while segments:
         name = segment_name(journal_class, segments[-1])
         scan = _scan(storage, name, segments[-1])
-        size = storage.size(name)
+        size = SegmentFile(storage, name).size()
         _refuse_damage(storage, name, scan, size)
         if scan.index.stretches:
-            _check_link(storage, journal_class, segments)
-            if cut_name and scan.index.last_position != last_position:
+            _check_links(storage, journal_class, segments)
+            # More may be there: what a failed sync left, and what was to replace it is the torn segment cut above.
+            if cut_name and scan.index.last_position < last_position:
                 raise StorageError(
                     f"{name} ends at position {scan.index.last_position}, and {cut_name} follows: damaged"
                 )
@@ -108,9 +114,9 @@ def _finish(
     cut_records = 0
     if size > scan.end:
         cut_name, cut_bytes = name, size - scan.end
-        cut_records = _torn_records(storage.read(name, scan.end))
+        cut_records = _torn_records(SegmentFile(storage, name).read(scan.end))
         storage.truncate(name, scan.end)
-    storage.remove(index_name(journal_class, segments[-1]))
+    _store_index(storage, journal_class, scan.index)
     return ClassRecovery(
         journal_class=journal_class,
         first_position=segments[0],
@@ -141,7 +147,7 @@ def _scan(storage: Storage, name: str, first_position: int) -> _Scan:
     except FormatError as error:  # its CRC holds, so it is whole, and in the wrong place
         raise damaged(name, error) from error
     try:
-        scan.chain = segment_chain(storage.read(name, 0, SEGMENT_HEADER_BYTES))
+        scan.chain = segment_chain(SegmentFile(storage, name).read(0, SEGMENT_HEADER_BYTES))
         while True:
             scan.end = reader.offset
             block = reader.next()
@@ -151,7 +157,8 @@ def _scan(storage: Storage, name: str, first_position: int) -> _Scan:
             check_block_chain(block_header, data, scan.chain)
             if block_header.first_position != scan.index.last_position + 1:
                 raise StorageError(f"{name} is damaged at offset {scan.end}: position {block_header.first_position}")
-            scan.index.add(scan.end, block_header, block_meta(block_header, data, scan.end))
+            meta = block_meta(block_header, data, scan.end)
+            scan.index.add(scan.end, block_header, meta, decode_topics(block_header, data))
             scan.chain = block_header.chain
             scan.clean = bool(block_header.flags & FLAG_END)
     except FormatError as error:
@@ -172,7 +179,7 @@ def _refuse_damage(storage: Storage, name: str, scan: _Scan, size: int) -> None:
         return
     start = scan.end if scan.chain else 0
     cause = scan.fault or FormatError("a block is cut short", start)
-    data = storage.read(name, start)
+    data = SegmentFile(storage, name).read(start)
     place = data.find(BLOCK_MAGIC, 0 if start == 0 else 1)
     while 0 <= place <= len(data) - BLOCK_HEADER_BYTES:
         try:
@@ -195,21 +202,37 @@ def _refuse_lost(journal_class: str, last_position: int, cursor: int) -> None:
         )
 
 
-def _check_link(storage: Storage, journal_class: str, segments: list[int]) -> None:
-    """The segment before the last must be whole: it was synced before the last was made."""
-    if len(segments) < 2:
-        return
-    header = BlockReader(storage, segment_name(journal_class, segments[-1])).header()
-    name = segment_name(journal_class, segments[-2])
-    size = storage.size(name)
-    if header.previous_position != segments[-2]:
-        missing = segment_name(journal_class, header.previous_position)
-        raise StorageError(f"{missing} is missing; restore it, or move the journal folder aside to start afresh")
-    if size != header.previous_bytes:
-        raise StorageError(
-            f"{name} is damaged at offset {min(size, header.previous_bytes)}: it has {size} bytes where the next segment "
-            f"says {header.previous_bytes}"
-        )
+def _store_index(storage: Storage, journal_class: str, index: SegmentIndex) -> None:
+    """The last segment will never grow again: keep its index, or none, but not one of before the cut."""
+    name = index_name(journal_class, index.first_position)
+    try:
+        storage.replace(name, index.encode(), mode=MODES[journal_class])
+    except StorageError:
+        storage.remove(name)
+
+
+def _check_links(storage: Storage, journal_class: str, segments: list[int]) -> None:
+    """Each segment but the last must be as long as the next one says: it was synced before that was made.
+
+    What a failed sync left behind that end is cut.
+    """
+    for first_position, following in pairwise(segments):
+        try:
+            header = BlockReader(storage, segment_name(journal_class, following)).header()
+        except FormatError as error:
+            raise damaged(segment_name(journal_class, following), error) from error
+        if header.previous_position != first_position:
+            missing = segment_name(journal_class, header.previous_position)
+            raise StorageError(f"{missing} is missing; restore it, or move the journal folder aside to start afresh")
+        name = segment_name(journal_class, first_position)
+        size = SegmentFile(storage, name).size()
+        if size > header.previous_bytes and storage.exists(name):
+            storage.truncate(name, header.previous_bytes)
+        elif size != header.previous_bytes:
+            raise StorageError(
+                f"{name} is damaged at offset {min(size, header.previous_bytes)}: it has {size} bytes where the next "
+                f"segment says {header.previous_bytes}"
+            )
 
 
 def _torn_records(data: bytes) -> int:

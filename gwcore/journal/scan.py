@@ -9,13 +9,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from itertools import zip_longest
 
 from gwcore.errors import StorageError
-from gwcore.journal.blocks import BlockReader, TopicTable, block_meta, damaged, decode_block
-from gwcore.journal.format import CLASSES, SEGMENT_HEADER_BYTES, FormatError, TopicDefinition
+from gwcore.journal.blocks import BlockReader, TopicTable, block_meta, damaged, decode_block, read_records, written_end
+from gwcore.journal.files import index_name, segment_name, segment_positions
+from gwcore.journal.format import CLASSES, SEGMENT_HEADER_BYTES, FormatError
 from gwcore.journal.index import SegmentIndex, decode_index
 from gwcore.journal.recovery import check_segment_header
-from gwcore.journal.segment import index_name, segment_name, segment_positions
 from gwcore.model import Record
 from gwcore.ports import Storage
 
@@ -60,12 +61,20 @@ class RecordFilter:
             record.published_ns, record.published_ns
         )
 
-    def wants_segment(self, index: SegmentIndex) -> bool:
-        """Whether a closed segment may hold something that is wanted."""
-        topics: list[TopicDefinition] = index.topics
-        return any(self.wants_topic(topic.kind, topic.symbol) for topic in topics) and any(
-            self.wants_time(stretch.lowest_ns, stretch.highest_ns) for stretch in index.stretches
-        )
+    def stretches(self, index: SegmentIndex) -> Iterator[tuple[int, int]]:
+        """(offset, end) of the parts of a segment that may hold something that is wanted, neighbours as one."""
+        topics = {number for number, topic in enumerate(index.topics) if self.wants_topic(topic.kind, topic.symbol)}
+        begin = end = 0
+        for stretch in index.stretches:
+            if topics.isdisjoint(stretch.topics) or not self.wants_time(stretch.lowest_ns, stretch.highest_ns):
+                continue
+            if stretch.offset != end:
+                if end:
+                    yield begin, end
+                begin = stretch.offset
+            end = stretch.end
+        if end:
+            yield begin, end
 
 
 def scan(storage: Storage, wanted: RecordFilter, classes: Sequence[str] = CLASSES) -> Iterator[Record]:
@@ -78,27 +87,36 @@ def scan(storage: Storage, wanted: RecordFilter, classes: Sequence[str] = CLASSE
 
 
 def scan_class(storage: Storage, journal_class: str, wanted: RecordFilter) -> Iterator[Record]:
-    """Wanted records of one class, in order."""
-    for first_position in segment_positions(storage, journal_class):
+    """Wanted records of one class, in order. Where an index says that a part holds none, that part is not read."""
+    segments = segment_positions(storage, journal_class)
+    for first_position, following in zip_longest(segments, segments[1:]):
         try:
-            if _may_hold(storage, journal_class, first_position, wanted):
-                yield from _scan_segment(storage, journal_class, first_position, wanted)
+            index = _stored_index(storage, journal_class, first_position)
+            if index is None:
+                yield from _scan_segment(storage, journal_class, first_position, following, wanted)
+                continue
+            for offset, end in wanted.stretches(index):
+                for records in read_records(storage, journal_class, index, offset, end):
+                    yield from filter(wanted.wants, records)
         except FileNotFoundError:
             continue
 
 
-def _may_hold(storage: Storage, journal_class: str, first_position: int, wanted: RecordFilter) -> bool:
+def _stored_index(storage: Storage, journal_class: str, first_position: int) -> SegmentIndex | None:
     try:
         index = decode_index(storage.read(index_name(journal_class, first_position)))
     except (FileNotFoundError, StorageError):
-        return True
-    return index is None or wanted.wants_segment(index)
+        return None
+    return index if index is not None and index.first_position == first_position else None
 
 
-def _scan_segment(storage: Storage, journal_class: str, first_position: int, wanted: RecordFilter) -> Iterator[Record]:
+def _scan_segment(
+    storage: Storage, journal_class: str, first_position: int, following: int | None, wanted: RecordFilter
+) -> Iterator[Record]:
     name = segment_name(journal_class, first_position)
-    reader, table = BlockReader(storage, name), TopicTable()
-    if storage.size(name) < SEGMENT_HEADER_BYTES:  # being made at this moment
+    reader = BlockReader(storage, name, end=written_end(storage, journal_class, following))
+    table = TopicTable()
+    if reader.size() < SEGMENT_HEADER_BYTES:  # being made at this moment
         return
     try:
         check_segment_header(reader.header(), name, first_position)

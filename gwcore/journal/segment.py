@@ -1,50 +1,24 @@
-"""One segment file: its name, and writing it block by block."""
+"""Writing one segment file, block by block."""
 
 from __future__ import annotations
 
 import struct
-from typing import Final
+from contextlib import suppress
 
 from gwcore.errors import StorageError
 from gwcore.journal.batch import Batch, encode_end
+from gwcore.journal.files import index_name, segment_name
 from gwcore.journal.format import (
     MODES,
     BlockHeader,
     BlockMeta,
     SegmentHeader,
+    StreamDefinition,
     encode_segment_header,
     segment_chain,
 )
 from gwcore.journal.index import SegmentIndex, empty_index
 from gwcore.ports import Storage
-
-#: Folder of the journal below the state directory.
-FOLDER: Final = "journal"
-SEGMENT_SUFFIX: Final = ".gwj"
-INDEX_SUFFIX: Final = ".idx"
-
-
-def segment_name(journal_class: str, first_position: int) -> str:
-    """Name of a segment below the state directory."""
-    return f"{FOLDER}/{journal_class}/{first_position:020d}{SEGMENT_SUFFIX}"
-
-
-def index_name(journal_class: str, first_position: int) -> str:
-    """Name of the index file of a closed segment."""
-    return f"{FOLDER}/{journal_class}/{first_position:020d}{INDEX_SUFFIX}"
-
-
-def segment_positions(storage: Storage, journal_class: str) -> list[int]:
-    """First positions of the segments that are there, in order. Raises StorageError for a name that is none of ours."""
-    positions = []
-    for name in storage.list(f"{FOLDER}/{journal_class}"):
-        if not name.endswith(SEGMENT_SUFFIX):
-            continue
-        digits = name.rpartition("/")[2][: -len(SEGMENT_SUFFIX)]
-        if not (digits.isascii() and digits.isdigit() and len(digits) == 20):
-            raise StorageError(f"{name} is not a journal segment; take it out of the journal's folder")
-        positions.append(int(digits))
-    return sorted(positions)
 
 
 class SegmentWriter:
@@ -66,13 +40,28 @@ class SegmentWriter:
         self.synced_size = 0
         self._synced_chain = self.chain
         self._header: bytes = header
-        self._unsynced: list[tuple[int, BlockHeader, BlockMeta]] = []
+        self._carried = BlockMeta()  # what the first block defines again for the segment before
+        self._unsynced: list[tuple[int, BlockHeader, BlockMeta, set[int]]] = []
         self._file = storage.append(self.name, mode=MODES[journal_class])
+
+    def carry(self, definitions: BlockMeta) -> None:
+        """Let the first block begin with the streams and topics of the segment that this one goes on for."""
+        self._carried = definitions
+
+    def definitions(self) -> BlockMeta:
+        """All streams and topics of the synced part, as a segment that goes on behind it has to define them."""
+        last = self.index.last_by_stream()
+        streams = []
+        for stream in self.index.streams:
+            sequence = last.get((stream.partition, stream.session_id), stream.previous_sequence)
+            streams.append(StreamDefinition(stream.partition, stream.session_id, sequence + 1, sequence))
+        return BlockMeta(tuple(streams), tuple(self.index.topics))
 
     def write(self, batch: Batch) -> None:
         """Write a batch as one block, with the segment's header before the first."""
         try:
-            block, header, meta = batch.encode(self.chain, self.synced_size)
+            carried = BlockMeta() if self.size else self._carried
+            block, header, meta = batch.encode(self.chain, self.synced_size, carried)
         except (struct.error, TypeError) as error:
             raise StorageError(
                 f"a record from position {batch.first_position} on does not fit the format: {error}"
@@ -83,7 +72,7 @@ class SegmentWriter:
             offset = len(self._header)
         else:
             self._file.write(block)
-        self._unsynced.append((offset, header, meta))
+        self._unsynced.append((offset, header, meta, batch.topic_ids()))
         self.size = offset + len(block)
         self.chain = header.chain
 
@@ -91,8 +80,8 @@ class SegmentWriter:
         """Make all that was written durable."""
         self._file.sync()
         self.synced_size, self._synced_chain = self.size, self.chain
-        for offset, header, meta in self._unsynced:
-            self.index.add(offset, header, meta)
+        for offset, header, meta, topics in self._unsynced:
+            self.index.add(offset, header, meta, topics)
         self._unsynced.clear()
 
     def undo(self) -> bool:
@@ -105,6 +94,32 @@ class SegmentWriter:
             return False
         self._storage.truncate(self.name, self.synced_size)
         return True
+
+    def abandon(self) -> Closed | None:
+        """Give up the file after a failed sync: what the next segment follows; None: nothing was synced, the file is gone.
+
+        Raises StorageError where not even that worked, and a new segment would meet the old one.
+        """
+        self._file.close()
+        if self.synced_size == 0:
+            self._storage.remove(self.name)
+            return None
+        # Cut where that works. Else the rest stays, and counts for nothing: the next segment says where this one ended.
+        with suppress(StorageError):
+            self._storage.truncate(self.name, self.synced_size)
+        self.size, self.chain = self.synced_size, self._synced_chain
+        self.store_index()
+        return self.closed()
+
+    def closed(self) -> Closed:
+        """What the next segment must know of this one."""
+        return Closed(self.first_position, self.size, self.chain)
+
+    def store_index(self) -> None:
+        """Keep the index beside the file. It is a help only: where that fails readers make their own."""
+        name = index_name(self.journal_class, self.first_position)
+        with suppress(StorageError):
+            self._storage.replace(name, self.index.encode(), mode=MODES[self.journal_class])
 
     def end(self, last_position: int) -> None:
         """Mark the class as closed in good order."""

@@ -6,10 +6,12 @@ no fault. Anything else that is wrong is a fault with file and offset; the first
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from gwcore.errors import StorageError
-from gwcore.journal.blocks import BlockReader, TopicTable, block_meta
+from gwcore.journal.blocks import BlockReader, TopicTable, block_meta, written_end
+from gwcore.journal.files import DamagedFile, segment_name, segment_positions
 from gwcore.journal.format import (
     BLOCK_HEADER_BYTES,
     CLASSES,
@@ -23,7 +25,6 @@ from gwcore.journal.format import (
     segment_chain,
 )
 from gwcore.journal.recovery import check_segment_header
-from gwcore.journal.segment import segment_name, segment_positions
 from gwcore.model import Record
 from gwcore.ports import Storage
 
@@ -63,6 +64,7 @@ class ClassReport:
     torn_file: str = ""
     torn_offset: int = 0
     torn_bytes: int = 0
+    abandoned_bytes: int = 0  # behind the ends of segments that a failed sync ended: they count for nothing
     gaps: list[StatedGap] = field(default_factory=list)
     fault: Fault | None = None
 
@@ -104,27 +106,28 @@ class _ClassCheck:
         report = self._report
         try:
             segments = segment_positions(self._storage, self._class)
+            self._leave_out_unborn(segments)
             for number, first_position in enumerate(segments):
-                self._check_segment(first_position, is_first=number == 0, is_last=number == len(segments) - 1)
+                following = segments[number + 1] if number + 1 < len(segments) else None
+                self._check_segment(first_position, following, is_first=number == 0)
         except FormatError as error:
             report.fault = Fault(journal_class=self._class, file=self._name, offset=error.offset, cause=error.cause)
+        except DamagedFile as error:
+            report.fault = Fault(journal_class=self._class, file=error.file, offset=error.offset, cause=error.cause)
         except StorageError as error:
             report.fault = Fault(journal_class=self._class, file=self._name, offset=0, cause=str(error))
         return report
 
-    def _check_segment(self, first_position: int, *, is_first: bool, is_last: bool) -> None:
-        report, storage = self._report, self._storage
+    def _check_segment(self, first_position: int, following: int | None, *, is_first: bool) -> None:
+        report, storage, is_last = self._report, self._storage, following is None
         name = self._name = segment_name(self._class, first_position)
+        reader = BlockReader(storage, name, end=written_end(storage, self._class, following))
         try:
-            head = storage.read(name, 0, SEGMENT_HEADER_BYTES)
+            head = reader.head()
         except FileNotFoundError:
             if not is_first or report.records:
                 raise FormatError("the segment is missing") from None
             return  # retention took it since the list was made
-        if is_last and len(head) < SEGMENT_HEADER_BYTES:
-            self._tear(name, 0, len(head))
-            return
-        reader = BlockReader(storage, name)
         header = reader.header()
         check_segment_header(header, name, first_position)
         self._check_link(header, is_first=is_first)
@@ -138,12 +141,25 @@ class _ClassCheck:
             if not is_last:
                 raise FormatError("the last block is cut short", reader.offset)
             self._tear(name, reader.offset, left)
+        report.abandoned_bytes += max(0, reader.size() - reader.end) if reader.end is not None else 0
         self._before = (first_position, reader.offset, chain)
         report.bytes += reader.offset
 
+    def _leave_out_unborn(self, segments: list[int]) -> None:
+        """A last segment without even a whole header was being made: the one before it is the last that counts."""
+        if not segments:
+            return
+        name = self._name = segment_name(self._class, segments[-1])
+        with suppress(FileNotFoundError):
+            size = BlockReader(self._storage, name).size()
+            if size < SEGMENT_HEADER_BYTES:
+                segments.pop()
+                self._tear(name, 0, size)
+
     def _tear(self, name: str, offset: int, size: int) -> None:
         report = self._report
-        report.torn_file, report.torn_offset, report.torn_bytes, report.clean = name, offset, size, False
+        report.torn_file, report.torn_offset, report.clean = name, offset, False
+        report.torn_bytes += size
 
     def _check_link(self, header: SegmentHeader, *, is_first: bool) -> None:
         if is_first or self._before is None:

@@ -174,7 +174,7 @@ def test_index_round_trip():
         9,
         [StreamDefinition("md.0", "S", 1, 0)],
         [TopicDefinition(0, "k", None, "a", None)],
-        [Stretch(84, 5, 300, 1, 2, {0: 5})],
+        [Stretch(84, 5, 300, 1, 2, {0: 5}, {0})],
     )
     assert decode_index(index.encode()) == index
     assert decode_index(index.encode()[:-1]) is None
