@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -65,11 +65,10 @@ def connect_options(settings: JetStreamSettings, embedded: Embedded | None) -> d
         options["password"] = resolve_secret(settings.password).reveal()
     if settings.token is not None:
         options["token"] = resolve_secret(settings.token).reveal()
-    if settings.nkey is not None or settings.creds_file:
-        _need_nkeys()
     if settings.nkey is not None:
-        options["nkeys_seed_str"] = resolve_secret(settings.nkey).reveal()
+        options["nkeys_seed_str"] = _seed(resolve_secret(settings.nkey).reveal().strip())
     if settings.creds_file:
+        _need_nkeys()
         options["user_credentials"] = _existing(settings.creds_file, "creds_file")
     if settings.tls_ca_file or settings.tls_cert_file:
         options["tls"] = _tls(settings)
@@ -150,7 +149,23 @@ def _existing(path: str, key: str) -> str:
     return str(found)
 
 
-def _need_nkeys() -> None:
+def _need_nkeys() -> ModuleType:
     # nats-py imports it for these two only, and would say so in the middle of connecting.
-    if find_spec("nkeys") is None:
-        raise ConfigError("nkey and creds_file need the package nkeys", place=_PLACE, hint="pip install nkeys")
+    try:
+        import nkeys  # type: ignore[import-untyped]
+    except ImportError as error:
+        hint = "pip install 'gw-sinks[nkeys]'"
+        raise ConfigError("nkey and creds_file need the package nkeys", place=_PLACE, hint=hint) from error
+    return cast("ModuleType", nkeys)
+
+
+def _seed(text: str) -> str:
+    try:
+        _need_nkeys().from_seed(text.encode())
+    except ConfigError:
+        raise
+    except Exception:
+        # Whatever it is, its text may hold the seed.
+        hint = "a seed begins with SU; a public key with U is the server's"
+        raise ConfigError("what nkey names is not an nkey seed", place=f"{_PLACE}.nkey", hint=hint) from None
+    return text
