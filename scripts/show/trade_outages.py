@@ -87,10 +87,7 @@ async def _collect(
             async for envelope in client:
                 event = envelope.event
                 if isinstance(event, TradeSummary):
-                    rows = [
-                        (str(t.trade_id), format(t.price, "f"), format(t.quantity, "f"), t.side.value)
-                        for t in event.trades
-                    ]
+                    rows = [(str(t.trade_id), t.price, t.quantity, t.side.value) for t in event.trades]
                     got.setdefault(event.symbol, []).extend(rows)
                     filled += len(rows) if event.origin is Origin.BACKFILL else 0
                 elif isinstance(event, Gap):
@@ -111,6 +108,8 @@ async def _collect(
         await asyncio.sleep(3.0)
         await asyncio.to_thread(sim.fault, "freeze")
         await asyncio.sleep(2.0)
+        if reading.done():
+            reading.result()
         reading.cancel()
     truth = {symbol: await asyncio.to_thread(_truth, sim, symbol) for symbol in got}
     return got, truth, told, filled if not lost else -lost
