@@ -160,9 +160,9 @@ class MarketDataMachine:
         self._pinged = None
         self.is_open = True
         self.books.on_open()
-        for frame in codec.open():
-            self._send(frame)
         self.subscriptions.on_open(codec, now_ns)
+        for frame in codec.open():
+            self._send_unasked(frame)
         self.subscriptions.pump(now_ns)
         if self._was_open:
             self.recovery.begin({*self.trades.on_open(), *self.candles.on_open()}, now_ns)
@@ -275,6 +275,11 @@ class MarketDataMachine:
     def _send(self, frame: bytes) -> None:
         self._outbox.send(frame)
 
+    def _send_unasked(self, frame: bytes) -> None:
+        """A frame that can't wait: it takes its place in the pace, so that the ones after it wait instead."""
+        self.subscriptions.spend(self._now_ns)
+        self._send(frame)
+
     # --- everything else ------------------------------------------------------------------------------------------
 
     def _on_acknowledged(self, answer: Acknowledged, received_ns: int) -> None:
@@ -293,7 +298,7 @@ class MarketDataMachine:
         self.unknown[key] += 1
 
     def _on_reply(self, message: Reply, received_ns: int) -> None:
-        self._send(message.frame)
+        self._send_unasked(message.frame)
 
     def _on_renew(self, message: Renew, received_ns: int) -> None:
         if message.reason is not None:

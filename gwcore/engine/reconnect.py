@@ -57,8 +57,7 @@ class RollingBudget:
         return max(0, self.ready_ns() - now_ns) / NANOSECONDS if self.ready_ns() else 0.0
 
     def spend(self, now_ns: int) -> None:
-        """One is made now. Call only when `wait_s` is 0."""
-        assert self.wait_s(now_ns) == 0
+        """One is made now. What could not wait (a reply that keeps the connection) counts too, and those after it wait."""
         self._attempts.append(now_ns)
 
     def used(self, now_ns: int) -> int:
@@ -67,25 +66,30 @@ class RollingBudget:
 
 
 class Pacer:
-    """Sends at most `per_s` requests a second on one connection; half of that for a while after the venue complains."""
+    """At most `per_s` requests in any second of one connection; half of that for a while after the venue complains."""
 
     PENALTY_NS = 30 * NANOSECONDS
+    #: The venue counts by its own clock and by arrival: frames that left within a bit more than a second may arrive in one.
+    SECOND_S = 1.05
 
     def __init__(self, per_s: float, budget: RollingBudget | None = None) -> None:
         assert per_s > 0
-        self._budget = budget
+        whole = max(1, int(per_s))
+        self._budgets = [RollingBudget(whole, max(1.0, whole / per_s) * self.SECOND_S)]
+        if budget is not None:
+            self._budgets.append(budget)
         self._interval_ns = int(NANOSECONDS / per_s)
         self._next_ns = 0
         self._penalty_until_ns = 0
 
     def ready_ns(self) -> int:
         """When the next request may leave (monotonic ns)."""
-        return self._next_ns if self._budget is None else max(self._next_ns, self._budget.ready_ns())
+        return max(self._next_ns, *(budget.ready_ns() for budget in self._budgets))
 
     def spend(self, now_ns: int) -> None:
         """A request leaves now."""
-        if self._budget is not None and self._budget.wait_s(now_ns) == 0:
-            self._budget.spend(now_ns)
+        for budget in self._budgets:
+            budget.spend(now_ns)
         interval_ns = self._interval_ns * 2 if now_ns < self._penalty_until_ns else self._interval_ns
         # Up to a fifth of a second's worth may be sent at once: start-up and repair are not slowed by single frames.
         burst_ns = NANOSECONDS // 5
