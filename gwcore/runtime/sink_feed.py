@@ -119,11 +119,15 @@ class SinkFeed:
                 try:
                     readers = await self._connect()
                     await self._feed(readers)
+                    return
                 except NotConnected as error:
                     await self._lost(str(error))
-                    if self._draining:
-                        return
-                else:
+                except (ConfigError, StorageError):
+                    raise
+                except Exception as error:  # a plugin with a bug is one bad sink, not the end of the gateway
+                    _log.exception("sink %s failed; it is connected again", self._owner.name)
+                    await self._lost(f"{type(error).__name__}: {error}")
+                if self._draining:
                     return
         except (ConfigError, StorageError) as error:
             # Others go on, and so does the gateway: a restart is the operator's, who has to mend something first.
