@@ -154,6 +154,7 @@ def test_one_class_at_its_limit_holds_up_no_other() -> None:
     async def check(core: Core) -> None:
         sink = core.runner.sink
         assert isinstance(sink, ThreeSinks)
+        await asyncio.sleep(0.5)
         sink.parts["ex"].refuses = "stream_limit"
         for _ in range(20):
             core.publish("md.0", 50)
