@@ -29,6 +29,7 @@ from websockets.server import ServerProtocol
 from gwcore.rest import HttpRequest, HttpResponse
 from gwcore.simulator import Refusal, SimFrame, Simulator
 from gwcore.testing import sim_admin
+from gwcore.testing.busiest import BusiestWindow
 from gwcore.testing.http_requests import BadRequest, RequestReader, response_bytes
 
 #: Frames due within this time of each other leave together.
@@ -42,6 +43,8 @@ CLIENT_FRAME_BYTES_MAX = 1024 * 1024
 CONNECTIONS_MAX = 1024
 _GOING_AWAY = 1001
 _SECOND_NS = 1_000_000_000
+#: Connection attempts are limited in windows of this length where they are at all (Kraken's; see `stats`).
+ATTEMPTS_WINDOW_NS = 600 * _SECOND_NS
 
 
 class Server:
@@ -53,6 +56,8 @@ class Server:
         self.port = 0
         self.peers: set[Peer] = set()
         self.counts = {"connects": 0, "refused": 0, "http": 0, "frames_sent": 0, "frames_received": 0, "cut": 0}
+        self._attempts = BusiestWindow(ATTEMPTS_WINDOW_NS)
+        self._received_in_second_max = 0  # of one connection, those that are gone included
         self._by_connection: dict[int, Peer] = {}
         self._behind: set[Peer] = set()
         self._clock = clock
@@ -78,9 +83,13 @@ class Server:
         return self._last_ns
 
     def stats(self) -> dict[str, Any]:
-        """Counts, and a row for each open connection."""
+        """Counts, the busiest windows (attempts to connect, frames of one client), and a row for each open connection."""
         rows = [peer.stats() for peer in self._by_connection.values()]
-        return {**self.counts, "connections": rows}
+        busiest = {
+            "attempts_in_10_minutes_max": self._attempts.most,
+            "frames_received_in_second_max": self._received_in_second_max,
+        }
+        return {**self.counts, **busiest, "connections": rows}
 
     def wake(self) -> None:
         """Something happened: look for frames at once."""
@@ -110,7 +119,9 @@ class Server:
 
     def connect(self, peer: Peer, path: str) -> int | Refusal:
         """One WebSocket handshake."""
-        answer = self.simulator.open(path, self.now_ns())
+        now_ns = self.now_ns()
+        self._attempts.add(now_ns)
+        answer = self.simulator.open(path, now_ns)
         if isinstance(answer, Refusal):
             self.counts["refused"] += 1
         else:
@@ -119,10 +130,13 @@ class Server:
         self.wake()
         return answer
 
-    def receive(self, connection: int, frame: bytes) -> None:
+    def receive(self, peer: Peer, connection: int, frame: bytes) -> None:
         """One whole message of a client."""
         self.counts["frames_received"] += 1
-        self.simulator.receive(connection, frame, self.now_ns())
+        now_ns = self.now_ns()
+        peer.received_in_second.add(now_ns)
+        self._received_in_second_max = max(self._received_in_second_max, peer.received_in_second.most)
+        self.simulator.receive(connection, frame, now_ns)
         self.wake()
 
     def lose(self, peer: Peer) -> None:
@@ -200,6 +214,7 @@ class Peer(asyncio.Protocol):
         self.connection: int | None = None
         self.path = ""
         self.sent = self.received = self.bytes_sent = 0
+        self.received_in_second = BusiestWindow(_SECOND_NS)
         self._server = server
         self._requests = RequestReader()
         self._socket: ServerProtocol | None = None
@@ -289,6 +304,7 @@ class Peer(asyncio.Protocol):
             "path": self.path,
             "frames_sent": self.sent,
             "frames_received": self.received,
+            "frames_received_in_second_max": self.received_in_second.most,
             "bytes_sent": self.bytes_sent,
             "bytes_buffered": self.buffered(),
         }
@@ -326,7 +342,7 @@ class Peer(asyncio.Protocol):
                     message, self._pieces = b"".join(self._pieces), []
                     self.received += 1
                     if self.connection is not None:
-                        self._server.receive(self.connection, message)
+                        self._server.receive(self, self.connection, message)
         self._write_protocol(socket)
 
     def _handshake(self, socket: ServerProtocol, request: Request) -> None:

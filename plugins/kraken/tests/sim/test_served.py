@@ -53,6 +53,7 @@ def test_market_data_rest_and_control_on_one_port() -> None:
                 stats = (await http.get("/sim/stats")).json()
                 assert stats["connects"] == 1
                 assert stats["connections"][0]["frames_sent"] >= len(frames)
+                assert stats["attempts_in_10_minutes_max"] == stats["frames_received_in_second_max"] == 1
                 trades = (await http.get("/sim/trades", params={"symbol": "BTC/USD"})).json()
                 assert trades["trades"]
             assert (await http.post("/sim/fault", json={"name": "nope"})).status_code == 400
