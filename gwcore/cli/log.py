@@ -12,6 +12,7 @@ from typing import Any
 import click
 import orjson
 
+from gwcore.cli.log_explain import command as explain
 from gwcore.cli.log_stats import JournalStats, collect_stats
 from gwcore.errors import ConfigError
 from gwcore.journal.scan import RecordFilter, scan
@@ -133,6 +134,9 @@ def verify_command(state_dir: Path, output: str) -> int:
     if not report.ok:
         click.get_current_context().exit(1)
     return 0
+
+
+command.add_command(explain)
 
 
 @command.command(name="cat")

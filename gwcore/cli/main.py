@@ -42,6 +42,7 @@ COMMANDS = {
     "conform": "gwcore.cli.conform",
     "log": "gwcore.cli.log",
     "plugins": "gwcore.cli.plugins",
+    "record": "gwcore.cli.record",
     "run": "gwcore.cli.run",
     "sim": "gwcore.cli.sim",
     "symbols": "gwcore.cli.symbols",

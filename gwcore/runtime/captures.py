@@ -12,7 +12,7 @@ from gwcore.capture import SUFFIX, CaptureHead
 from gwcore.engine.frame_ring import FrozenRing
 from gwcore.engine.publisher import Partition
 from gwcore.ports import Clock, Storage
-from gwcore.runtime.capture import ConnectionCapture
+from gwcore.runtime.capture import ConnectionCapture, FrameTap
 from gwcore.runtime.incidents import IncidentWriter, moment, opening
 from gwcore.runtime.recorder import Recorder
 from gwcore.settings import CaptureSettings, GatewayConfig
@@ -45,6 +45,7 @@ class Captures:
         *,
         incidents: IncidentWriter | None = None,
         recorder: Recorder | None = None,
+        tap: FrameTap | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -52,13 +53,14 @@ class Captures:
         self._connections: list[ConnectionCapture] = []
         self.incidents = incidents
         self.recorder = recorder
+        self._tap = recorder if tap is None else tap
         if recorder is not None:
             recorder.opening = self._opening
 
     def of(self, partition: Partition) -> ConnectionCapture:
         """The capture of a new connection."""
         report = self.incidents.report if self.incidents is not None else None
-        capture = ConnectionCapture(self._settings, partition, self._clock, report=report, tap=self.recorder)
+        capture = ConnectionCapture(self._settings, partition, self._clock, report=report, tap=self._tap)
         self._connections.append(capture)
         return capture
 

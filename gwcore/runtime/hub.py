@@ -55,7 +55,7 @@ class Hub:
     def bind(
         self,
         *,
-        fanout: Fanout,
+        fanout: Fanout | None,
         gateway: GatewayMachine,
         make_connection: Callable[[Shard], MarketDataConnection],
         start: Callable[[MarketDataConnection], None],

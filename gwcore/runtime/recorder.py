@@ -62,6 +62,7 @@ class Recorder:
         self._reserve_bytes = reserve_bytes
         #: Lines that a new part begins with, asked for on the loop at the frame it begins with.
         self.opening: Callable[[], Iterable[bytes]] = tuple
+        self.on_failed: Callable[[str], None] = lambda cause: None
         self._waiting: list[_Entry | Iterator[bytes]] = []
         self._waiting_bytes = 0
         self._part_bytes = 0
@@ -110,6 +111,7 @@ class Recorder:
                 await self._write()
             except (StorageError, FileNotFoundError) as error:
                 self.failed = str(error)
+                self.on_failed(self.failed)
                 self._waiting, self._waiting_bytes = [], 0
                 _log.error("the recording ends: %s", error)
 

@@ -1,0 +1,76 @@
+"""Records a venue's frames into a file until it is told to stop: what `gw record` does."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import NamedTuple
+
+import gwcore
+from gwcore.errors import ConfigError
+from gwcore.runtime.captures import Captures, head_of
+from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
+from gwcore.runtime.logs import configure_logging
+from gwcore.runtime.network import RealNetwork
+from gwcore.runtime.observer import Observer
+from gwcore.runtime.recorder import Recorder
+from gwcore.runtime.storage import DirectoryStorage
+from gwcore.settings import GatewayConfig
+
+
+class Recording(NamedTuple):
+    """What a recording came to."""
+
+    frames: int
+    bytes: int
+    lost: int
+    failed: str | None
+
+
+def record(config: GatewayConfig, file: Path, *, part_bytes_max: int, parts_max: int) -> Recording:
+    """Record into `file` until SIGINT, SIGTERM or the configured duration. The file must not exist.
+
+    Raises ConfigError for a file that exists or can't be made, VenueError where the venue can't be reached at the start.
+    """
+    if file.exists():
+        raise ConfigError(f"{file} exists: a recording never goes on in an old file", hint="choose another name")
+    if not file.parent.is_dir():
+        raise ConfigError(f"no folder {file.parent}", hint="make it, or choose another place with --output")
+    configure_logging(config.gateway.log_level, config.gateway.log_format)
+    return asyncio.run(_record(config, file.absolute(), part_bytes_max, parts_max))
+
+
+async def _record(config: GatewayConfig, file: Path, part_bytes_max: int, parts_max: int) -> Recording:
+    clock = SystemClock()
+    streams = config.venue.spec.streams(config.venue.settings)
+    recorder = Recorder(
+        DirectoryStorage(file.parent),
+        file.name,
+        head=head_of(config, clock),
+        offload=asyncio.to_thread,
+        part_bytes_max=part_bytes_max,
+        parts_max=parts_max,
+    )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    if config.gateway.duration_s is not None:
+        loop.call_later(config.gateway.duration_s, stop.set)
+    recorder.on_failed = lambda cause: stop.set()
+    network = RealNetwork(clock, f"gwcore/{gwcore.__version__}")
+    try:
+        observer = Observer(
+            config,
+            streams,
+            network=network,
+            clock=clock,
+            random=SystemRandom(),
+            ids=SystemIds(),
+            captures=Captures(config.capture, streams, clock, recorder=recorder),
+        )
+        await observer.run(stop)
+    finally:
+        await network.close()
+    return Recording(recorder.frames, recorder.bytes, recorder.lost, recorder.failed)
