@@ -78,7 +78,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     journal_class: str
     kind: str
     date: str
-    schema_versions: tuple[int, ...]  # of its events
+    schema_versions: tuple[int, ...]  # of its events; 0: a line that is none
     first_position: int
     last_position: int
     lines: int
@@ -152,7 +152,7 @@ class ManifestBuilder:
             elif record.published_ns < session.first_ns:
                 session.first_ns = record.published_ns
             if not record.payload.startswith(_CURRENT):
-                version = decode_line(record.payload).header.v
+                version = _line_version(record.payload)
                 self._older[version] = self._older.get(version, 0) + 1
             if record.update_type is UpdateType.STALE or self._now_stale:
                 self._follow_stale(record)
@@ -204,7 +204,7 @@ class ManifestBuilder:
         since = self._now_stale.get(symbol)
         if record.update_type is UpdateType.STALE:
             if since is None:
-                self._now_stale[symbol] = (record.published_ns, decode_line(record.payload).event.reason)
+                self._now_stale[symbol] = (record.published_ns, _line_reason(record.payload))
             return
         if since is None:
             return
@@ -220,8 +220,12 @@ class ManifestBuilder:
         if len(self._gaps) >= GAPS_MAX:
             self._gaps_left_out += 1
             return
-        gap = decode_envelope(record.payload).event
-        assert isinstance(gap, Gap)
+        try:
+            gap = decode_envelope(record.payload).event
+        except ProtocolError:  # what the archive is given it keeps; verify says what is wrong with it
+            return
+        if not isinstance(gap, Gap):
+            return
         self._gaps.append(
             GapNote(
                 at_ns=record.published_ns,
@@ -237,6 +241,21 @@ class ManifestBuilder:
                 last_trade_id=gap.last_trade_id,
             )
         )
+
+
+def _line_version(payload: bytes) -> int:
+    """Schema version of a line; 0 for what can't be read."""
+    try:
+        return decode_line(payload).header.v
+    except ValueError:
+        return 0
+
+
+def _line_reason(payload: bytes) -> str | None:
+    try:
+        return decode_line(payload).event.reason
+    except ValueError:
+        return None
 
 
 def _by_symbol(item: tuple[str | None, int]) -> str:

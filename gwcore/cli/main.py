@@ -36,13 +36,16 @@ EXIT_INTERRUPTED = 130
 
 #: command -> module; each module has a click command called `command`.
 COMMANDS = {
+    "archive": "gwcore.cli.archive",
     "book": "gwcore.cli.book",
     "check": "gwcore.cli.check",
     "config": "gwcore.cli.config",
     "conform": "gwcore.cli.conform",
     "log": "gwcore.cli.log",
     "plugins": "gwcore.cli.plugins",
+    "quality": "gwcore.cli.quality",
     "record": "gwcore.cli.record",
+    "replay": "gwcore.cli.replay",
     "run": "gwcore.cli.run",
     "sim": "gwcore.cli.sim",
     "symbols": "gwcore.cli.symbols",

@@ -73,6 +73,11 @@ class Session:
         """Whether market data of this client is being dropped right now."""
         return bool(self._dropped)
 
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether nothing waits for this client, neither here nor in the journal."""
+        return not self._pending and not self._dropped and self._catch_up is None
+
     # --- ClientSession --------------------------------------------------------------------------------------------
 
     def submit(self, request: ClientRequest) -> None:
@@ -226,8 +231,16 @@ class Session:
         elif not self._is_paused:
             self._fanout.wake()
 
+    def notify(self, record: Record) -> None:
+        """A notice made for clients (`Publisher.private_record`): to this one, whatever it asked for, if it asked at all."""
+        if len(self._selection):
+            self._pending.append(record)
+            self._pending_bytes += len(record.payload)
+            self._fanout.wake()
+
     def _overflow(self) -> None:
-        rest = [record for record in self._pending if record.journal_class != "md"]
+        # A notice (without a sequence) is kept too: it may be about what is dropped here.
+        rest = [record for record in self._pending if record.journal_class != "md" or not record.sequence]
         rest_bytes = sum(len(record.payload) for record in rest)
         limit = self._fanout.settings.buffer_bytes_max
         if not self._selection.conflates or rest_bytes > limit // 2:
@@ -236,7 +249,7 @@ class Session:
             return
         self._fanout.conflations += 1
         for record in self._pending:
-            if record.journal_class == "md":
+            if record.journal_class == "md" and record.sequence:
                 self._drop(record)
         self._pending = rest
         self._pending_bytes = rest_bytes

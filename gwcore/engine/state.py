@@ -61,6 +61,14 @@ class CurrentState:
         self._last[TopOfBook].pop(symbol, None)
         self._last[StatisticsUpdate].pop(symbol, None)
 
+    def forget_partition(self, name: str) -> None:
+        """A partition began anew: what its last session said is the state no more."""
+        for topics in self._last.values():
+            for topic in [topic for topic, (partition, _) in topics.items() if partition.name == name]:
+                del topics[topic]
+        for symbol in [symbol for symbol, (partition, _) in self._books.items() if partition.name == name]:
+            del self._books[symbol]
+
     def symbols(self) -> list[str]:
         """All symbols there is reference data for, sorted."""
         return sorted(str(symbol) for symbol in self._last[ReferenceData])
