@@ -132,7 +132,7 @@ class LiveCheck:
         try:
             await self._endpoints()
             if self.report.is_reachable:
-                await asyncio.gather(self._clocks(), self._watch(duration_s))
+                await asyncio.gather(self._clocks(duration_s), self._watch(duration_s))
         except VenueError as error:
             self.report.faults.append(str(error))
         self._judge()
@@ -159,14 +159,14 @@ class LiveCheck:
             finally:
                 pinger.close()
 
-    async def _clocks(self) -> None:
+    async def _clocks(self, duration_s: float) -> None:
         ask = getattr(self._streams, "server_time", None)
         clock = self.report.clock
         if ask is None:
             clock.failed = "this venue's plugin can't ask for the time"
             return
         samples: list[ClockSample] = []
-        for number in range(CLOCK_SAMPLES):
+        for number in range(min(CLOCK_SAMPLES, 1 + int(duration_s / CLOCK_PAUSE_S))):
             if number:
                 await asyncio.sleep(CLOCK_PAUSE_S)
             sent_ns, begin_ns = self._clock.now_ns(), self._clock.monotonic_ns()
