@@ -68,13 +68,19 @@ class NautilusReferee(Referee):
     def reports(self) -> list[dict[str, Any]]:
         lines = Path(self.log_path).read_text(errors="replace").splitlines()
         found = filter(None, map(_COMPLAINT.search, lines))
-        return [{"symbol": match[1], "words": match[0][:200], "snapshots_before": None} for match in found]
+        # It takes no update between a complaint and the next snapshot, so each complaint is about a loss of its own.
+        return [
+            {"symbol": match[1], "words": match[0][:200], "snapshots_before": number}
+            for number, match in enumerate(found)
+        ]
 
     def book(self, symbol: str) -> tuple[Side, Side] | None:
         held = self.held.get(symbol)
         if held is None:
             return None
-        bids, asks = ([(str(level.price), str(level.size())) for level in side] for side in (held.bids(), held.asks()))
+        # `BookLevel.size` is a binary float; these are decimals.
+        sides = (held.bids_to_dict(), held.asks_to_dict())
+        bids, asks = ([(f"{price:f}", f"{size:f}") for price, size in side.items()] for side in sides)
         return (bids, asks) if bids or asks else None
 
 
