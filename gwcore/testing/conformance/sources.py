@@ -120,7 +120,9 @@ def comments_of_fields(settings: type) -> Mapping[str, str]:
     found = {}
     for item in node.body:
         if isinstance(item, ast.AnnAssign) and item.end_lineno is not None:
-            _, _, comment = lines[item.end_lineno - 1].partition("  # ")
+            # On any of its lines: a formatter may have put the value, and the comment with it, into brackets.
+            own = [line.partition("  # ")[2].strip() for line in lines[item.lineno - 1 : item.end_lineno]]
             above = lines[item.lineno - 2].strip()
-            found[ast.unparse(item.target)] = comment.strip() or (above[2:].strip() if above.startswith("# ") else "")
+            comment = next((text for text in reversed(own) if text), "")
+            found[ast.unparse(item.target)] = comment or (above[2:].strip() if above.startswith("# ") else "")
     return found

@@ -19,9 +19,7 @@ class JetStreamSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     url: str = ""  # one or more of nats://HOST:PORT, by commas; empty: a nats-server of our own on loopback
     monitor_url: _MonitorUrls = ""  # http://HOST:8222 of each server, by commas: names causes, says what an ack means
-    require_fsync: bool = (
-        False  # publish nothing unless each server syncs before it acknowledges (sync_interval: always)
-    )
+    require_fsync: bool = False  # publish nothing unless each server syncs before it acknowledges
     user: str = ""  # with `password`
     password: SecretRef | None = None  # where the password is
     token: SecretRef | None = None  # where the token is
