@@ -5,10 +5,10 @@ The switch from journal to news happens between two records, on one thread: noth
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from gwcore.errors import StorageError
+from gwcore.errors import RecordsGone, StorageError
 from gwcore.model import Gap, GapState, Record, partition_class
 from gwcore.wire import ResumeToken
 
@@ -29,6 +29,7 @@ class CatchUp:
         self._readers: dict[str, RecordReader] = {}
         self._skip: dict[str, tuple[str, int]] = {}  # partition -> (session, sequence): had up to there
         self.gaps: list[Gap] = []
+        self.lost: set[str] = set()
         self.has_begun = False  # something was read
         self.state_of: set[str] = set()  # partitions that can't be replayed: their current state comes first
 
@@ -104,6 +105,9 @@ class CatchUp:
                 continue
             try:
                 records = reader.read(count_max, synced_only=False)
+            except RecordsGone as gone:
+                self._on_gone(journal_class, gone)
+                continue
             except StorageError as error:
                 self._lost(journal_class, str(error))
                 continue
@@ -117,19 +121,47 @@ class CatchUp:
         had = self._skip.get(record.partition)
         return had is not None and had[0] == record.session_id and record.sequence <= had[1]
 
-    def _lost(self, journal_class: str, cause: str) -> None:
+    def _on_gone(self, journal_class: str, gone: RecordsGone) -> None:
+        """Retention was faster than the client: prices go on from now, with their state; all else is read on behind the gap."""
+        if journal_class == "md":
+            first = {(m.partition, m.session_id): m.first_sequence for m in gone.sequences}
+            self._lost(journal_class, str(gone), first)
+            return
+        for partition, session_id, first_sequence, last_sequence in gone.sequences:
+            had = self._skip.get(partition, ("", 0))
+            if had[0] == session_id and first_sequence is not None:
+                first_sequence = max(first_sequence, had[1] + 1)
+            self.gaps.append(
+                Gap(
+                    state=GapState.LOST,
+                    cause=str(gone),
+                    partition=partition,
+                    session_id=session_id,
+                    first_sequence=first_sequence,
+                    last_sequence=last_sequence,
+                )
+            )
+
+    def _lost(self, journal_class: str, cause: str, first: Mapping[tuple[str, str], int | None] | None = None) -> None:
         del self._readers[journal_class]
         for name, partition in self._fanout.publisher.partitions.items():
             if partition_class(name) == journal_class:
+                self.lost.add(name)
                 self.gaps.append(
                     Gap(
                         state=GapState.LOST,
                         cause=cause,
                         partition=name,
                         session_id=partition.session_id,
+                        first_sequence=(first or {}).get((name, partition.session_id)),
                         last_sequence=partition.sequence,
                     )
                 )
+
+    def take_lost(self) -> set[str]:
+        """Partitions given up since the last call: their current state has to be told."""
+        lost, self.lost = self.lost, set()
+        return lost
 
     def take_gaps(self) -> list[Gap]:
         """Gaps found since the last call."""

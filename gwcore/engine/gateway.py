@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
+from gwcore.engine.details import Details
 from gwcore.engine.market_data import MarketDataMachine
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.recovery import Recovered
@@ -50,7 +53,9 @@ class Outage(NamedTuple):
 
 
 def market_status(symbol: str | None, status: TradingStatus, venue_status: str | None) -> MarketStatus:
-    """A MarketStatus with what it allows (spot API sheet §3.8, the same words in the field)."""
+    """A MarketStatus with what it allows (spot API sheet §3.8, the same words in the field); nobody knows of UNKNOWN."""
+    if status is TradingStatus.UNKNOWN:
+        return MarketStatus(symbol=symbol, status=status, venue_status=venue_status)
     creates = MATCHING | {TradingStatus.POST_ONLY}
     cancels = creates | {TradingStatus.CANCEL_ONLY}
     return MarketStatus(
@@ -88,8 +93,11 @@ class GatewayMachine:
         self.instruments: dict[str, Instrument] = {}  # those that are subscribed
         self.machines: list[MarketDataMachine] = []
         self._machine_of: dict[str, MarketDataMachine] = {}
+        self._details = Details()
+        self.ask_details: Callable[[], None] = lambda: None  # called where discovery would know more of an instrument
         self._venue_status = TradingStatus.ONLINE
         self.gateway_state = GatewayState.STARTING
+        self._journal_cause = ""  # why records can't be made durable
         self._is_ready = False
 
     @property
@@ -105,6 +113,19 @@ class GatewayMachine:
         """The process changed its state."""
         self.gateway_state = state
         self.publish_status(GatewayStatus(state=state, cause=cause, version=self._version))
+
+    def on_journal(self, cause: str) -> None:
+        """Records can't be made durable, or (empty) can again. Clients go on; the gateway is DEGRADED meanwhile."""
+        self._journal_cause = cause
+        if cause and self.gateway_state is GatewayState.READY:
+            self.set_state(GatewayState.DEGRADED, cause)
+        elif not cause and self.gateway_state is GatewayState.DEGRADED:
+            self.set_state(GatewayState.READY)
+        self.publish_status(GatewayStatus(state=self.gateway_state, component="journal", cause=cause or None))
+
+    def on_journal_alarm(self, cause: str | None, detail: str | None) -> None:
+        """The journal will soon fail, or (None) will not; all is well so far."""
+        self.publish_status(GatewayStatus(state=self.gateway_state, component="journal", cause=cause, detail=detail))
 
     def on_component(
         self, component: str, connection: ConnectionState, cause: str | None = None, detail: str | None = None
@@ -164,6 +185,7 @@ class GatewayMachine:
             partition = self._partition(shard)
             for instrument in shard.instruments.values():
                 self.instruments[instrument.symbol] = instrument
+                self._details.learn(instrument)
                 self._publish_instrument(partition, instrument)
         self.publish_status(DownloadEnd())
         for shard in shards:
@@ -202,14 +224,26 @@ class GatewayMachine:
             if known is None:
                 if self._is_wanted(instrument):
                     self._list(instrument, received_ns, now_ns)
+                    if self._details.are_missing(instrument):
+                        self.ask_details()
             elif instrument.status is TradingStatus.DELISTED:
-                self._delist(known, received_ns, now_ns)
+                self._delist(known, received_ns, now_ns, instrument.venue_status)
             elif instrument != known:
                 self._change(known, instrument, received_ns, now_ns)
         if update.update_type is UpdateType.SNAPSHOT and update.instruments:
             present = {instrument.symbol for instrument in update.instruments}
             for symbol in [symbol for symbol in self.instruments if symbol not in present]:
                 self._delist(self.instruments[symbol], received_ns, now_ns)
+
+    def on_details(self, discovered: Sequence[Instrument], received_ns: int, now_ns: int) -> None:
+        """Discovery was asked again: fill in what is not known of markets that were listed or renamed while running."""
+        for instrument in discovered:
+            known = self.instruments.get(instrument.symbol)
+            if known is not None and self._details.are_missing(known):
+                filled = self._details.fill(known, instrument)
+                if filled != known:
+                    self._change(known, filled, received_ns, now_ns)
+                self._details.learn(filled)
 
     def _change(self, known: Instrument, instrument: Instrument, received_ns: int, now_ns: int) -> None:
         symbol = instrument.symbol
@@ -254,14 +288,13 @@ class GatewayMachine:
         ]
         return min(room, key=lambda machine: len(machine.instruments), default=None)
 
-    def _delist(self, known: Instrument, received_ns: int, now_ns: int) -> None:
+    def _delist(self, known: Instrument, received_ns: int, now_ns: int, venue_status: str | None = "delisted") -> None:
         symbol = known.symbol
         machine = self._machine_of.pop(symbol)
         del self.instruments[symbol]
         machine.remove(symbol, now_ns)
-        self._publisher.publish(
-            self._partition(machine.shard), market_status(symbol, TradingStatus.DELISTED, "delisted"), received_ns
-        )
+        ended = msgspec.structs.replace(known, status=TradingStatus.DELISTED, venue_status=venue_status)
+        self._publish_instrument(self._partition(machine.shard), ended, received_ns)
         self._state.forget(symbol)
 
     # --- how the venue stands -------------------------------------------------------------------------------------
@@ -291,6 +324,9 @@ class GatewayMachine:
                 if subscription.state not in SETTLED and not subscription.held:
                     return False
         self._is_ready = True
-        self.set_state(GatewayState.READY)
+        if self._journal_cause:
+            self.set_state(GatewayState.DEGRADED, self._journal_cause)
+        else:
+            self.set_state(GatewayState.READY)
         self.publish_status(Ready())
         return True

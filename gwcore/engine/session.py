@@ -299,6 +299,8 @@ class Session:
             self._write(records)
         for gap in catch_up.take_gaps():
             self._write_private(gap)
+        if lost := catch_up.take_lost():
+            self._write_state(self._selection.wants, lost)
         if catch_up.is_done:
             self._catch_up = None
             for request_id in self._catch_up_requests:

@@ -227,7 +227,8 @@ class Lane:
         self.free_bytes = free = self._storage.free_bytes()
         if free < reserve_bytes:
             raise StorageError(
-                f"{free} bytes are free on the volume, below the reserve of {reserve_bytes}; free some space"
+                # No number that changes: the cause is told once.
+                f"free space on the volume is below the reserve of {reserve_bytes} bytes; free some space"
             )
 
     def _write(self) -> None:

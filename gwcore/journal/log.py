@@ -116,6 +116,10 @@ class Journal:
         lane = self._lanes[journal_class]
         return lane.segments[0] if lane.segments else lane.tail.first_position
 
+    def appended_records(self, journal_class: str) -> int:
+        """Records of a class taken since start."""
+        return self._lanes[journal_class].last_position - self.recovery[journal_class].last_position
+
     def pending_bytes(self, journal_class: str) -> int:
         """Bytes of a class that wait for a commit."""
         return self._lanes[journal_class].pending_bytes

@@ -7,6 +7,7 @@ clients, sinks (drained within the deadline), journal. A component that ends una
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -21,6 +22,7 @@ from gwcore.engine.publisher import Publisher
 from gwcore.engine.reconnect import Backoff, RollingBudget
 from gwcore.engine.state import CurrentState
 from gwcore.errors import ConfigError, StorageError, VenueError
+from gwcore.histogram import LatencyHistogram
 from gwcore.journal import CursorStore, Journal
 from gwcore.model import ConnectionState, ExternalLatency, GatewayState, Instrument, UpdateType
 from gwcore.ports import Clock, Ids, Network, Random, Storage
@@ -28,6 +30,7 @@ from gwcore.runtime.captures import gateway_captures
 from gwcore.runtime.connection import MarketDataConnection
 from gwcore.runtime.http import run_flow
 from gwcore.runtime.hub import Hub
+from gwcore.runtime.journal_watch import JournalWatch
 from gwcore.runtime.rest import PacedNetwork
 from gwcore.runtime.sinks import SinkRunner
 from gwcore.settings import GatewayConfig, SelectedSink, SelectedTransport
@@ -37,12 +40,30 @@ from gwcore.venue import InstrumentUpdate, Shard
 
 _log = logging.getLogger("gwcore.gateway")
 
+#: Discovery is asked for what a new listing did not tell after this long, and not sooner.
+DETAILS_S = 5.0
+
 #: Exit codes of a run (see docs: CLI).
 EXIT_OK, EXIT_CONFIG, EXIT_INTERNAL = 0, 2, 4
 
 
 class CommitterPort(Protocol):
     """What drives `Journal.commit` (a thread, or virtual time)."""
+
+    @property
+    def commits(self) -> int:
+        """Commits that worked."""
+        ...
+
+    @property
+    def failures(self) -> int:
+        """Commits that failed."""
+        ...
+
+    @property
+    def latency(self) -> LatencyHistogram:
+        """How long commits that worked took."""
+        ...
 
     def start(self, on_synced: Callable[[], None], on_failed: Callable[[str], None]) -> None:
         """Begin; the callbacks come on the loop."""
@@ -136,6 +157,7 @@ class Gateway:
             start=self._start_connection,
             wake_committer=self.committer.wake,
         )
+        self.watch = JournalWatch(self.journal, self.machine)
         cursors = CursorStore(ports.storage)
         self.sinks = [self._make_sink(selected, cursors) for selected in config.sinks]
 
@@ -186,6 +208,7 @@ class Gateway:
             random=self.ports.random,
             offload=self.ports.offload,
             on_state=self.hub.on_sink_state,
+            on_gap=self.watch.on_sink_gap,
         )
 
     async def _run_transport(self, selected: SelectedTransport) -> None:
@@ -233,12 +256,13 @@ class Gateway:
 
     async def run(self) -> int:
         """Run until stopped; returns the exit code."""
-        self.committer.start(self._on_synced, self.hub.on_journal_failed)
+        self.committer.start(self._on_synced, self.watch.on_failed)
         self.machine.set_state(GatewayState.STARTING)
         transports = [self._spawn(self._run_transport(t), f"transport {t.spec.name}") for t in self.config.transports]
         sinks = [self._spawn(runner.run(), f"sink {runner.name}") for runner in self.sinks]
         self._spawn(self.captures.run(), "captures")
         self._spawn(self._discover(), "discovery")
+        self._spawn(self.watch.compress(self.ports.offload), "compression of the journal")
         duration_s = self.config.gateway.duration_s
         if duration_s is not None:
             asyncio.get_running_loop().call_later(duration_s, self.request_stop, f"ran for {duration_s:g} s")
@@ -264,6 +288,7 @@ class Gateway:
             self._exit_code = EXIT_INTERNAL
 
     def _on_synced(self) -> None:
+        self.watch.on_committed()
         for runner in self.sinks:
             runner.wake()
 
@@ -272,10 +297,21 @@ class Gateway:
         instruments = await self._ask_instruments()
         self.machine.on_component("discovery", ConnectionState.CONNECTED)
         self.machine.on_discovered(instruments, self.ports.clock.monotonic_ns())
-        while (again_s := self.streams.limits.discover_s) is not None:
-            await asyncio.sleep(again_s)
-            update = InstrumentUpdate(UpdateType.SNAPSHOT, tuple(await self._ask_instruments()))
-            self.hub.on_instruments(update, self.ports.clock.now_ns())
+        asked = asyncio.Event()
+        self.machine.ask_details = asked.set
+        again_s = self.streams.limits.discover_s
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(again_s):
+                    await asked.wait()
+                    await asyncio.sleep(DETAILS_S)  # listings come in groups
+            asked.clear()
+            instruments = await self._ask_instruments()
+            if again_s is not None:
+                update = InstrumentUpdate(UpdateType.SNAPSHOT, tuple(instruments))
+                self.hub.on_instruments(update, self.ports.clock.now_ns())
+            else:
+                self.machine.on_details(instruments, self.ports.clock.now_ns(), self.ports.clock.monotonic_ns())
 
     async def _ask_instruments(self) -> Sequence[Instrument]:
         backoff = Backoff(self.ports.random, first_s=0.5, max_s=30.0, held_s=60.0)

@@ -67,12 +67,16 @@ _METRICS = (
     ),
     # Journal
     Metric("gw_journal_records_total", "counter", ("journal",), "Records appended."),
-    Metric("gw_journal_bytes_total", "counter", ("journal",), "Bytes appended."),
+    Metric("gw_journal_bytes_total", "counter", ("journal",), "Bytes of records made durable."),
+    Metric("gw_journal_pending_bytes", "gauge", ("journal",), "Bytes that wait to be written and synced."),
     Metric("gw_journal_position", "gauge", ("journal",), "Position of the last record."),
     Metric("gw_journal_synced_position", "gauge", ("journal",), "Position up to which all is on disk."),
+    Metric("gw_journal_up", "gauge", (), "1 while records can be made durable."),
     Metric("gw_journal_syncs_total", "counter", (), "Group commits."),
     Metric("gw_journal_sync_seconds", "histogram", (), "Time of a group commit."),
     Metric("gw_journal_errors_total", "counter", (), "Writes or syncs that failed."),
+    Metric("gw_journal_abandoned_total", "counter", (), "Segments left behind because a sync of them failed."),
+    Metric("gw_journal_compressed_bytes_total", "counter", ("form",), "Bytes of closed segments before and after."),
     Metric("gw_journal_stored_bytes", "gauge", ("journal",), "Bytes on disk."),
     Metric("gw_journal_free_bytes", "gauge", (), "Space left on the journal's volume."),
     Metric("gw_journal_dropped_total", "counter", ("journal",), "Records that could not be journalled."),
@@ -89,6 +93,10 @@ _METRICS = (
     Metric("gw_sink_reconnects_total", "counter", ("sink", "cause"), "Times the sink was connected again, by cause."),
     Metric("gw_sink_gaps_total", "counter", ("sink",), "Records that retention removed before the sink took them."),
     Metric("gw_sink_ack_meaning_info", "gauge", ("sink", "meaning"), "What an acknowledgement is worth; always 1."),
+    # Captures
+    Metric("gw_incidents_total", "counter", ("outcome",), "Incidents: written, dropped for a limit, failed."),
+    Metric("gw_record_frames_total", "counter", (), "Frames of the venue recorded."),
+    Metric("gw_record_lost_total", "counter", (), "Frames of the venue that could not be recorded."),
     # Clients
     Metric("gw_client_connections", "gauge", ("transport",), "Clients connected."),
     Metric("gw_client_connects_total", "counter", ("transport",), "Clients that came."),

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gwcore.errors import StorageError
+from gwcore.histogram import LatencyHistogram
 from gwcore.journal.format import CLASSES
 from gwcore.journal.log import Journal
 from gwcore.settings import JournalSettings
@@ -32,6 +33,7 @@ class CommitSchedule:
         self.synced = asyncio.Event()  # pulsed: `await synced.wait()` returns after the next commit
         self.commits = 0
         self.failures = 0
+        self.latency = LatencyHistogram()  # of commits that worked
         self._delay_s = settings.md_sync_ms / 1000
         self._commit = commit
         self._loop = asyncio.get_running_loop()
@@ -101,7 +103,7 @@ class CommitSchedule:
         self._committing = True
         self._commit()
 
-    def on_committed(self, error: str) -> None:
+    def on_committed(self, error: str, took_ns: int) -> None:
         """A commit ended; `error` is empty where it worked."""
         self._committing = False
         if error:
@@ -110,6 +112,7 @@ class CommitSchedule:
             self._end_drains()
         else:
             self.commits += 1
+            self.latency.observe(took_ns)
         if self._again or (error and not self.journal.is_synced()):
             self._again = False
             self._request()
@@ -156,7 +159,6 @@ class Committer:
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._ended: asyncio.Future[None] = self._loop.create_future()
-        self.commit_s = 0.0  # how long the last commit took
 
     @property
     def synced(self) -> asyncio.Event:
@@ -172,6 +174,11 @@ class Committer:
     def failures(self) -> int:
         """Commits that failed."""
         return self._schedule.failures
+
+    @property
+    def latency(self) -> LatencyHistogram:
+        """How long commits that worked took."""
+        return self._schedule.latency
 
     def start(self, on_synced: Callable[[], None], on_failed: Callable[[str], None]) -> None:
         """Begin. `on_synced` is called after each commit, `on_failed` with the cause when one failed and with an empty
@@ -215,17 +222,16 @@ class Committer:
             if self._stopping:
                 self._tell(self._end)
                 return
-            begin = time.monotonic()
+            begin_ns = time.monotonic_ns()
             error = _commit(self._journal)
-            self.commit_s = time.monotonic() - begin
-            if not self._tell(self._schedule.on_committed, error):
+            if not self._tell(self._schedule.on_committed, error, time.monotonic_ns() - begin_ns):
                 return
 
     def _end(self) -> None:
         if not self._ended.done():
             self._ended.set_result(None)
 
-    def _tell(self, callback: Callable[..., None], *arguments: str) -> bool:
+    def _tell(self, callback: Callable[..., None], *arguments: str | int) -> bool:
         try:
             self._loop.call_soon_threadsafe(callback, *arguments)
         except RuntimeError:  # the loop was closed under us: nobody is left to tell
@@ -233,13 +239,22 @@ class Committer:
         return True
 
 
-class InlineCommitter:
-    """The same without a thread: commits on the loop, at the times of the loop. For simulation on virtual time."""
+def _at_once() -> float:
+    return 0.0
 
-    def __init__(self, journal: Journal, settings: JournalSettings) -> None:
+
+class InlineCommitter:
+    """The same without a thread: commits on the loop, at the times of the loop. For simulation on virtual time.
+
+    `sync_s` says how long each commit takes: whoever acts on what is not synced yet is found out.
+    """
+
+    def __init__(self, journal: Journal, settings: JournalSettings, sync_s: Callable[[], float] = _at_once) -> None:
         self._loop = asyncio.get_running_loop()
         self._schedule = CommitSchedule(journal, settings, self._kick)
         self._journal = journal
+        self._sync_s = sync_s
+        self._took_s = 0.0
         self._handle: asyncio.Handle | None = None
         self._started = False
 
@@ -257,6 +272,11 @@ class InlineCommitter:
     def failures(self) -> int:
         """Commits that failed."""
         return self._schedule.failures
+
+    @property
+    def latency(self) -> LatencyHistogram:
+        """How long commits that worked took."""
+        return self._schedule.latency
 
     def start(self, on_synced: Callable[[], None], on_failed: Callable[[str], None]) -> None:
         """Begin; see `Committer.start`."""
@@ -286,10 +306,11 @@ class InlineCommitter:
                 self._handle.cancel()
 
     def _kick(self) -> None:
-        self._handle = self._loop.call_soon(self._commit)
+        self._took_s = self._sync_s()
+        self._handle = self._loop.call_later(self._took_s, self._commit)
 
     def _commit(self) -> None:
-        self._schedule.on_committed(_commit(self._journal))
+        self._schedule.on_committed(_commit(self._journal), int(self._took_s * 1e9))
 
 
 def _commit(journal: Journal) -> str:

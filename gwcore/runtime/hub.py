@@ -17,7 +17,6 @@ from gwcore.engine.publisher import Partition
 from gwcore.model import (
     ConnectionState,
     Event,
-    GatewayStatus,
     Instrument,
     MarketStatus,
     Record,
@@ -179,12 +178,6 @@ class Hub:
         """A sink came or went."""
         assert self.gateway is not None
         self.gateway.on_component(f"sink.{name}", state, cause, detail)
-
-    def on_journal_failed(self, cause: str) -> None:
-        """The journal can't be written; clients go on, and everybody is told."""
-        assert self.gateway is not None
-        _log.error("journal: %s", cause)
-        self.gateway.publish_status(GatewayStatus(state=self.gateway.gateway_state, component="journal", cause=cause))
 
     def close(self) -> None:
         """No more timers."""

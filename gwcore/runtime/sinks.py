@@ -50,6 +50,7 @@ class SinkRunner:
         random: Random,
         offload: Offload,
         on_state: OnState,
+        on_gap: Callable[[str, JournalGap], None],
     ) -> None:
         spec = selected.spec
         self.name = spec.name
@@ -60,6 +61,8 @@ class SinkRunner:
         self._cursors = cursors
         self._offload = offload
         self._on_state = on_state
+        self._on_gap = on_gap
+        self._gap_told: dict[str, int] = dict.fromkeys(CLASSES, 0)  # last missing position that was told
         self._told: object = None
         self._saving = asyncio.Lock()
         self.progress: dict[str, int] = dict.fromkeys(CLASSES, 0) | cursors.load(self.name)
@@ -128,6 +131,12 @@ class SinkRunner:
         """The journal has synced something."""
         for feed in self.feeds:
             feed.wake()
+        if not self.is_connected:
+            # What goes while the sink is away is told when it goes, and not when the sink is back.
+            for name in CLASSES:
+                gap = self._journal.gap_behind(name, max(self.progress[name], self._gap_told[name]))
+                if gap is not None:
+                    self.on_gap(gap)
 
     def drain(self) -> None:
         """Take what is there, make it durable, end."""
@@ -178,9 +187,16 @@ class SinkRunner:
 
     def on_gap(self, gap: JournalGap) -> None:
         """Retention removed what the sink has not taken."""
+        told = self._gap_told[gap.journal_class]
+        if gap.last_missing <= told:
+            return
+        if gap.first_missing <= told:
+            gap = self._journal.gap_behind(gap.journal_class, told) or gap
+        self._gap_told[gap.journal_class] = gap.last_missing
         self.gaps += gap.last_missing - gap.first_missing + 1
         _log.warning("sink %s: %s", self.name, gap)
         self._on_state(self.name, self.state, "journal_gap", str(gap))
+        self._on_gap(self.name, gap)
 
     # --- cursors --------------------------------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ class Telemetry:
         yield from self._rest()
         yield from self._journal()
         yield from self._sinks()
+        yield from self._captures()
         yield from self._clients()
 
     def _process(self) -> Iterable[Sample]:
@@ -92,7 +93,20 @@ class Telemetry:
             label = (("journal", name),)
             yield Sample("gw_journal_position", label, journal.last_position(name))
             yield Sample("gw_journal_synced_position", label, journal.synced_position(name))
+            yield Sample("gw_journal_records_total", label, journal.appended_records(name))
+            yield Sample("gw_journal_bytes_total", label, journal.synced_bytes(name))
+            yield Sample("gw_journal_pending_bytes", label, journal.pending_bytes(name))
+            yield Sample("gw_journal_stored_bytes", label, journal.stored_bytes(name))
+            yield Sample("gw_journal_dropped_total", label, journal.dropped_of(name))
         yield Sample("gw_journal_free_bytes", (), self._gateway.ports.storage.free_bytes())
+        committer = self._gateway.committer
+        yield Sample("gw_journal_up", (), int(not journal.failed))
+        yield Sample("gw_journal_syncs_total", (), committer.commits)
+        yield Sample("gw_journal_errors_total", (), committer.failures)
+        yield Sample("gw_journal_sync_seconds", (), committer.latency)
+        yield Sample("gw_journal_abandoned_total", (), journal.abandoned_segments)
+        yield Sample("gw_journal_compressed_bytes_total", (("form", "before"),), journal.compressor.bytes_before)
+        yield Sample("gw_journal_compressed_bytes_total", (("form", "after"),), journal.compressor.bytes_after)
 
     def _sinks(self) -> Iterable[Sample]:
         journal, now_ns = self._gateway.journal, self._gateway.ports.clock.now_ns()
@@ -113,6 +127,14 @@ class Telemetry:
                 yield Sample("gw_sink_reconnects_total", (label, ("cause", cause)), count)
             if runner.ack_meaning is not None:
                 yield Sample("gw_sink_ack_meaning_info", (label, ("meaning", runner.ack_meaning)), 1)
+
+    def _captures(self) -> Iterable[Sample]:
+        captures = self._gateway.captures
+        for outcome, count in captures.outcomes().items():
+            yield Sample("gw_incidents_total", (("outcome", outcome),), count)
+        if captures.recorder is not None:
+            yield Sample("gw_record_frames_total", (), captures.recorder.frames)
+            yield Sample("gw_record_lost_total", (), captures.recorder.lost)
 
     def _clients(self) -> Iterable[Sample]:
         fanout = self._gateway.fanout

@@ -31,7 +31,7 @@ from gwcore.settings import (
 from gwcore.simulator import Simulator
 from gwcore.testing.clients import SimClient
 from gwcore.testing.clock import VirtualClock
-from gwcore.testing.committer import VirtualCommitter
+from gwcore.testing.committer import virtual_committer
 from gwcore.testing.faults import FaultKind, FaultPlan, FaultTargets
 from gwcore.testing.loop import Budget, SimLoop, run
 from gwcore.testing.network import SimNetwork
@@ -153,6 +153,7 @@ class _Play:
             journal=scenario.journal,
             clients=scenario.clients,
         )
+        rng = self.random.stream("committer")
         ports = Ports(
             clock=self.clock,
             random=self.random.stream("gateway"),
@@ -160,9 +161,7 @@ class _Play:
             network=self.network,
             storage=self.storage,
             state_dir=Path("/simulated"),
-            committer=lambda journal, settings: VirtualCommitter(
-                journal, settings, self.loop, self.random.stream("committer")
-            ),
+            committer=lambda journal, settings: virtual_committer(journal, settings, rng),
             offload=_inline,
         )
         return Gateway(config, ports)

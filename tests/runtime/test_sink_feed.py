@@ -66,6 +66,7 @@ class Play:
         self.storage = MemoryStorage()
         self.journal = Journal(self.storage, self.clock, JournalSettings())
         self.states: list[tuple[ConnectionState, str | None]] = []
+        self.gaps: list[JournalGap] = []
         self.shelves: list[Shelf] = []
         self.runner = SinkRunner(
             SelectedSink(
@@ -87,6 +88,7 @@ class Play:
             random=SeededRandom(1),
             offload=self._inline,
             on_state=lambda name, state, cause, detail: self.states.append((state, detail)),
+            on_gap=lambda name, gap: self.gaps.append(gap),
         )
 
     def _make(self, context, trouble, back_to) -> Shelf:
