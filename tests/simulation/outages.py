@@ -19,7 +19,7 @@ from gwcore.runtime.app import Gateway, Ports
 from gwcore.settings import GatewayConfig, GatewaySettings, SelectedVenue
 from gwcore.testing.clients import SimClient
 from gwcore.testing.clock import VirtualClock
-from gwcore.testing.committer import VirtualCommitter
+from gwcore.testing.committer import virtual_committer
 from gwcore.testing.loop import Budget, SimLoop, run
 from gwcore.testing.network import ConnectMode, HttpMode, SimNetwork
 from gwcore.testing.seeds import SeededIds, SeededRandom, derive
@@ -107,9 +107,7 @@ class _Course:
             network=self.network,
             storage=MemoryStorage(),
             state_dir=Path("/simulated"),
-            committer=lambda journal, settings: VirtualCommitter(
-                journal, settings, loop, self.random.stream("committer")
-            ),
+            committer=lambda journal, settings: virtual_committer(journal, settings, self.random.stream("committer")),
             offload=_inline,
         )
         self.gateway = Gateway(config, ports)
