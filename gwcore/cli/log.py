@@ -15,8 +15,8 @@ import orjson
 from gwcore.cli.log_explain import command as explain
 from gwcore.cli.log_stats import JournalStats, collect_stats
 from gwcore.errors import ConfigError
+from gwcore.journal.files import FOLDER
 from gwcore.journal.scan import RecordFilter, scan
-from gwcore.journal.segment import FOLDER
 from gwcore.journal.verify import ClassReport, JournalReport, verify
 from gwcore.model import TYPE_OF_KIND
 from gwcore.ports import Storage

@@ -19,7 +19,7 @@ from gwcore.model import Gap, GapState
 _log = logging.getLogger("gwcore.journal")
 
 #: How often it is looked whether closed segments wait for compression.
-COMPRESS_EVERY_S: Final = 5.0
+COMPRESS_EVERY_S: Final = 2.0
 #: The alarm comes at this multiple of the reserve, and is taken back somewhat above.
 ALARM_RESERVES, ALARM_BACK_RESERVES = 2.0, 2.2
 

@@ -37,6 +37,8 @@ LOADED_S = (0.0, 2.0)
 #: ... but one of so many is killed this long after its start, while it still reads its journal, connects or subscribes.
 EARLY_EVERY = 5
 EARLY_S = (0.3, 2.5)
+#: Small, so that segments are closed and compressed all the time.
+SEGMENT_BYTES = "1000000"
 STREAMS = ("gw-sim-kraken-md", "gw-sim-kraken-st")
 #: Messages fetched from a stream at once.
 _FETCH = 2000
@@ -102,7 +104,7 @@ async def stream_ids(state_dir: Path) -> Ids:
 def start(folder: Path, sim: Sim) -> Gw:
     """The gateway on the one state directory."""
     symbols = [word for symbol in SYMBOLS for word in ("--symbols", symbol)]
-    return Gw(folder, sim, *symbols, "--sink", "file", "--sink", "jetstream")
+    return Gw(folder, sim, *symbols, "--sink", "file", "--sink", "jetstream", GW_JOURNAL__SEGMENT_BYTES=SEGMENT_BYTES)
 
 
 def verify(state_dir: Path) -> tuple[int, str]:
@@ -192,9 +194,11 @@ def main() -> int:
         complaints.append("the journal holds an id twice")
     complaints += compare(journal, "archive", archive) + compare(journal, "JetStream", streams)
     sessions = len({session for session, _ in journal})
+    packed = sum(1 for _ in (state_dir / "journal").rglob("*.gwj.zst"))
     print(
         f"{done} of {options.cycles} kills (seed {options.seed}) under {RATE} messages a second: journal {len(journal)} "
-        f"events of {sessions} sessions, archive {archive.total()}, JetStream {streams.total()}",
+        f"events of {sessions} sessions ({packed} segments compressed), archive {archive.total()}, "
+        f"JetStream {streams.total()}",
         *complaints,
         sep="\n  ",
     )
