@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -72,6 +72,10 @@ class Captures:
             books, instruments = capture.marks()
             parts.append(opening(FrozenRing(now_ns, books, dict(instruments), ()), capture.name, self._writer))
         return chain.from_iterable(parts)
+
+    def outcomes(self) -> Mapping[str, int]:
+        """How many incidents there were, by what became of them."""
+        return self.incidents.outcomes if self.incidents is not None else {}
 
     async def run(self) -> None:
         """Write until cancelled."""
