@@ -17,6 +17,7 @@ from gwcore.engine.reconnect import NANOSECONDS
 from gwcore.engine.recovery import Recovery
 from gwcore.engine.subscription import Phase, Subscription
 from gwcore.engine.subscriptions import SubscriptionSet
+from gwcore.engine.top_feed import TopFeed
 from gwcore.engine.trade_feed import TradeFeed
 from gwcore.errors import DecodeError, VenueError
 from gwcore.model import (
@@ -29,6 +30,7 @@ from gwcore.model import (
     StreamState,
     StreamStatus,
     TimeSeriesUpdate,
+    TopOfBook,
     TradeSummary,
 )
 from gwcore.ports import Random
@@ -83,6 +85,7 @@ class MarketDataMachine:
         self.recovery = Recovery(outbox.on_recovered)
         self.trades = TradeFeed(streams, outbox, self.instruments, self.recovery)
         self.candles = CandleFeed(streams, outbox, self.instruments, self.recovery)
+        self.tops = TopFeed(outbox)
         self._now_ns = now_ns
         self.last_frame_ns = now_ns
         self._ping_ns = now_ns  # when the last ping left
@@ -101,6 +104,7 @@ class MarketDataMachine:
         self._handlers: dict[type, Callable[[Any, int], None]] = {
             MarketByPriceUpdate: self.books.on_book,
             TradeSummary: self.trades.on_trades,
+            TopOfBook: self.tops.on_top,
             TimeSeriesUpdate: self.candles.on_candles,
             InstrumentUpdate: outbox.on_instruments,
             MarketStatus: outbox.on_venue_status,
@@ -119,11 +123,14 @@ class MarketDataMachine:
 
     def add(self, topics: Iterable[Topic], instruments: Mapping[str, Instrument], now_ns: int) -> None:
         """Subscribe these topics too."""
+        topics = tuple(topics)
         self.instruments.update(instruments)
-        for subscription in self.subscriptions.add(topics, now_ns):
-            channel, symbol, _ = subscription.topic
-            if channel is Channel.BOOK and symbol is not None:
-                self.books.add(subscription, self.instruments[symbol])
+        self.subscriptions.add(topics, now_ns)
+        for topic in topics:
+            channel, symbol, _ = topic
+            # Not only the new ones: one that is just being left may be wanted again.
+            if channel is Channel.BOOK and symbol is not None and symbol not in self.books.of_symbol:
+                self.books.add(self.subscriptions.topics[topic], self.instruments[symbol])
             elif channel is Channel.TRADE and symbol is not None:
                 self.trades.add(symbol)
 
@@ -132,8 +139,12 @@ class MarketDataMachine:
         self.books.remove(symbol)
         self.trades.remove(symbol)
         self.candles.remove(symbol)
+        self.tops.stale(StaleReason.UNSUBSCRIBED, symbol)
         self.instruments.pop(symbol, None)
         topics = [topic for topic in self.subscriptions.topics if topic.symbol == symbol]
+        for topic in topics:
+            # What still comes is dropped, also where it is wanted again before the venue has let go of it.
+            self.subscriptions.topics[topic].state = StreamState.IDLE
         self.subscriptions.remove(topics, now_ns)
 
     def on_instrument(self, instrument: Instrument, *, is_matching: bool, now_ns: int) -> None:
@@ -141,11 +152,15 @@ class MarketDataMachine:
         self._set_now(now_ns)
         self.instruments[instrument.symbol] = instrument
         self.books.on_instrument(instrument, is_matching=is_matching)
+        if not is_matching:
+            self.tops.stale(StaleReason.VENUE_STATUS, instrument.symbol)
 
     def on_venue_matching(self, is_matching: bool, matching_symbols: Mapping[str, bool], now_ns: int) -> None:
         """The venue as a whole stopped or started matching."""
         self._set_now(now_ns)
         self.books.on_venue_matching(is_matching, matching_symbols)
+        if not is_matching:
+            self.tops.stale(StaleReason.VENUE_STATUS)
 
     def _set_now(self, now_ns: int) -> None:
         self._now_ns = self.books.now_ns = now_ns
@@ -219,6 +234,7 @@ class MarketDataMachine:
         self._codec = None
         self.recovery.on_close()
         self.candles.on_close()
+        self.tops.stale(StaleReason.DISCONNECT)
         for subscription in list(self.subscriptions.topics.values()):
             if subscription.state is StreamState.LIVE:
                 if subscription.book is not None:

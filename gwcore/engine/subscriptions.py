@@ -228,8 +228,8 @@ class SubscriptionSet:
             if subscription.phase is Phase.LEAVING:
                 # Whatever the reason, the venue does not feed it after this; `missing` says so plainly.
                 self._left(subscription, now_ns)
-            elif subscription.phase is not Phase.SENT:
-                continue
+            elif subscription.phase is not Phase.SENT or answer.missing:
+                continue  # it is not about what we wait for: a late answer to an earlier unsubscribe, say
             elif answer.duplicate:
                 self._duplicate(subscription, now_ns)
             elif answer.retryable:

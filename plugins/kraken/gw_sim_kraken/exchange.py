@@ -35,6 +35,7 @@ class SimulatedKraken:
         self.settings = settings
         self.feed = feed
         self.system = "online"
+        self.upcoming: tuple[str, ...] = ()  # maintenance that is announced
         self.frozen = False  # no market data at all for now; replies and heartbeats go on
         self.now_ns = 0
         self.board = Board()
@@ -71,7 +72,7 @@ class SimulatedKraken:
         number = self._numbers
         rng = Random(f"{self.settings.seed}/connection/{number}")
         self.connections[number] = Connection(number, host, now_ns, rng)
-        self.send(number, status_frame(self.system, rng.getrandbits(64)))
+        self.send(number, status_frame(self.system, rng.getrandbits(64), self.upcoming))
         if self.settings.idle_close_s:
             self.schedule.at(now_ns + self._idle_ns(), self._check_idle, number)
         return number

@@ -8,7 +8,7 @@ this depth is told of, which is what a client of any depth can notice by the che
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gw_sim_kraken import market_faults
@@ -153,13 +153,14 @@ class FaultSwitch:
 
     # -- modes -------------------------------------------------------------------------------------------------
 
-    def _status(self, system: str = "maintenance") -> str:
+    def _status(self, system: str = "maintenance", upcoming: Sequence[str] = ()) -> str:
         if system not in SYSTEMS:
             raise ValueError(f"no system status {system!r}; there are: {', '.join(SYSTEMS)}")
         exchange = self._exchange
         before, exchange.system = exchange.system, system
+        exchange.upcoming = tuple(upcoming)
         exchange.feed.mode = system
-        exchange.send_all(status_frame(system, None))
+        exchange.send_all(status_frame(system, None, exchange.upcoming))
         if system == "maintenance" and exchange.settings.maintenance_closes:
             self._close()
         if before == "maintenance" and system != before:

@@ -116,12 +116,14 @@ def ohlc_frame(kind: str, pair: Pair, interval: int, candles: Iterable[Candle], 
     return f'{{"channel":"ohlc","type":"{kind}","timestamp":"{time_text_ns(time_ns)}","data":[{rows}]}}'.encode()
 
 
-def status_frame(system: str, connection_id: int | None) -> bytes:
-    """The exchange's status; the first frame of a connection carries its id."""
+def status_frame(system: str, connection_id: int | None, upcoming: Sequence[str] = ()) -> bytes:
+    """The exchange's status; the first frame of a connection carries its id. The shape of what is upcoming is not known:
+    texts here."""
     connection = f',"connection_id":{connection_id}' if connection_id is not None else ""
+    maintenance = ",".join(f'"{text}"' for text in upcoming)
     return (
         f'{{"channel":"status","type":"update","data":[{{"version":"2.0.10","system":"{system}",'
-        f'"api_version":"v2"{connection},"upcoming_maintenance":[],"emergency":[]}}]}}'
+        f'"api_version":"v2"{connection},"upcoming_maintenance":[{maintenance}],"emergency":[]}}]}}'
     ).encode()
 
 

@@ -40,6 +40,7 @@ class Pair:
     margin_initial: str = "0.20"
     position_limit_long: int = 0
     position_limit_short: int = 0
+    key: str = ""  # the REST key, where the pair had another name before
     increment: str = ""  # price step, where it is not the smallest printable one
     raw: bytes = b""  # the row as a file gave it: goes out as it is
 
@@ -51,7 +52,7 @@ class Pair:
     @property
     def rest_key(self) -> str:
         """The key in AssetPairs."""
-        return names.rest_key(self.base, self.quote)
+        return self.key or names.rest_key(self.base, self.quote)
 
     @property
     def altname(self) -> str:
@@ -81,6 +82,11 @@ class Listing:
             self.assets.setdefault(name, Asset(name))
         for alias in (pair.altname, pair.wsname, pair.rest_key, pair.symbol):
             self._by_name[alias] = pair
+
+    def remove(self, pair: Pair) -> None:
+        """Strike a pair and its names; its assets stay."""
+        del self.pairs[pair.symbol]
+        self._by_name = {name: each for name, each in self._by_name.items() if each is not pair}
 
     def find(self, name: str) -> Pair | None:
         """The pair that REST knows under `name`: id, altname, v1 or v2 name."""

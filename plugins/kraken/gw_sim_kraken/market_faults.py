@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gw_sim_kraken.feed import Topic
@@ -36,6 +37,7 @@ class MarketFaults:
             "precision": self._precision,
             "pair_status": self._pair_status,
             "list_pair": self._list_pair,
+            "rename": self._rename,
         }
 
     def restore(self) -> None:
@@ -122,6 +124,18 @@ class MarketFaults:
             del self._statuses[symbol]
         self._publish_pair(pair)
         return f"{symbol} is {pair.status}"
+
+    def _rename(self, symbol: str, to: str) -> str:
+        """The old name is delisted, the market goes on under the new one; nobody is subscribed to that yet."""
+        feed, exchange = self._feed(), self._exchange
+        if to in feed.listing.pairs or len(to.split("/")) != 2 or not all(to.split("/")):
+            raise ValueError(f"{to!r} is listed already, or is no symbol: BASE/QUOTE")
+        ended = replace(feed.listing.pairs[symbol], status="delisted")
+        for subscription in exchange.board.of_symbol(symbol):
+            subscription.ended = True
+        pair = feed.rename(symbol, to)
+        exchange.publish([(_INSTRUMENTS, instrument_update(feed.listing, [ended, pair]))])
+        return f"{symbol} is {to} now"
 
     def _list_pair(self, symbol: str) -> str:
         feed = self._feed()

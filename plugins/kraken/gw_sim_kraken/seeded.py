@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 from random import Random
 
@@ -56,12 +57,12 @@ class SeededFeed:
 
     def watch(self, topic: Topic, now_ns: int) -> None:
         """Somebody listens to `topic`."""
-        if topic.symbol:
+        if topic.symbol in self._ranks:
             self.market(topic.symbol).watch(topic)
 
     def unwatch(self, topic: Topic) -> None:
         """Nobody listens to `topic` any more."""
-        if topic.symbol:
+        if topic.symbol in self._ranks:  # it may have another name by now
             self.market(topic.symbol).unwatch(topic)
 
     def next_ns(self) -> int | None:
@@ -131,6 +132,21 @@ class SeededFeed:
         self._symbols.append(symbol)
         self._ranks[symbol] = len(self._ranks)
         self._shares.append(self._shares[-1] + len(self._symbols) ** -self._settings.skew)
+        return pair
+
+    def rename(self, symbol: str, new: str) -> Pair:
+        """Give a market another symbol; it keeps its REST key, its book and its trades."""
+        market, old = self.market(symbol), self.listing.pairs[symbol]
+        base, quote = new.split("/")
+        pair = replace(old, symbol=new, base=base, quote=quote, key=old.rest_key)
+        self.listing.remove(old)
+        self.listing.add(pair)
+        market.pair = pair
+        market.watched.clear()
+        self._symbols[self._symbols.index(symbol)] = new
+        self._ranks[new] = self._ranks.pop(symbol)
+        self._characters[new] = self._characters.pop(symbol)
+        self._markets[new] = self._markets.pop(symbol)
         return pair
 
     def _interval_ns(self) -> int:

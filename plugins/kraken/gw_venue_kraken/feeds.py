@@ -15,6 +15,7 @@ from gwcore.model import (
     Side,
     StatisticsUpdate,
     TimeSeriesUpdate,
+    TopOfBook,
     Trade,
     TradeSummary,
     TradingStatus,
@@ -91,12 +92,30 @@ def _trade_summary(rows: list[TradeRow], update_type: UpdateType, times: TimeRea
     ]
 
 
-def read_tickers(frame: bytes, times: TimeReader) -> list[MarketDataMessage]:
-    """One StatisticsUpdate a row. Updates are whole rows too, so each is a SNAPSHOT of the figures."""
+def read_tickers(frame: bytes, times: TimeReader, *, with_tops: bool = False) -> list[MarketDataMessage]:
+    """One StatisticsUpdate a row. Updates are whole rows too, so each is a SNAPSHOT of the figures.
+
+    `with_tops`: no book is kept, so each row is a TopOfBook as well.
+    """
     message = ticker_of(frame)
     if message.type not in UPDATE_TYPES:
         return [unknown_type("ticker", message.type)]
-    return [_statistics(row, times) for row in message.data]
+    statistics = [_statistics(row, times) for row in message.data]
+    if not with_tops:
+        return [*statistics]
+    return [each for figures in statistics for each in (figures, _top(figures))]
+
+
+def _top(figures: StatisticsUpdate) -> TopOfBook:
+    return TopOfBook(
+        symbol=figures.symbol,
+        update_type=UpdateType.SNAPSHOT,
+        bid_price=figures.bid_price,
+        bid_quantity=figures.bid_quantity,
+        ask_price=figures.ask_price,
+        ask_quantity=figures.ask_quantity,
+        venue_time_ns=figures.venue_time_ns,
+    )
 
 
 def _statistics(row: TickerRow, times: TimeReader) -> StatisticsUpdate:

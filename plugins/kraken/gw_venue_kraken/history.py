@@ -67,7 +67,7 @@ class History:
         since = str(max(0, venue_time_ns - SLACK_NS))
         trades: list[Trade] = []
         for _ in range(REQUESTS_MAX):
-            parameters = {"pair": instrument.symbol, "since": since, "count": str(PAGE_ROWS)}
+            parameters = {**_market(instrument), "since": since, "count": str(PAGE_ROWS)}
             response = yield public_request(self._url, "Trades", parameters, pace=instrument.symbol)
             rows, last = _read(response, "Trades")
             try:
@@ -86,7 +86,7 @@ class History:
         """`CandleHistory.candles_since`. The last row is the candle still forming; empty intervals are left out, as in v2."""
         begin_s = begin_time_ns // SECOND_NS
         parameters = {
-            "pair": instrument.symbol,
+            **_market(instrument),
             "interval": str(max(1, interval_s // 60)),
             "since": str(max(0, begin_s - 1)),
         }
@@ -96,6 +96,14 @@ class History:
             return [_bar(row) for row in _candles_of(rows)[:-1] if row.time >= begin_s and row.count]
         except _MALFORMED as error:
             raise DecodeError(f"OHLC of {instrument.symbol}: {error!s:.200}") from None
+
+
+def _market(instrument: Instrument) -> dict[str, str]:
+    """What names the market: v2's symbol will do, but tokenized stocks are looked for among currencies unless told."""
+    market = {"pair": instrument.symbol}
+    if instrument.base_class == "tokenized_asset":
+        market["asset_class"] = instrument.base_class
+    return market
 
 
 def _read(response: HttpResponse, what: str) -> tuple[msgspec.Raw, str | None]:

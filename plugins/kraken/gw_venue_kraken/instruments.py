@@ -33,11 +33,12 @@ _REST_ONLY = (
 
 
 class Catalogue:
-    """Instruments and assets as this connection knows them."""
+    """Instruments and assets as this connection knows them. `instruments` may be a live view: REST's facts may come later."""
 
-    __slots__ = ("_assets", "instruments")
+    __slots__ = ("_assets", "_live", "instruments")
 
     def __init__(self, instruments: Mapping[str, Instrument]) -> None:
+        self._live = instruments
         self.instruments: dict[str, Instrument] = dict(instruments)
         self._assets: dict[str, AssetRow] = {}
 
@@ -79,15 +80,24 @@ class Catalogue:
         """Instruments that an asset's news change: it may come without any pair."""
         touched = {row.id for row in rows}
         changed = {}
-        for symbol, known in self.instruments.items() if touched else ():
+        for symbol in self.instruments if touched else ():
+            known = self._known(symbol)
+            assert known is not None
             if known.base in touched or known.quote in touched:
                 updated = msgspec.structs.replace(known, **_asset_facts(known, known.base, known.quote, assets))
                 if updated != known:
                     changed[symbol] = updated
         return changed
 
+    def _known(self, symbol: str) -> Instrument | None:
+        """As this connection was told, with the facts that only REST has as they are known by now."""
+        known, live = self.instruments.get(symbol), self._live.get(symbol)
+        if known is None or live is None:
+            return known or live
+        return msgspec.structs.replace(known, **{name: getattr(live, name) for name in _REST_ONLY})
+
     def _instrument(self, pair: PairRow, assets: Mapping[str, AssetRow]) -> Instrument:
-        known = self.instruments.get(pair.symbol)
+        known = self._known(pair.symbol)
         price_decimals, quantity_decimals = decimals(pair.price_precision), decimals(pair.qty_precision)
         legacy = names.v1_symbol(pair.symbol)
         rest: dict[str, Any] = {name: getattr(known, name) for name in _REST_ONLY} if known is not None else {}

@@ -42,14 +42,16 @@ class KrakenMarketData:
     def __init__(self, settings: KrakenSettings, shard: Shard) -> None:
         self._settings = settings
         self._times = TimeReader()
-        self._requests = Requests(settings)
+        # Channels are the same for all symbols of a connection, those listed later included.
+        has_books = any(topic.channel is Channel.BOOK for topic in shard.topics)
+        self._requests = Requests(settings, has_books=has_books)
         self._catalogue = Catalogue(shard.instruments)
         self._candles = Candles(self._times)
         self._depths: dict[str, int] = {}  # symbol -> depth it is subscribed at
         self._readers: dict[bytes, Callable[[Frame], Sequence[MarketDataMessage]]] = {
             b"book": self._read_book,
             b"trade": partial(read_trades, times=self._times),
-            b"ticker": partial(read_tickers, times=self._times),
+            b"ticker": partial(read_tickers, times=self._times, with_tops=not has_books),
             b"ohlc": self._candles.read,
             b"instrument": self._catalogue.read,
             b"status": read_status,

@@ -36,10 +36,13 @@ _NOT_FOUND = "subscription not found"
 class Requests:
     """Makes the request frames, numbers them, and reads the replies. One a connection."""
 
-    __slots__ = ("_last_id", "_open", "_settings")
+    __slots__ = ("_last_id", "_open", "_settings", "_ticker_trigger")
 
-    def __init__(self, settings: KrakenSettings) -> None:
+    def __init__(self, settings: KrakenSettings, *, has_books: bool = True) -> None:
+        """`has_books`: best prices come from books; otherwise the ticker has to tell each change of them."""
         self._settings = settings
+        automatic = "trades" if has_books else "bbo"
+        self._ticker_trigger = automatic if settings.ticker_trigger == "auto" else settings.ticker_trigger
         self._last_id = 0
         #: request id -> (its topics that were not answered yet, whether it unsubscribes)
         self._open: dict[int, tuple[list[Topic], bool]] = {}
@@ -80,7 +83,7 @@ class Requests:
         elif channel is Channel.OHLC:
             params["interval"] = parameter // 60 or DEFAULT_INTERVAL_MIN
         elif channel is Channel.TICKER:
-            params["event_trigger"] = self._settings.ticker_trigger
+            params["event_trigger"] = self._ticker_trigger
         if method == "subscribe":
             params["snapshot"] = True
             if channel is Channel.INSTRUMENT:

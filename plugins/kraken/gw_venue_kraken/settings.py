@@ -25,13 +25,15 @@ class KrakenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     silence_s: float = 10.0  # no frame for this long: dead (heartbeats come once a second; Kraken advises 5 s or more)
     include_tokenized_assets: bool = False  # also tokenized stocks (AAPLx/USD)
     execution_venue: str = "international"  # or bitnomial_exchange
-    ticker_trigger: str = "trades"  # what makes the venue send a ticker: trades or bbo
+    ticker_trigger: str = (
+        "auto"  # what makes the venue send a ticker: trades, bbo; auto: bbo where no book is subscribed
+    )
     frame_bytes_max: int = 16 * 1024 * 1024  # the instrument snapshot is about a megabyte and grows
 
     def __post_init__(self) -> None:
         """Refuse what the venue would refuse later, with the cure."""
-        if self.ticker_trigger not in ("trades", "bbo"):
-            raise ValueError(f"ticker_trigger is {self.ticker_trigger!r}: use 'trades' or 'bbo'")
+        if self.ticker_trigger not in ("auto", "trades", "bbo"):
+            raise ValueError(f"ticker_trigger is {self.ticker_trigger!r}: use 'auto', 'trades' or 'bbo'")
         for name in ("symbols_per_connection", "topics_per_request", "frame_bytes_max"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: use 1 or more")

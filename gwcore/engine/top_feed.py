@@ -1,0 +1,28 @@
+"""TopFeed: best prices as the venue tells them, where no book is kept. Stale with their connection, or when nothing trades.
+
+Best prices of books are the books' own business; this must not see those.
+"""
+
+from __future__ import annotations
+
+from gwcore.engine.outbox import Outbox
+from gwcore.model import Origin, StaleReason, TopOfBook, UpdateType
+
+
+class TopFeed:
+    """The symbols of one connection whose best prices clients take for good."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._publish = outbox.publish
+        self._live: set[str] = set()
+
+    def on_top(self, top: TopOfBook, received_ns: int) -> None:
+        """The venue's best prices."""
+        self._live.add(top.symbol)
+        self._publish(top, received_ns)
+
+    def stale(self, reason: StaleReason, symbol: str | None = None) -> None:
+        """One symbol's prices, or all, can't be vouched for any more."""
+        for each in sorted(self._live) if symbol is None else self._live & {symbol}:
+            self._publish(TopOfBook(symbol=each, update_type=UpdateType.STALE, reason=reason, origin=Origin.GATEWAY))
+        self._live -= self._live if symbol is None else {symbol}
