@@ -43,7 +43,7 @@ class KrakenMarketData:
         self._settings = settings
         self._times = TimeReader()
         # Channels are the same for all symbols of a connection, those listed later included.
-        has_books = any(topic.channel is Channel.BOOK for topic in shard.topics)
+        has_books = not shard.topics or any(topic.channel is Channel.BOOK for topic in shard.topics)
         self._requests = Requests(settings, has_books=has_books)
         self._catalogue = Catalogue(shard.instruments)
         self._candles = Candles(self._times)

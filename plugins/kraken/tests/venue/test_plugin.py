@@ -57,7 +57,7 @@ def test_environments_fill_fields_that_exist_and_settings_have_defaults() -> Non
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"ticker_trigger": "all"}, "use 'trades' or 'bbo'"),
+        ({"ticker_trigger": "all"}, "use 'auto', 'trades' or 'bbo'"),
         ({"symbols_per_connection": 0}, "use 1 or more"),
         ({"requests_per_s": 0.0}, "above 0"),
     ],
