@@ -109,6 +109,7 @@ class Core:
             clock=self.clock,
             random=SeededRandom(1),
             offload=self._offload,
+            on_gap=lambda name, gap: None,
             on_state=lambda name, state, cause, detail: self.told.append((state, cause, detail)),
         )
 

@@ -11,15 +11,17 @@ _CAUSES = {
     10023: "server_resources",  # insufficient resources
     10026: "stream_limit",  # maximum number of streams reached
     10039: "no_jetstream",  # not enabled for the account
-    10047: "disk_full",  # insufficient storage resources available
+    10047: "storage_limit",  # insufficient storage resources available: of what the server may use
     10052: "stream_sealed",
     10054: "payload_too_big",  # message size exceeds the stream's maximum
     10059: "no_stream",
     10060: "wrong_stream",  # expected stream does not match
-    10071: "fenced",  # wrong last sequence: somebody else wrote, or an earlier message is missing
+    10071: "fenced",  # wrong last sequence: somebody else wrote, or (see `name_fence`) an earlier message is missing
     10076: "no_jetstream",  # not enabled
     10077: "stream_limit",  # the stream refuses at its limit
 }
+#: Causes that say what happened and not why: the server's health may know better.
+VAGUE = frozenset({"ack_timeout", "not_stored", "no_stream", "no_jetstream", "refused"})
 #: What a server says of its health -> cause. The first that is found counts.
 _HEALTH = (
     ("no space left", "disk_full"),
@@ -33,6 +35,7 @@ _HEALTH = (
     ("not enabled", "no_jetstream"),
     ("disabled", "no_jetstream"),
 )
+_LAST_SEQUENCE = re.compile(r"last sequence: (\d+)")
 _STREAM = re.compile(r"stream '(?:[^']* > )?([^']+)'")
 
 
@@ -46,6 +49,12 @@ class Failure(NamedTuple):
 def name_refusal(error_code: int, code: int = 0) -> str:
     """The cause behind an error that JetStream answered."""
     return _CAUSES.get(error_code, "no_stream" if code == 503 else "refused")
+
+
+def name_fence(description: str, expected: int) -> str:
+    """The cause behind error 10071: the stream ends behind what a message expected before it, or short of that."""
+    found = _LAST_SEQUENCE.search(description)
+    return "not_stored" if found is not None and int(found[1]) < expected else "fenced"
 
 
 def name_health(text: str, stream: str) -> Failure | None:

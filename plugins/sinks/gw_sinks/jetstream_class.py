@@ -17,7 +17,7 @@ from nats.errors import Error as NatsError
 from nats.errors import StaleConnectionError
 from nats.js.api import StreamConfig, StreamInfo
 
-from gw_sinks.jetstream_causes import Failure, name_refusal
+from gw_sinks.jetstream_causes import VAGUE, Failure, name_refusal
 from gw_sinks.jetstream_connection import ConnectFailed, close_client, open_client
 from gw_sinks.jetstream_monitor import Monitor
 from gw_sinks.jetstream_publisher import Publisher
@@ -176,7 +176,7 @@ class ClassSink:
                 blind += 1
                 if blind >= _BLIND_MAX and not publisher.outstanding:
                     text = f"stream {self._stream} can't be looked at: {error or type(error).__name__}"
-                    publisher.fail(self._explain() or Failure("no_jetstream", text))
+                    publisher.fail(Failure("no_jetstream", text))
             else:
                 blind = 0
                 faults = find_faults(self._class, info.config, self._config)
@@ -224,14 +224,15 @@ class ClassSink:
         self._shared.context.progress(self._class, position)
 
     def _on_failure(self, failure: Failure) -> None:
-        if failure.cause == "ack_timeout":
+        if failure.cause in VAGUE:
             failure = failure._replace(detail=failure.detail + self._shared.monitor.silence)
+            self._shared.monitor.look_soon()
         if failure.cause != "disconnected":
             self._backoff_s = min(self._backoff_s * 2 or BACKOFF_FIRST_S, BACKOFF_MAX_S)
         self._report(failure.cause, failure.detail)
 
     def _refused(self, cause: str, detail: str) -> NotConnected:
-        known = self._explain() if cause == "no_jetstream" else None
+        known = self._explain() if cause in VAGUE else None
         return self._not_connected(*(known or (cause, detail)))
 
     def _not_connected(self, cause: str, detail: str) -> NotConnected:

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -58,6 +59,7 @@ class Monitor:
         self._interval_s = interval_s
         self._troubles: dict[str, str] = {}  # url -> what the server says is wrong
         self._silent: set[str] = set()  # that do not answer
+        self._soon = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -110,10 +112,16 @@ class Monitor:
             servers.append(Durability(told.server_id, told.server_name, told.jetstream.config.sync_always))
         return servers
 
+    def look_soon(self) -> None:
+        """Something is wrong: do not wait for the next time."""
+        self._soon.set()
+
     async def _run(self) -> None:
         while True:
+            self._soon.clear()
             await self.look()
-            await asyncio.sleep(self._interval_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._soon.wait(), self._interval_s)
 
     async def _look(self, url: str) -> None:
         body = await asyncio.to_thread(_get, f"{url}/healthz")

@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from gw_sinks.ack_window import AckWindow
-from gw_sinks.jetstream_causes import Failure, name_refusal
+from gw_sinks.jetstream_causes import VAGUE, Failure, name_fence, name_refusal
 from gw_sinks.jetstream_settings import JetStreamSettings
 from gw_sinks.jetstream_streams import Tail
 from gw_sinks.subjects import Subjects
@@ -72,7 +72,7 @@ class Publisher:
         self._on_failure = on_failure
         self._explain = explain
         self._window = AckWindow(tail.position)
-        self._next_sequence = tail.last_sequence
+        self._first_sequence = self._next_sequence = tail.last_sequence
         self._heard_ns = 0  # last acknowledgement, or first message into an empty window
         self._inbox = ""
         self._has_moved = False  # the position moved since the last notice
@@ -107,6 +107,8 @@ class Publisher:
     def fail(self, failure: Failure) -> None:
         """End this publisher; the first cause counts."""
         if self.failure is None:
+            if failure.cause in VAGUE:
+                failure = self._explain() or failure
             self._end(failure)
             self._on_failure(failure)
 
@@ -182,6 +184,9 @@ class Publisher:
             self.fail(Failure("refused", f"an answer for {self._class} that is no acknowledgement"))
             return
         cause = name_refusal(refusal.err_code, refusal.code)
+        if cause == "fenced":
+            number = int(message.subject[len(self._inbox) :])
+            cause = name_fence(refusal.description, self._first_sequence + number)
         text = f"the stream of {self._class} refused: {refusal.description} ({refusal.err_code})"
         self.fail(Failure(cause, text))
 

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import nats
 import pytest
-from gw_sinks.embedded import find_binary
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
@@ -25,6 +19,7 @@ from gwcore.ports import Clock, Storage
 from gwcore.runtime.clock import SystemClock
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.sink import SinkContext
+from gwcore.testing.nats_server import NatsServer
 
 #: 2026-11-22T12:00:00Z
 NOON_NS = 1_795_348_800_000_000_000
@@ -82,6 +77,8 @@ class Surroundings:
     clock: Clock = field(default_factory=SystemClock)
     cursors: dict[str, int] = field(default_factory=lambda: {"md": 0, "st": 0, "ex": 0})
     statuses: list[tuple[str, str]] = field(default_factory=list)
+    classes: list[str | None] = field(default_factory=list)  # that the statuses are about
+    meanings: list[str] = field(default_factory=list)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def context(self) -> SinkContext:
@@ -93,14 +90,27 @@ class Surroundings:
             storage=self.storage,
             clock=self.clock,
             progress=self._on_progress,
-            status=lambda cause, detail, journal_class=None: self.statuses.append((cause, detail)),
+            status=self._on_status,
+            ack_meaning=self.meanings.append,
         )
+
+    async def wait_cause(self, cause: str) -> str:
+        """Wait until the last status has this cause; returns its detail."""
+        while not self.statuses or self.statuses[-1][0] != cause:
+            self._moved = asyncio.Event()
+            await self._moved.wait()
+        return self.statuses[-1][1]
 
     async def wait_for(self, journal_class: str, position: int) -> None:
         """Wait until progress reached a position."""
         while self.cursors[journal_class] < position:
             self._moved = asyncio.Event()
             await self._moved.wait()
+
+    def _on_status(self, cause: str, detail: str, journal_class: str | None = None) -> None:
+        self.statuses.append((cause, detail))
+        self.classes.append(journal_class)
+        self._moved.set()
 
     def _on_progress(self, journal_class: str, position: int) -> None:
         assert position > self.cursors[journal_class], "progress never goes back"
@@ -130,40 +140,8 @@ def surround() -> type[Surroundings]:
     return Surroundings
 
 
-class Server:
-    """A nats-server with JetStream on loopback that can be killed and started again on the same port and store."""
-
-    def __init__(self, directory: Path, *, extra: str = "") -> None:
-        self.directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"nats://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
-        (directory / "server.conf").write_text(
-            f'host: "127.0.0.1"\nport: {self.port}\njetstream {{ store_dir: "{directory}/store", sync_interval: "1s" }}\n'
-            f'pid_file: "{directory}/pid"\n{extra}\n'
-        )
-
-    def start(self) -> None:
-        log = (self.directory / "log").open("ab")
-        with log:
-            self.process = subprocess.Popen(
-                [find_binary(), "-c", str(self.directory / "server.conf")], stdout=log, stderr=log
-            )
-        for _ in range(500):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2):
-                return
-            time.sleep(0.02)  # a process of its own: there is nothing else to wait for
-        raise AssertionError((self.directory / "log").read_text())
-
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        if self.process is not None:
-            self.process.send_signal(number)
-            if number == signal.SIGKILL:
-                self.process.wait()
-                self.process = None
+class Server(NatsServer):
+    """A nats-server whose streams can be read."""
 
     async def read(self, stream: str, **credentials: str) -> list[Msg]:
         """All messages of a stream, in its order."""
@@ -190,9 +168,10 @@ def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
     def make(**options: str) -> Server:
-        servers.append(Server(tmp_path / f"nats-{len(servers)}", **options))
-        servers[-1].start()
-        return servers[-1]
+        server = Server(tmp_path / f"nats-{len(servers)}", **options)
+        servers.append(server)
+        server.start()
+        return server
 
     yield make
     for server in servers:

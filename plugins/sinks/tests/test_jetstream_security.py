@@ -1,0 +1,185 @@
+"""TLS, user, nkey and creds against a real server, and what is said where they do not fit."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import nkeys
+import pytest
+import trustme
+from gw_sinks.jetstream import JetStreamSink
+from gw_sinks.jetstream_settings import JetStreamSettings
+
+from gwcore.errors import ConfigError, NotConnected
+
+MD = "gw-sim-toy-md"
+
+
+def settings(server, **changes) -> JetStreamSettings:
+    return JetStreamSettings(**{"url": server.url, "ack_timeout_s": 2.0, "connect_timeout_s": 5.0} | changes)
+
+
+async def write_some(around, records, chosen: JetStreamSettings) -> None:
+    sink = JetStreamSink(chosen, around.context())
+    try:
+        await sink.connect(around.cursors)
+        await sink.write(records(1, 20))
+        await sink.flush()
+    finally:
+        await sink.close()
+
+
+def write_secret(path: Path, text: str) -> str:
+    """A file for `file:`; the reference to it."""
+    path.write_text(text)
+    path.chmod(0o600)
+    return f"file:{path}"
+
+
+class Pki(NamedTuple):
+    """Files of one authority."""
+
+    ca: str
+    server_cert: str
+    server_key: str
+    client_cert: str
+    client_key: str
+
+
+@pytest.fixture
+def make_pki(tmp_path):
+    def make(name: str) -> Pki:
+        folder = tmp_path / name
+        folder.mkdir()
+        paths = Pki(*(str(folder / f"{field}.pem") for field in Pki._fields))
+        authority = trustme.CA()
+        server, client = authority.issue_cert("127.0.0.1"), authority.issue_cert("gw@gw")
+        authority.cert_pem.write_to_path(paths.ca)
+        server.cert_chain_pems[0].write_to_path(paths.server_cert)
+        server.private_key_pem.write_to_path(paths.server_key)
+        client.cert_chain_pems[0].write_to_path(paths.client_cert)
+        client.private_key_pem.write_to_path(paths.client_key)
+        return paths
+
+    return make
+
+
+def tls_config(pki: Pki, *, verify: bool = False) -> str:
+    extra = f', ca_file: "{pki.ca}", verify: true' if verify else ""
+    return f'tls {{ cert_file: "{pki.server_cert}", key_file: "{pki.server_key}"{extra} }}'
+
+
+def test_tls_with_an_authority_of_our_own(make_server, make_pki, surroundings, records) -> None:
+    pki = make_pki("right")
+    server = make_server(extra=tls_config(pki))
+    asyncio.run(write_some(surroundings, records, settings(server, tls_ca_file=pki.ca)))
+    assert surroundings.cursors["md"] == 20
+
+
+def test_a_server_of_an_unknown_authority_is_not_trusted(make_server, make_pki, surroundings, records) -> None:
+    server = make_server(extra=tls_config(make_pki("right")))
+    for chosen in (settings(server, tls_ca_file=make_pki("wrong").ca), settings(server)):
+        with pytest.raises(NotConnected, match="tls"):
+            asyncio.run(write_some(surroundings, records, chosen))
+        assert surroundings.statuses[-1][0] == "tls"
+
+
+def test_a_client_certificate(make_server, make_pki, surroundings, records) -> None:
+    pki = make_pki("right")
+    server = make_server(extra=tls_config(pki, verify=True))
+    without = settings(server, tls_ca_file=pki.ca)
+    with pytest.raises(NotConnected):
+        asyncio.run(write_some(surroundings, records, without))
+    chosen = settings(server, tls_ca_file=pki.ca, tls_cert_file=pki.client_cert, tls_key_file=pki.client_key)
+    asyncio.run(write_some(surroundings, records, chosen))
+    assert surroundings.cursors["md"] == 20
+
+
+# --- nkeys ------------------------------------------------------------------------------------------------------------
+
+
+def make_key(prefix: int):
+    return nkeys.from_seed(nkeys.encode_seed(os.urandom(32), prefix))
+
+
+def test_nkey(make_server, surroundings, records, tmp_path) -> None:
+    user, stranger = make_key(nkeys.PREFIX_BYTE_USER), make_key(nkeys.PREFIX_BYTE_USER)
+    server = make_server(extra=f"authorization {{ users: [ {{ nkey: {user.public_key.decode()} }} ] }}")
+    wrong = write_secret(tmp_path / "wrong", stranger.seed.decode())
+    with pytest.raises(NotConnected, match="no_rights"):
+        asyncio.run(write_some(surroundings, records, settings(server, nkey=wrong)))
+    right = write_secret(tmp_path / "right", user.seed.decode() + "\n")
+    asyncio.run(write_some(surroundings, records, settings(server, nkey=right)))
+    assert surroundings.cursors["md"] == 20
+
+
+def test_a_seed_that_is_none_is_one_sentence_without_it(make_server, surroundings, records, tmp_path) -> None:
+    server = make_server()
+    wrong = write_secret(tmp_path / "wrong", "SUCANARY")
+    with pytest.raises(ConfigError, match=r"sink\.jetstream\.nkey: .*not an nkey seed") as caught:
+        asyncio.run(write_some(surroundings, records, settings(server, nkey=wrong)))
+    assert "CANARY" not in str(caught.value)
+
+
+# --- creds ------------------------------------------------------------------------------------------------------------
+
+
+def encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def make_token(issuer, subject, name: str, nats: dict) -> str:
+    """A NATS JWT: claims about `subject`, signed by `issuer`."""
+    claims = {
+        "jti": name,
+        "iat": 1_700_000_000,
+        "iss": issuer.public_key.decode(),
+        "name": name,
+        "sub": subject.public_key.decode(),
+        "nats": nats | {"version": 2},
+    }
+    head = encode(json.dumps({"typ": "JWT", "alg": "ed25519-nkey"}).encode())
+    signed = f"{head}.{encode(json.dumps(claims).encode())}"
+    return f"{signed}.{encode(issuer.sign(signed.encode()))}"
+
+
+def make_creds(issuer, user, path: Path) -> str:
+    limits = {"subs": -1, "data": -1, "payload": -1}
+    token = make_token(issuer, user, "gw", {"type": "user", "pub": {}, "sub": {}, **limits})
+    path.write_text(
+        f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN USER NKEY SEED-----\n{user.seed.decode()}\n------END USER NKEY SEED------\n"
+    )
+    path.chmod(0o600)
+    return str(path)
+
+
+def test_creds(make_server, surroundings, records, tmp_path) -> None:
+    operator, account = make_key(nkeys.PREFIX_BYTE_OPERATOR), make_key(nkeys.PREFIX_BYTE_ACCOUNT)
+    system = make_key(nkeys.PREFIX_BYTE_ACCOUNT)
+    free = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), -1) | {"wildcards": True}
+    store = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), -1)
+    account_token = make_token(operator, account, "A", {"type": "account", "limits": free | store})
+    system_token = make_token(operator, system, "SYS", {"type": "account", "limits": free})
+    server = make_server(
+        extra=f"""
+        operator: {make_token(operator, operator, "O", {"type": "operator"})}
+        system_account: {system.public_key.decode()}
+        resolver: MEMORY
+        resolver_preload: {{
+          {account.public_key.decode()}: {account_token}
+          {system.public_key.decode()}: {system_token}
+        }}
+        """
+    )
+    stranger = make_creds(make_key(nkeys.PREFIX_BYTE_ACCOUNT), make_key(nkeys.PREFIX_BYTE_USER), tmp_path / "stranger")
+    with pytest.raises(NotConnected, match="no_rights"):
+        asyncio.run(write_some(surroundings, records, settings(server, creds_file=stranger)))
+    right = make_creds(account, make_key(nkeys.PREFIX_BYTE_USER), tmp_path / "right")
+    asyncio.run(write_some(surroundings, records, settings(server, creds_file=right)))
+    assert surroundings.cursors["md"] == 20
