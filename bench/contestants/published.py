@@ -77,7 +77,7 @@ class InProcess(engine.InProcess):
     def counts(self) -> dict[str, int]:
         """See Contestant."""
         kinds = {"book": "market_by_price", "top": "top_of_book", "trade": "trade_summary", "ticker": "statistics"}
-        found = self.publisher.events_of_kind
+        found = self.publisher.events_of_kind()
         return {name: found.get(kind, 0) for name, kind in kinds.items()} | {
             "bad": self.connection.machine.undecodable + sum(self.connection.machine.books.stale.values())
         }

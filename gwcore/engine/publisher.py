@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gwcore.histogram import LatencyHistogram
-from gwcore.model import KIND_OF_TYPE, SCHEMA_VERSION, Envelope, Event, Header, Record, UpdateType
+from gwcore.model import EVENT_TYPES, KIND_OF_TYPE, SCHEMA_VERSION, Envelope, Event, Header, Record, UpdateType
 from gwcore.ports import Clock, Ids
 from gwcore.wire import encode
 
+#: Events that belong to an account.
+_OF_ACCOUNTS = frozenset(kind for kind in EVENT_TYPES if "account" in kind.__struct_fields__)
 # A named tuple made by its own constructor costs twice as much.
 _new_record = tuple.__new__
 
@@ -22,10 +24,20 @@ class Appender(Protocol):
         ...
 
 
+class Topic:
+    """What a subscriber to one kind and symbol (or account) sees of a partition."""
+
+    __slots__ = ("kind", "sequence")
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.sequence = 0  # of the last event
+
+
 class Partition:
     """One ordered stream of events under one session id: one holder's tenure of it."""
 
-    __slots__ = ("epoch", "first_position", "name", "sequence", "session_id", "topic_sequences")
+    __slots__ = ("epoch", "first_position", "name", "sequence", "session_id", "topics")
 
     def __init__(self, name: str, session_id: str, epoch: int = 1) -> None:
         self.name = name
@@ -33,7 +45,7 @@ class Partition:
         self.epoch = epoch
         self.sequence = 0  # of the last event
         self.first_position = 0  # journal position of the first event; 0 before it
-        self.topic_sequences: dict[tuple[str, str | None], int] = {}
+        self.topics: dict[tuple[type[Event], str | None], Topic] = {}
 
 
 class Publisher:
@@ -60,7 +72,14 @@ class Publisher:
         self.bytes = 0  # of their payloads
         self.latency = LatencyHistogram()  # receipt to publication
         self.venue_latency = LatencyHistogram()  # the venue's time stamp to receipt: holds both clocks' offset
-        self.events_of_kind: dict[str, int] = {}
+
+    def events_of_kind(self) -> dict[str, int]:
+        """Events published since the start, by kind."""
+        counts: dict[str, int] = {}
+        for partition in self.partitions.values():
+            for topic in partition.topics.values():
+                counts[topic.kind] = counts.get(topic.kind, 0) + topic.sequence
+        return counts
 
     def partition(self, name: str) -> Partition:
         """The partition `name`, with a new session on first use."""
@@ -71,13 +90,14 @@ class Publisher:
 
     def publish(self, partition: Partition, event: Event, received_ns: int | None = None) -> None:
         """Number, encode, journal and hand on one event. Synchronous and never fails."""
-        kind = KIND_OF_TYPE[type(event)]
+        event_type = type(event)
         symbol: str | None = getattr(event, "symbol", None)
-        account: str | None = getattr(event, "account", None)
-        topic = (kind, account if symbol is None else symbol)
-        sequences = partition.topic_sequences
-        topic_sequence = sequences.get(topic, 0) + 1
-        sequences[topic] = topic_sequence
+        account: str | None = event.account if event_type in _OF_ACCOUNTS else None  # type: ignore[union-attr]
+        key = (event_type, account if symbol is None else symbol)
+        topic = partition.topics.get(key)
+        if topic is None:
+            topic = partition.topics[key] = Topic(KIND_OF_TYPE[event_type])
+        topic.sequence = topic_sequence = topic.sequence + 1
         partition.sequence = sequence = partition.sequence + 1
         published_ns = self._now_ns()
         payload = encode(
@@ -104,7 +124,7 @@ class Publisher:
                 partition.name,
                 partition.session_id,
                 sequence,
-                kind,
+                topic.kind,
                 symbol,
                 account,
                 update_type,
@@ -124,8 +144,6 @@ class Publisher:
             venue_time_ns = getattr(event, "venue_time_ns", None)
             if venue_time_ns is not None:
                 self.venue_latency.observe(received_ns - venue_time_ns)
-        counts = self.events_of_kind
-        counts[kind] = counts.get(kind, 0) + 1
         self._on_record(record, event, partition)
 
     def private_record(self, partition: Partition, event: Event) -> Record:

@@ -45,6 +45,7 @@ class Session:
         self.client = client
         self._writer = writer
         self._fanout = fanout
+        self._buffer_bytes_max = fanout.settings.buffer_bytes_max
         self._selection = Selection()
         self._catch_up: CatchUp | None = None  # while it reads the journal instead of the news
         self._catch_up_requests: list[int] = []  # what it is for: their SnapshotEnd comes behind the last record
@@ -225,8 +226,8 @@ class Session:
             self._drop(record)
             return
         self._pending.append(record)
-        self._pending_bytes += len(record.payload)
-        if self._pending_bytes > self._fanout.settings.buffer_bytes_max:
+        self._pending_bytes = pending_bytes = self._pending_bytes + len(record.payload)
+        if pending_bytes > self._buffer_bytes_max:
             self._overflow()
         elif not self._is_paused:
             self._fanout.wake()
@@ -242,7 +243,7 @@ class Session:
         # A notice (without a sequence) is kept too: it may be about what is dropped here.
         rest = [record for record in self._pending if record.journal_class != "md" or not record.sequence]
         rest_bytes = sum(len(record.payload) for record in rest)
-        limit = self._fanout.settings.buffer_bytes_max
+        limit = self._buffer_bytes_max
         if not self._selection.conflates or rest_bytes > limit // 2:
             self._fanout.count_cut("slow")
             self.end(f"too slow: more than {limit} bytes were waiting; read faster, ask for less, or resume later")

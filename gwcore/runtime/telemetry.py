@@ -47,7 +47,7 @@ class Telemetry:
         yield Sample("gw_loop_lag_seconds", (), self.loop_lag_s)
         yield Sample("gw_loop_lag_max_seconds", (), self.loop_lag_max_s)
         self.loop_lag_max_s = 0.0
-        for kind, count in publisher.events_of_kind.items():
+        for kind, count in publisher.events_of_kind().items():
             yield Sample("gw_events_total", (("kind", kind),), count)
         yield Sample("gw_event_bytes_total", (), publisher.bytes)
         yield Sample("gw_latency_seconds", (("stage", "receipt_to_publication"),), publisher.latency)
