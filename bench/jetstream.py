@@ -119,7 +119,7 @@ async def measure(count: int, rounds: int, state_dir: Path) -> dict[str, Any]:
         storage=storage.child("sinks/jetstream"),
         clock=SystemClock(),
         progress=lambda name, position: positions.__setitem__(name, position),
-        status=lambda cause, detail: print(f"sink: {cause}: {detail}", file=sys.stderr) if cause else None,
+        status=lambda cause, detail, _=None: print(f"sink: {cause}: {detail}", file=sys.stderr) if cause else None,
     )
     sink = jetstream_module.create(JetStreamSettings(), context)
     figures: dict[str, list[dict[str, float]]] = {"sink": [], "bare": []}
