@@ -70,6 +70,7 @@ class Replay:
         self._on_primed = on_primed
         self._settings = ClientSettings()
         self._stop = asyncio.Event()
+        self._given_up: set[int] = set()  # clients that stopped reading
         self.played = 0  # records, over all rounds
         self.rounds = 0
 
@@ -165,6 +166,7 @@ class Replay:
     async def _play(self, playback: Playback, records: Iterator[Record]) -> None:
         speed, to_ns = self._options.speed, self._options.to_ns
         first_ns, began_ns, count = 0, 0, 0
+        self._given_up.clear()
         for record in records:
             if to_ns is not None and record.published_ns > to_ns:
                 break
@@ -190,12 +192,17 @@ class Replay:
     # --- clients that are slower --------------------------------------------------------------------------------------
 
     async def _wait_for_room(self, fanout: Fanout) -> int:
-        """Wait for clients that lag, each no longer than the limit. Returns how many ns that took."""
+        """Wait for clients that lag. Who takes nothing for as long as the limit is not waited for again until it has caught
+        up. Returns how many ns that took."""
         began_ns = self._clock.monotonic_ns()
-        while any(session.buffered_bytes > ROOM_BYTES for session in fanout.sessions):
+        while lagging := {session.number for session in fanout.sessions if session.buffered_bytes > ROOM_BYTES}:
+            if lagging <= self._given_up:
+                break
             if self._clock.monotonic_ns() - began_ns > STALL_S * _NS:
+                self._given_up |= lagging
                 break
             await asyncio.sleep(LOOK_S)
+        self._given_up &= lagging
         return self._clock.monotonic_ns() - began_ns
 
     async def _settle(self, fanout: Fanout) -> None:

@@ -38,7 +38,7 @@ else:
 
 SEED = 7
 PAIRS = 4
-RATE = 60.0
+RATE = 30.0
 FAULTY = "BTC/USD"
 
 

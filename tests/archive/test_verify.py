@@ -100,7 +100,7 @@ def test_a_manifest_that_is_none(spoilt) -> None:
 
 
 def test_a_manifest_that_tells_something_else(spoilt) -> None:
-    path = min(spoilt.archive.glob("market_by_price/*-22/*.manifest.json"))
+    path = next(path for path in spoilt.archive.glob("market_by_price/*/*.json") if b"CHECKSUM" in path.read_bytes())
     told = json.loads(path.read_bytes())
     told["lines"] += 1
     told["stale"] = {}
@@ -117,18 +117,17 @@ def test_a_missing_file_of_which_the_manifest_is_there(spoilt) -> None:
 
 def test_a_missing_file_of_which_nothing_is_left(spoilt) -> None:
     """Only the sequences of other kinds tell."""
-    paths = sorted(spoilt.archive.glob("trade_summary/*-22/md-*"))
-    lines = 0
-    for path in paths[:2]:
-        if path.name.endswith(".manifest.json"):
-            lines = json.loads(path.read_bytes())["sessions"][0]["first_sequence"]
-        path.unlink()
-    report = verify_archive(spoilt.storage)
-    [fault, *_] = report.faults
-    assert f"of md.0, session {paths[0].name.split('-')[1]}, sequence" in fault.cause
-    assert f"{lines} " in fault.cause
-    assert "in no file" in fault.cause
-    assert fault.file.split("/")[1] == "date=2026-11-22"
+    path = min(spoilt.archive.glob("trade_summary/*-22/md-*.manifest.json"))
+    lost = [(s["partition"], s["session_id"], s["first_sequence"]) for s in json.loads(path.read_bytes())["sessions"]]
+    path.unlink()
+    Path(str(path).replace(".manifest.json", ".jsonl.zst")).unlink()
+    faults = verify_archive(spoilt.storage).faults
+    assert len(faults) == len(lost)
+    for partition, session_id, sequence in lost:
+        [fault] = [fault for fault in faults if f"of {partition}, session {session_id}, sequence" in fault.cause]
+        assert f" {sequence} " in fault.cause
+        assert "in no file" in fault.cause
+        assert fault.file.split("/")[1] == "date=2026-11-22"
 
 
 def test_a_session_of_which_nothing_is_left(make_archive, record) -> None:
