@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 import typing
 from collections.abc import Iterator
 
@@ -126,13 +127,20 @@ def check_golden(case: VenueCase) -> None:
         for number, (line, other) in enumerate(zip(kept, now, strict=False), 1):
             require(
                 line == other,
-                f"{source.recording.golden.name}:{number}: was {line[:300]} and is {other[:300]}",
+                f"{source.recording.golden.name}:{number}: {_difference(line, other)}",
             )
         require(
             len(kept) == len(now), f"{source.recording.golden.name}: had {len(kept)} messages, now there are {len(now)}"
         )
     if not reviewed:
         case.notes.warn("no recording has a golden file: `gw conform NAME --write-golden` writes them, for you to read")
+
+
+def _difference(line: str, other: str) -> str:
+    """Where two texts part, with a little of what is before."""
+    same = len(os.path.commonprefix([line, other]))
+    start = max(0, same - 60)
+    return f"at {same} was …{line[start : same + 120]}… and is …{other[start : same + 120]}…"
 
 
 CARDS = (
