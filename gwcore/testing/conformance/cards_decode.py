@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 import typing
 from collections.abc import Iterator
 
@@ -138,7 +137,8 @@ def check_golden(case: VenueCase) -> None:
 
 def _difference(line: str, other: str) -> str:
     """Where two texts part, with a little of what is before."""
-    same = len(os.path.commonprefix([line, other]))
+    pairs = enumerate(zip(line, other, strict=False))
+    same = next((at for at, (one, two) in pairs if one != two), min(len(line), len(other)))
     start = max(0, same - 60)
     return f"at {same} was …{line[start : same + 120]}… and is …{other[start : same + 120]}…"
 
