@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import gwcore
 from gwcore.errors import ConfigError
@@ -17,6 +18,8 @@ from gwcore.runtime.observer import Observer
 from gwcore.runtime.recorder import Recorder
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.settings import GatewayConfig
+
+T = TypeVar("T")
 
 
 class Recording(NamedTuple):
@@ -41,6 +44,17 @@ def record(config: GatewayConfig, file: Path, *, part_bytes_max: int, parts_max:
     return asyncio.run(_record(config, file.absolute(), part_bytes_max, parts_max))
 
 
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of some work, or None where `stop` comes first."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    return None
+
+
 async def _record(config: GatewayConfig, file: Path, part_bytes_max: int, parts_max: int) -> Recording:
     clock = SystemClock()
     streams = config.venue.spec.streams(config.venue.settings)
@@ -56,8 +70,6 @@ async def _record(config: GatewayConfig, file: Path, part_bytes_max: int, parts_
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    if config.gateway.duration_s is not None:
-        loop.call_later(config.gateway.duration_s, stop.set)
     recorder.on_failed = lambda cause: stop.set()
     network = RealNetwork(clock, f"gwcore/{gwcore.__version__}")
     try:
@@ -70,7 +82,11 @@ async def _record(config: GatewayConfig, file: Path, part_bytes_max: int, parts_
             ids=SystemIds(),
             captures=Captures(config.capture, streams, clock, recorder=recorder),
         )
-        await observer.run(stop)
+        instruments = await _unless(stop, observer.discover())
+        if instruments is not None:
+            if config.gateway.duration_s is not None:  # of recording: finding out what is traded takes its own time
+                loop.call_later(config.gateway.duration_s, stop.set)
+            await observer.run(stop, instruments)
     finally:
         await network.close()
     return Recording(recorder.frames, recorder.bytes, recorder.lost, recorder.failed)

@@ -8,6 +8,7 @@ import pytest
 from gw_sim_kraken.replay import ReplayFeed
 from gw_sim_kraken.settings import SimKrakenSettings
 
+from gwcore.capture import frame_line
 from gwcore.rest import HttpRequest
 from gwcore.testing.fixtures import fixture_path, requires_fixtures
 
@@ -231,3 +232,76 @@ def test_at_full_speed_it_comes_in_portions(play) -> None:
         sizes.append(len(driver.simulator.advance(driver.now)))
     assert sum(sizes) >= 2000
     assert max(sizes) < 600
+
+
+# --- captures of the gateway ------------------------------------------------------------------------------------------
+
+SNAPSHOT = (
+    b'{"channel":"book","type":"snapshot","data":[{"symbol":"ABC/USD","bids":[{"price":1.0,"qty":2.0}],'
+    b'"asks":[{"price":1.1,"qty":2.0}],"checksum":5}]}'
+)
+UNREADABLE = (
+    b'{"channel":"book","type":"update","data":[{"symbol":7,"bids":"none"}]}',
+    b'{"channel":"book","type":"update","data":[{"symbol":"ABC/USD","bids":[{"price":"NaN","qty":1}]}]}',
+    b'{"channel":"book","type":"update","data":[]}',
+    b'{"channel":"ohlc","type":"update","data":[]}',
+    b'{"channel":"trade","type":"update","data":[{"symbol":"ABC/USD","price":"NaN"}]}',
+    b'{"channel":"surprise","type":"update","data":[{"answer":42}]}',
+    b'{"channel":"book","type":"dance","data":[{"symbol":"ABC/USD"}]}',
+    b'{"channel":"book","type":"upd',
+    b"\x00\xff not text",
+    b"[]",
+)
+
+
+def captured(*frames: bytes) -> bytes:
+    lines = [b'{"capture":{"format":1,"reason":"CHECKSUM"}}\n']
+    for number, frame in enumerate(frames):
+        lines.append(frame_line(number * 1_000_000, "md.0", "rx", frame, synthetic=number == 0))
+    lines.append(frame_line(99_000_000, "md.0", "tx", b'{"method":"ping"}'))
+    return b"".join(lines)
+
+
+def heard(driver, depth: int = 10, until_s: int = 5) -> list[bytes]:
+    """What one client is sent, unread: the driver's own client would stumble over what can't be read."""
+    simulator, now_ns = driver.simulator, driver.now
+    number = simulator.open("/v2", now_ns)
+    request = {"method": "subscribe", "params": {"channel": "book", "symbol": ["ABC/USD"], "depth": depth}}
+    simulator.receive(number, json.dumps(request).encode(), now_ns)
+    return [frame for step in range(until_s * 100) for _, frame, _ in simulator.advance(now_ns + step * 10_000_000)]
+
+
+def test_a_capture_is_played_with_what_cant_be_read(play) -> None:
+    frames = heard(play(captured(SNAPSHOT, *UNREADABLE)))
+    assert [frame for frame in frames if frame in (SNAPSHOT, *UNREADABLE)] == [SNAPSHOT, *UNREADABLE]
+
+
+def test_other_recordings_are_not_played_with_what_cant_be_read(play) -> None:
+    lines = [SNAPSHOT, *(b'{"rx_ns":%d,"frame":%b}' % (number, raw) for number, raw in enumerate(UNREADABLE[5:6]))]
+    assert not set(heard(play(b"\n".join(lines)))) & set(UNREADABLE)
+
+
+def test_a_capture_waits_for_who_wants_its_books(play, of_channel) -> None:
+    instruments = b'{"channel":"instrument","type":"snapshot","data":{"assets":[],"pairs":[{"symbol":"ABC/USD",\
+"price_precision":3,"qty_precision":8}]}}'
+    driver = play(captured(instruments, SNAPSHOT))
+    connection = driver.open()
+    driver.subscribe(connection, "instrument")
+    assert not books_of(driver.run(5))
+    driver.subscribe(connection, "book", ["ABC/USD"])
+    assert books_of(driver.run(5)) == [SNAPSHOT]
+    body = driver.simulator.http(HttpRequest(method="GET", url="/0/public/AssetPairs"), driver.now).body
+    assert json.loads(body)["result"]["ABCUSD"]["pair_decimals"] == 3
+
+
+def test_the_depth_is_learnt_from_the_ack_a_capture_opens_with(play) -> None:
+    ack = b'{"method":"subscribe","result":{"channel":"book","depth":100,"snapshot":true,"symbol":"ABC/USD"},"success":true}'
+    driver = play(captured(ack, SNAPSHOT))
+    assert driver.simulator.feed.accepts_depth("ABC/USD", 100)
+    assert not driver.simulator.feed.accepts_depth("ABC/USD", 10)
+
+
+def test_a_capture_without_any_frame_is_refused_by_name() -> None:
+    settings = SimKrakenSettings(replay="x.frames.jsonl")
+    with pytest.raises(ValueError, match=r"x\.frames\.jsonl: no market data frame"):
+        ReplayFeed(settings, captured(b"[]"))
