@@ -53,6 +53,12 @@ class ReferenceData(
     quote_status: str | None = None
     multiplier: str | None = None
     venue_time_ns: int | None = None
+    margin_call: str | None = None  # margin level in percent at which the venue asks for more
+    margin_stop: str | None = None  # ... and at which it closes positions
+    base_decimals: int | None = None  # of balances, digits after the point
+    quote_decimals: int | None = None
+    base_margin_rate: str | None = None  # what borrowing costs, as the venue tells it
+    quote_margin_rate: str | None = None
 
 
 #: The name the contracts use for one element of discovery.

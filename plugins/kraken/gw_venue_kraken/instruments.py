@@ -28,6 +28,8 @@ _REST_ONLY = (
     "taker_fees",
     "maker_fees",
     "fee_volume_currency",
+    "margin_call",
+    "margin_stop",
     "quote_class",
 )
 
@@ -138,7 +140,19 @@ def _asset_facts(
     base, quote = assets.get(base_name), assets.get(quote_name)
     return {
         "base_class": (base.asset_class if base else None) or (known.base_class if known else None),
-        "base_status": names.asset_status(base.status) if base else (known.base_status if known else None),
-        "quote_status": names.asset_status(quote.status) if quote else (known.quote_status if known else None),
         "multiplier": names.optional_fact(base.multiplier) if base else (known.multiplier if known else None),
+        **_facts_of("base", base, known),
+        **_facts_of("quote", quote, known),
     }
+
+
+def _facts_of(role: str, asset: AssetRow | None, known: Instrument | None) -> dict[str, Any]:
+    facts = (f"{role}_status", f"{role}_decimals", f"{role}_margin_rate")
+    result = {name: getattr(known, name) for name in facts} if known is not None else {}
+    if asset is not None:
+        result[facts[0]] = names.asset_status(asset.status)
+        if asset.precision is not None:
+            result[facts[1]] = asset.precision
+        if asset.margin_rate is not None or asset.borrowable is False:
+            result[facts[2]] = names.optional_fact(asset.margin_rate)
+    return result

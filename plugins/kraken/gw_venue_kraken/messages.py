@@ -137,6 +137,9 @@ class AssetRow(msgspec.Struct, gc=False):
 
     id: str
     status: str
+    precision: int | None = None
+    margin_rate: object = None
+    borrowable: bool | None = None
     multiplier: object = None
     asset_class: str | None = msgspec.field(default=None, name="class")
 

@@ -6,6 +6,7 @@ The symbol is the v2 name (`BTC/USD`); REST key, altname and v1 name are aliases
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -27,6 +28,8 @@ class RestAsset(msgspec.Struct, gc=False):
 
     altname: str
     status: str | None = None
+    decimals: int | None = None
+    margin_rate: object = None
 
 
 class RestPair(msgspec.Struct, gc=False):
@@ -54,10 +57,12 @@ class RestPair(msgspec.Struct, gc=False):
     fee_volume_currency: str | None = None
     long_position_limit: object = None
     short_position_limit: object = None
+    margin_call: object = None
+    margin_stop: object = None
 
 
 _rows_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_assets_of = msgspec.json.Decoder(dict[str, RestAsset]).decode
+_assets_of = msgspec.json.Decoder(dict[str, RestAsset], float_hook=str).decode
 _pair_of = msgspec.json.Decoder(RestPair, float_hook=str).decode
 _MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
 
@@ -144,8 +149,10 @@ def instrument_of(key: str, pair: RestPair, assets: Mapping[str, RestAsset]) -> 
         base_class=pair.aclass_base,
         quote_class=pair.aclass_quote,
         execution_venue=names.execution_venue(pair.execution_venue),
-        base_status=_asset_status(pair.base, assets),
-        quote_status=_asset_status(pair.quote, assets),
+        margin_call=names.optional_fact(pair.margin_call),
+        margin_stop=names.optional_fact(pair.margin_stop),
+        **_asset_facts("base", pair.base, assets),
+        **_asset_facts("quote", pair.quote, assets),
     )
 
 
@@ -165,6 +172,12 @@ def _asset_name(asset_id: str | None, assets: Mapping[str, RestAsset]) -> str | 
     return names.v2_asset(asset.altname) if asset is not None else asset_id
 
 
-def _asset_status(asset_id: str, assets: Mapping[str, RestAsset]) -> str | None:
+def _asset_facts(role: str, asset_id: str, assets: Mapping[str, RestAsset]) -> dict[str, Any]:
     asset = assets.get(asset_id)
-    return names.asset_status(asset.status) if asset is not None else None
+    if asset is None:
+        return {}
+    return {
+        f"{role}_status": names.asset_status(asset.status),
+        f"{role}_decimals": asset.decimals,
+        f"{role}_margin_rate": names.optional_fact(asset.margin_rate),
+    }

@@ -23,9 +23,16 @@ def instrument_frame(instruments: Iterable[Instrument]) -> Frame:
     pairs, assets = [], {}
     for instrument in instruments:
         pairs.append(_object(_pair(instrument)))
-        for name, status in ((instrument.base, instrument.base_status), (instrument.quote, instrument.quote_status)):
+        for role, name in (("base", instrument.base), ("quote", instrument.quote)):
+            status = getattr(instrument, f"{role}_status")
             if status is not None:
-                row = {"id": _text(name), "status": _text(_V2_ASSET_STATUS.get(status, status))}
+                decimals = getattr(instrument, f"{role}_decimals")
+                row: dict[str, str | None] = {
+                    "id": _text(name),
+                    "status": _text(_V2_ASSET_STATUS.get(status, status)),
+                    "precision": None if decimals is None else str(decimals),
+                    "margin_rate": getattr(instrument, f"{role}_margin_rate"),
+                }
                 if name == instrument.base and instrument.multiplier is not None:
                     row["multiplier"] = instrument.multiplier
                 if name == instrument.base and instrument.base_class is not None:

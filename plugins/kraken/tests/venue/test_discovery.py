@@ -38,9 +38,11 @@ PAIR: dict[str, Any] = {
     "execution_venue": "international",
     "long_position_limit": 350,
     "short_position_limit": 250,
+    "margin_call": 80,
+    "margin_stop": 40,
 }
 ASSETS = {
-    "XXBT": {"aclass": "currency", "altname": "XBT", "decimals": 10, "status": "enabled"},
+    "XXBT": {"aclass": "currency", "altname": "XBT", "decimals": 10, "status": "enabled", "margin_rate": "0.010"},
     "ZUSD": {"aclass": "currency", "altname": "USD", "decimals": 4, "status": "deposit_only"},
 }
 BTC = Instrument(
@@ -70,6 +72,11 @@ BTC = Instrument(
     execution_venue="international",
     base_status="enabled",
     quote_status="deposit_only",
+    margin_call="80",
+    margin_stop="40",
+    base_decimals=10,
+    quote_decimals=4,
+    base_margin_rate="0.01",
 )
 
 
