@@ -50,6 +50,7 @@ class Journal:
         self._lanes: dict[str, Lane] = {}
         self._lane_of: dict[str, Lane] = {}  # by partition
         self._indexes: dict[tuple[str, int], SegmentIndex] = {}
+        self.free_bytes: int | None = None  # on the volume, as the last commit saw it; None: it did not look
         self._commit_lock = threading.Lock()
         self._files_lock = threading.Lock()  # held while files of segments appear or go
         self._limits: Mapping[str, RetentionLimits] = {
@@ -64,7 +65,9 @@ class Journal:
             recovered = recovery[journal_class] = recover(storage, journal_class, bounds[1] if bounds else 0)
             # The reserve is kept for execution records.
             reserve_bytes = 0 if journal_class == "ex" else settings.reserve_bytes
-            lane_settings = LaneSettings(settings.segment_bytes, settings.memory_records, reserve_bytes)
+            lane_settings = LaneSettings(
+                settings.segment_bytes, settings.memory_records, reserve_bytes, settings.pending_bytes_max
+            )
             self._lanes[journal_class] = Lane(storage, clock, recovered, lane_settings)
         self.recovery: Mapping[str, ClassRecovery] = recovery
         self.compressor = SegmentCompressor(
@@ -90,11 +93,6 @@ class Journal:
     def abandoned_segments(self) -> int:
         """Segments left behind since start, because a sync of them failed."""
         return sum(lane.abandoned_segments for lane in self._lanes.values())
-
-    @property
-    def free_bytes(self) -> int | None:
-        """Free space on the volume as the last commit saw it."""
-        return next((lane.free_bytes for lane in self._lanes.values() if lane.free_bytes is not None), None)
 
     def append(self, record: Record) -> int:
         """Take a record of any class; its position, at least 1. 0: it was dropped (see `dropped_records`)."""
@@ -170,6 +168,8 @@ class Journal:
                         self._retain(lane)
                 except StorageError as found:
                     error = error or found
+                if lane.free_bytes is not None:
+                    self.free_bytes, lane.free_bytes = lane.free_bytes, None
         if error is not None:
             raise error
 

@@ -40,6 +40,7 @@ EARLY_S = (0.3, 2.5)
 #: Small, so that segments are closed and compressed all the time.
 SEGMENT_BYTES = "1000000"
 STREAMS = ("gw-sim-kraken-md", "gw-sim-kraken-st")
+READY_TIMEOUT_S = 240.0
 #: Messages fetched from a stream at once.
 _FETCH = 2000
 
@@ -107,6 +108,11 @@ def start(folder: Path, sim: Sim) -> Gw:
     return Gw(folder, sim, *symbols, "--sink", "file", "--sink", "jetstream", GW_JOURNAL__SEGMENT_BYTES=SEGMENT_BYTES)
 
 
+def wait_ready(gateway: Gw) -> None:
+    """Wait until it is up; a busy machine gets its time."""
+    gateway.wait_for("the gateway to be ready", lambda: gateway.status().get("ready"), timeout_s=READY_TIMEOUT_S)
+
+
 def verify(state_dir: Path) -> tuple[int, str]:
     """`gw log verify`, without the start of a process: exit code and words."""
     result = CliRunner().invoke(log_command, ["verify", "--state-dir", str(state_dir)])
@@ -122,7 +128,7 @@ def kill_again_and_again(folder: Path, sim: Sim, cycles: int, seed: int, limit_s
         gateway = start(folder, sim)
         with ending(gateway):
             if not is_early:
-                gateway.wait_ready()
+                wait_ready(gateway)
             deadline_s = time.monotonic() + life_s
             while time.monotonic() < deadline_s and gateway.exit_code is None:
                 time.sleep(min(0.01, max(0.0, deadline_s - time.monotonic())))
@@ -145,7 +151,7 @@ def finish(folder: Path, sim: Sim) -> Path:
     """A last start, which takes all in and ends in order."""
     gateway = start(folder, sim)
     with ending(gateway):
-        gateway.wait_ready()
+        wait_ready(gateway)
         sim.end()
 
         def is_fed() -> bool:
