@@ -25,6 +25,7 @@ from gwcore.runtime.app import Gateway, Ports
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
 from gwcore.runtime.committer import Committer
 from gwcore.runtime.network import RealNetwork
+from gwcore.runtime.process import calm_collector
 from gwcore.runtime.storage import DirectoryStorage
 
 BENCH = Path(__file__).parent.parent
@@ -82,6 +83,7 @@ class Loopback(LoopbackContestant):
         network = RealNetwork(SystemClock(), "bench")
         try:
             gateway = self._gateway(state_dir, network, ws_url, rest_url)
+            calm_collector()
             run = asyncio.create_task(gateway.run())
             await until(lambda: "unix" in gateway.addresses or run.done(), 0.005, "Unix socket")
             async with self._client(gateway.addresses["unix"]) as client:

@@ -216,7 +216,8 @@ class Connection(asyncio.BufferedProtocol):
             self.abort("asked for more and read nothing")
             return
         self._wrote = True
-        self._transport.write(data)
+        # A view: of what a slow client leaves unsent asyncio cuts off what was sent, which would copy bytes each time.
+        self._transport.write(memoryview(data))
 
     def _end(self, reason: str) -> None:
         assert self._transport is not None
