@@ -101,8 +101,9 @@ class Publisher:
         self._raise_failure()
 
     async def wait_acknowledged(self) -> None:
-        """Wait until nothing is outstanding. Raises NotConnected."""
+        """Wait until nothing is outstanding, and that is reported. Raises NotConnected."""
         await self._wait_until(lambda: not self._window)
+        self._notify()
 
     def fail(self, failure: Failure) -> None:
         """End this publisher; the first cause counts."""
@@ -192,6 +193,8 @@ class Publisher:
 
     def _notify(self) -> None:
         """Once for all acknowledgements of one read."""
+        if not self._has_moved:
+            return  # somebody waited for it, and was told already
         self._has_moved = False
         self._heard_ns = self._clock.monotonic_ns()
         self._on_progress(self._window.position)
