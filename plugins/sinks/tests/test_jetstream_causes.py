@@ -8,6 +8,7 @@ import subprocess
 
 import nats
 import pytest
+from gw_sinks.embedded import read_embedded, sink_directory
 from gw_sinks.jetstream import JetStreamSink
 from gw_sinks.jetstream_causes import name_fence, name_health, name_refusal
 from gw_sinks.jetstream_monitor import Monitor
@@ -15,6 +16,7 @@ from gw_sinks.jetstream_settings import JetStreamSettings
 from nats.js.api import StreamConfig
 
 from gwcore.errors import ConfigError, NotConnected
+from gwcore.runtime.storage import DirectoryStorage
 
 MD, ST, EX = "gw-sim-toy-md", "gw-sim-toy-st", "gw-sim-toy-ex"
 DISK_FULL = "JetStream stream '$G > gw-sim-toy-md' write error: write /x/1.blk: no space left on device"
@@ -173,13 +175,13 @@ def test_rights_that_are_taken_away_are_named_and_heal(make_server, surroundings
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of its own, 4 MiB."""
+    """A file system of its own, 48 MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if os.geteuid() != 0:
         pytest.skip("mounting a small tmpfs needs root")
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], check=False, capture_output=True
     )
     if done.returncode:
         pytest.skip(f"no tmpfs can be mounted here: {done.stderr.decode().strip()}")
@@ -189,7 +191,7 @@ def small_disk(tmp_path):
 
 def test_a_full_disk_is_named_by_the_servers_health(make_server, surroundings, records, small_disk) -> None:
     filler = small_disk / "filler"
-    filler.write_bytes(bytes(3 * 1024 * 1024))
+    filler.write_bytes(bytes(47 * 1024 * 1024))
     server, around = make_server(store=small_disk / "store"), surroundings
     batch = records(1, 4000)
 
@@ -213,6 +215,38 @@ def test_a_full_disk_is_named_by_the_servers_health(make_server, surroundings, r
         assert around.statuses[-1] == ("", "")
         found = await server.read(MD)
         assert [message.data for message in found] == [record.payload for record in batch]
+
+    asyncio.run(main())
+
+
+def test_a_server_of_our_own_is_started_again_when_its_disk_has_room(
+    surround, records, small_disk, read_stream
+) -> None:
+    state_dir = small_disk / "state"
+    around = surround(DirectoryStorage(sink_directory(state_dir)), state_dir)
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(47 * 1024 * 1024))
+    batch = records(1, 4000)
+    small = 2 * 1024 * 1024
+
+    async def main() -> None:
+        chosen = JetStreamSettings(
+            **{"ack_timeout_s": 2.0, "health_interval_s": 0.1, "embedded_store_bytes_max": 2**40},
+            **{"md_bytes_max": 2**30, "st_bytes_max": small, "ex_bytes_max": small},
+        )
+        whole = JetStreamSink(chosen, around.context())
+        md = whole.of_class("md")
+        await md.connect(around.cursors)
+        await fail_with("disk_full", md, around, batch)
+        filler.unlink()
+        positions = await heal(md, around.cursors)
+        await write_all(md, batch[positions["md"] :])
+        assert around.statuses[-1] == ("", "")
+        server = read_embedded(state_dir)
+        client = await nats.connect(server.url, user=server.user, password=server.password.reveal())
+        assert [message.data for message in await read_stream(client, MD)] == [record.payload for record in batch]
+        await client.close()
+        await whole.close()
 
     asyncio.run(main())
 
