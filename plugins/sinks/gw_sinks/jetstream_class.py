@@ -160,7 +160,7 @@ class ClassSink:
             return found.position
         if found.last_sequence == 0 and self._settings.refill:
             return 0
-        # The tail was deleted or grew too old, or it is another writer's: the cursor is what we know.
+        # The tail was deleted or grew too old, or it is another writer's alone: the cursor is what we know.
         return cursor
 
     async def _watch(self, publisher: Publisher, client: Client) -> None:

@@ -3,11 +3,21 @@ worth, and where they end."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo, StreamState
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+    StreamInfo,
+    StreamState,
+)
 from nats.js.errors import NotFoundError
 
 from gw_sinks.jetstream_monitor import Durability
@@ -19,6 +29,10 @@ from gwcore.sink import AckMeaning
 #: Header of each message: `<writer>:<class>:<position>`, so that a stream's tail says where the journal's reader stands.
 POSITION_HEADER = "Gw-Position"
 
+#: How many messages behind a tail of another writer are searched for our last one.
+LOOK_BACK = 4000
+_LOOK_BACK_S = 10.0
+_FETCH = 500
 #: Values of a stream's `persist_mode` with which an acknowledged message was at least written.
 _PERSISTED = (None, "", "default")
 
@@ -31,7 +45,7 @@ class Tail(NamedTuple):
 
 
 class StreamTail(NamedTuple):
-    """End of a stream. `position` is None where the last message is gone or is not this writer's."""
+    """End of a stream. `position` is that of this writer's last message, None where there is none or it is gone."""
 
     last_sequence: int
     position: int | None
@@ -130,15 +144,47 @@ def judge_acknowledgement(info: StreamInfo, connected_id: str, servers: Collecti
 
 
 async def read_tail(js: JetStreamContext, name: str, stream: str, state: StreamState, writer: str) -> StreamTail:
-    """Where the stream ends, by its last message."""
+    """Where the stream ends, by its last message; behind messages of another writer, by this writer's last one within
+    LOOK_BACK messages."""
     if not state.last_seq:
         return StreamTail(0, None, foreign=False)
     try:
         message = await js.get_msg(stream, seq=state.last_seq)
     except NotFoundError:
         return StreamTail(state.last_seq, None, foreign=False)
-    found_writer, _, rest = (message.headers or {}).get(POSITION_HEADER, "").partition(":")
+    position = _own_position(message.headers, writer, name)
+    if position is not None:
+        return StreamTail(state.last_seq, position, foreign=False)
+    return StreamTail(state.last_seq, await _look_back(js, name, stream, state, writer), foreign=True)
+
+
+async def _look_back(js: JetStreamContext, name: str, stream: str, state: StreamState, writer: str) -> int | None:
+    """The last position of ours that others have written over: message ids guard it for the duplicate window only."""
+    config = ConsumerConfig(
+        ack_policy=AckPolicy.NONE,
+        headers_only=True,
+        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=max(1, state.first_seq, state.last_seq - LOOK_BACK + 1),
+        inactive_threshold=_LOOK_BACK_S,
+    )
+    subscription = await js.pull_subscribe("", stream=stream, config=config)
+    found = None
+    try:
+        left = (await subscription.consumer_info()).num_pending or 0
+        while left > 0:
+            messages = await subscription.fetch(min(_FETCH, left), timeout=_LOOK_BACK_S)
+            left -= len(messages)
+            for message in messages:
+                position = _own_position(message.headers, writer, name)
+                found = found if position is None else position
+    finally:
+        await subscription.unsubscribe()
+    return found
+
+
+def _own_position(headers: Mapping[str, str] | None, writer: str, name: str) -> int | None:
+    found_writer, _, rest = (headers or {}).get(POSITION_HEADER, "").partition(":")
     found_class, _, position = rest.partition(":")
     if found_writer != writer or found_class != name or not position.isdecimal():
-        return StreamTail(state.last_seq, None, foreign=True)
-    return StreamTail(state.last_seq, int(position), foreign=False)
+        return None
+    return int(position)

@@ -215,6 +215,27 @@ def test_a_second_writer_is_fenced_and_named(make_server, surroundings, surround
     asyncio.run(main())
 
 
+def test_our_tail_is_found_below_another_writers(make_server, surroundings, surround, records, tmp_path) -> None:
+    """Message ids are forgotten, the cursor is behind, and somebody else wrote last: nothing is doubled all the same."""
+    from gwcore.testing.storage import MemoryStorage
+
+    server, other = make_server(), surround(MemoryStorage(), tmp_path)
+
+    async def main() -> None:
+        chosen = settings(server, duplicate_window_s=0.1)
+        mine, theirs = JetStreamSink(chosen, surroundings.context()), JetStreamSink(chosen, other.context())
+        await run_until_done(mine, surroundings, records(1, 700))
+        await theirs.connect(other.cursors)
+        await write_all(theirs, records(1, 300, session_id="01OTHER"))
+        assert (await mine.connect({"md": 100, "st": 0, "ex": 0}))["md"] == 700
+        await write_all(mine, records(701, 800))
+        await mine.close()
+        await theirs.close()
+        assert len(await server.read(MD)) == 1100
+
+    asyncio.run(main())
+
+
 def test_no_server_is_not_connected_and_heals(make_server, surroundings, records) -> None:
     server = make_server()
     server.kill()
