@@ -106,6 +106,20 @@ class _Core:
                     await _within(part.write(batch), "write")
                     self.written[name] = batch[-1].position
 
+    async def deliver(self, sink: Sink, last: int, *, flush: bool) -> None:
+        """Write, and flush, connecting again where the sink asks for it: what was under way on the connection before may
+        meet what is sent now. Fails the card where that does not end."""
+        for _ in range(CONNECTS_MAX):
+            try:
+                await self.write(sink, last)
+                if flush:
+                    await self.flush(sink)
+                return
+            except NotConnected as error:
+                reason = str(error)
+            await self.connect(sink)
+        raise AssertionError(f"nothing broken, and NotConnected {CONNECTS_MAX} times: {reason}")
+
     async def flush(self, sink: Sink) -> None:
         """Flush all parts."""
         for part, _ in parts_of(sink):
@@ -178,30 +192,26 @@ async def _live(core: _Core) -> None:
     for round_number in range(ROUNDS):
         await core.connect(sink)
         last += BATCH
-        await core.write(sink, last)
+        await core.deliver(sink, last, flush=False)
         for part, _ in parts_of(sink):
             await _within(part.write([]), "write of nothing")
         # Connected once more without having been closed: what the core does after NotConnected.
         await core.connect(sink)
         last += BATCH
-        await core.write(sink, last)
-        await core.flush(sink)
+        await core.deliver(sink, last, flush=True)
         require(
             all(position == last for position in core.cursors.values()),
             f"round {round_number + 1}: after flush progress is {core.cursors}, and {last} was written of each class",
         )
         await core.flush(sink)
         last += BATCH
-        await core.write(sink, last)
-        if round_number % 2 == 0:
-            await core.flush(sink)
+        await core.deliver(sink, last, flush=round_number % 2 == 0)
         await _within(sink.close(), "close")
         await _within(sink.close(), "close of a closed sink")
         if round_number:
             sink = core.make()
     await core.connect(sink)
-    await core.write(sink, last)
-    await core.flush(sink)
+    await core.deliver(sink, last, flush=True)
     await _within(sink.close(), "close")
     await core.judge(last)
 
@@ -239,8 +249,7 @@ async def _cut_off(core: _Core) -> None:
     await core.destination.mend()
     core.written = dict(core.cursors)
     await core.connect(sink)
-    await core.write(sink, last)
-    await core.flush(sink)
+    await core.deliver(sink, last, flush=True)
     require(all(p == last for p in core.cursors.values()), f"after flush progress is {core.cursors}, not {last}")
     await _within(sink.close(), "close")
     await core.judge(last)
