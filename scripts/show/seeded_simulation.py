@@ -85,11 +85,20 @@ def show_planted() -> bool:
         setattr(bug.place, bug.name, bug.make(original))
         try:
             outcomes = (one(seed) for seed in range(1, PLANTED_SEEDS_MAX + 1))
-            found = next((outcome for outcome in outcomes if outcome.violations), None)
+            # Found counts only as what the bug does; a run that fell over for another reason has found nothing.
+            found = next(
+                (
+                    (outcome.seed, violation)
+                    for outcome in outcomes
+                    for violation in outcome.violations
+                    if bug.found_by in violation
+                ),
+                None,
+            )
         finally:
             setattr(bug.place, bug.name, original)
         good = good and found is not None
-        print(f"planted: {bug.what}: " + (f"seed {found.seed}: {found.violations[0]}" if found else "NOT FOUND"))
+        print(f"planted: {bug.what}: " + (f"seed {found[0]}: {found[1]}" if found else "NOT FOUND"))
     return good
 
 
