@@ -64,6 +64,19 @@ def make_incidents(folder: Path, breaks: Breaks, environment: dict[str, str]) ->
     return gateway.state_dir
 
 
+def head_of(incident: Path) -> CaptureHead:
+    with incident.open("rb") as file:
+        head = read_head(file.readline())
+    assert head is not None
+    return head
+
+
+def alike(state_dir: Path, head: CaptureHead) -> CaptureHead | None:
+    """The incident of a replay that is about the same: the ring may hold earlier ones, which come again too."""
+    found = (head_of(incident) for incident in files(state_dir))
+    return next((one for one in found if (one.reason, one.symbols) == (head.reason, head.symbols)), None)
+
+
 def is_stale(envelope: Event, head: CaptureHead) -> bool:
     event = envelope["event"]
     return event["update_type"] == "STALE" and event.get("reason") == head.reason
@@ -75,7 +88,7 @@ def replayed(incident: Path, head: CaptureHead, folder: Path) -> Path:
     with ending(sim):
         gateway = Gw(folder, sim)
         with ending(gateway):
-            gateway.wait_for("an incident of the replay", lambda: files(gateway.state_dir), timeout_s=30)
+            gateway.wait_for("the same incident", lambda: alike(gateway.state_dir, head))
     return gateway.state_dir
 
 
@@ -116,9 +129,8 @@ def show_book(incident: Path, head: CaptureHead, original: Path, folder: Path) -
     says, says_again = ([(event or {}).get(key) for key in keys] for event in (stale, stale_again))
     is_equal = stale is not None and says == says_again and before == before_again and len(before) >= EVENTS_MIN
     lines = sum(1 for _ in incident.open("rb"))
-    print(
-        f"{incident.name}: {lines} lines, {incident.stat().st_size} bytes, {'opens with a book as it stood' if opened_ns else 'holds the first snapshot'}"
-    )
+    opens = "opens with the book as it stood" if opened_ns else "holds the first snapshot"
+    print(f"{incident.name}: {lines} lines, {incident.stat().st_size} bytes, {opens}")
     print(f"  {says[2]}: {says[3]}")
     print(
         f"  replayed: {says_again[2]}: {says_again[3]}; {len(before_again)} of {len(before)} events before it, equal: "
@@ -132,9 +144,7 @@ def show_book(incident: Path, head: CaptureHead, original: Path, folder: Path) -
 
 
 def show_undecodable(incident: Path, head: CaptureHead, folder: Path) -> bool:
-    again = files(replayed(incident, head, folder))
-    with again[0].open("rb") as file:
-        head_again = read_head(file.readline())
+    head_again = alike(replayed(incident, head, folder), head)
     print(f"{incident.name}: {head.detail}")
     print(f"  replayed: {head_again.detail if head_again else None}")
     return head_again is not None and (head.reason, head.detail) == (head_again.reason, head_again.detail)
@@ -146,9 +156,7 @@ def show(folder: Path, breaks: Breaks, environment: dict[str, str]) -> bool:
     original = make_incidents(folder, breaks, environment)
     results = []
     for number, incident in enumerate(files(original)):
-        with incident.open("rb") as file:
-            head = read_head(file.readline())
-        assert head is not None
+        head = head_of(incident)
         below = folder / str(number)
         below.mkdir()
         if head.symbols:
