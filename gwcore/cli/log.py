@@ -16,6 +16,7 @@ from gwcore.cli.log_explain import command as explain
 from gwcore.cli.log_stats import JournalStats, collect_stats
 from gwcore.errors import ConfigError
 from gwcore.journal.files import FOLDER
+from gwcore.journal.hold import Hold
 from gwcore.journal.scan import RecordFilter, scan
 from gwcore.journal.verify import ClassReport, JournalReport, verify
 from gwcore.model import TYPE_OF_KIND
@@ -74,7 +75,8 @@ _state_dir = click.option(
 _output = click.option("--output", type=click.Choice(["text", "json"]), default="text", help="How to print.")
 
 
-def _filters(function: Any) -> Any:
+def filter_options(function: Any) -> Any:
+    """Give a command `--from`, `--to`, `--symbols` and `--kinds`."""
     options = (
         click.option("--from", "from_ns", callback=_moment, metavar="T", help="Only events published at T or later."),
         click.option("--to", "to_ns", callback=_moment, metavar="T", help="Only events published at T or earlier."),
@@ -96,7 +98,7 @@ def command() -> None:
 
 @command.command(name="stats")
 @_state_dir
-@_filters
+@filter_options
 @_output
 def stats(
     state_dir: Path,
@@ -141,7 +143,7 @@ command.add_command(explain)
 
 @command.command(name="cat")
 @_state_dir
-@_filters
+@filter_options
 @_output
 def cat(
     state_dir: Path,
@@ -209,6 +211,8 @@ def _show_stats(found: JournalStats) -> None:
             f"class {journal_class:<7} {entry.records} records, {entry.payload_bytes} bytes of events, "
             f"{entry.segments} segments of {entry.file_bytes} bytes"
         )
+        if entry.hold is not None:
+            click.echo(f"  kept        {_describe_hold(entry.hold)}")
     counted = {"kind": found.kinds, "update type": found.update_types, "stale reason": found.stale_reasons}
     for title, counts in counted.items():
         for name, count in counts.items():
@@ -219,6 +223,14 @@ def _show_stats(found: JournalStats) -> None:
                 f"partition     {partition} session {session.session_id} "
                 f"sequences {session.first_sequence}-{session.last_sequence} ({session.records})"
             )
+
+
+def _describe_hold(hold: Hold) -> str:
+    rate = f"{hold.bytes_per_hour / 1e6:.1f} MB an hour, {hold.stored_share:.0%} of it where compressed"
+    if hold.hours is None:
+        return f"for ever: it has no limit (at {rate})"
+    by = f"{hold.bytes_max} bytes" if hold.limit == "bytes" else "its age"
+    return f"for {hold.hours:.1f} hours, limited by {by} (at {rate})"
 
 
 def _iso(time_ns: int) -> str:

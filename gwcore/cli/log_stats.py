@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gwcore.errors import ProtocolError
+from gwcore.journal.files import segment_name, segment_positions, stored_bytes
 from gwcore.journal.format import CLASSES
+from gwcore.journal.hold import Hold, measure_hold, read_limits
+from gwcore.journal.retention import RetentionLimits
 from gwcore.journal.scan import RecordFilter, scan_class
-from gwcore.journal.files import segment_name, segment_positions
 from gwcore.model import Record, UpdateType
 from gwcore.ports import Storage
 from gwcore.wire import decode_envelope
@@ -26,6 +28,7 @@ class ClassStats:
     payload_bytes: int = 0
     first_position: int = 0
     last_position: int = 0
+    hold: Hold | None = None  # how long the limits keep it at the present rate; None: too little to say
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,8 +60,9 @@ class JournalStats:
 def collect_stats(storage: Storage, wanted: RecordFilter) -> JournalStats:
     """Count the wanted records of all classes. Raises StorageError at a damaged place."""
     counting = _Counting()
+    limits = read_limits(storage)
     for journal_class in CLASSES:
-        counting.add_class(storage, journal_class, wanted)
+        counting.add_class(storage, journal_class, wanted, limits.get(journal_class, RetentionLimits()))
     return counting.result()
 
 
@@ -69,14 +73,15 @@ class _Counting:
         self._reasons: Counter[str] = Counter()
         self._sessions: dict[tuple[str, str], SessionStats] = {}
 
-    def add_class(self, storage: Storage, journal_class: str, wanted: RecordFilter) -> None:
+    def add_class(self, storage: Storage, journal_class: str, wanted: RecordFilter, limits: RetentionLimits) -> None:
         entry = self.stats.classes[journal_class] = ClassStats()
         for first_position in segment_positions(storage, journal_class):
             try:
-                entry.file_bytes += storage.size(segment_name(journal_class, first_position))
+                entry.file_bytes += stored_bytes(storage, segment_name(journal_class, first_position))
             except FileNotFoundError:  # retention took it since
                 continue
             entry.segments += 1
+        entry.hold = measure_hold(storage, journal_class, limits)
         for record in scan_class(storage, journal_class, wanted):
             if not entry.records:
                 entry.first_position = record.position

@@ -160,13 +160,18 @@ class Lane:
         dropped, self._dropped = self._dropped, {}
         return [MissingSequences(*key, *bounds) for key, bounds in dropped.items()]
 
-    def gap_behind(self, position: int, had: Mapping[str, tuple[str, int]]) -> JournalGap | None:
-        """What retention took of the records behind a position. `had`: partition -> (session, last sequence before it)."""
+    def gap_behind(
+        self, position: int, had: Mapping[str, tuple[str, int]], since: int | None = None
+    ) -> JournalGap | None:
+        """What retention took of the records behind a position.
+
+        `had`: partition -> (session, last sequence) of what the reader read behind position `since`.
+        """
         segments = self.segments
         first_kept = segments[0] if segments else self.tail.first_position
         if first_kept <= position + 1:
             return None
-        sequences = self.removed.sequences(position + 1, first_kept - 1, had)
+        sequences = self.removed.sequences(position + 1, first_kept - 1, had, since)
         return JournalGap(self.journal_class, position + 1, first_kept, sequences)
 
     def _forget_topics(self) -> None:

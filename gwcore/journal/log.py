@@ -17,9 +17,10 @@ from gwcore.errors import MissingSequences, StorageError
 from gwcore.journal.blocks import load_index, read_records
 from gwcore.journal.compress import SegmentCompressor, remove_unfinished
 from gwcore.journal.cursors import CursorStore
-from gwcore.journal.files import FOLDER, remove_segment, segment_name, stored_bytes
+from gwcore.journal.files import remove_segment, segment_name, stored_bytes
 from gwcore.journal.format import CLASSES
 from gwcore.journal.gap import JournalGap
+from gwcore.journal.hold import LIMITS_FILE
 from gwcore.journal.index import SegmentIndex
 from gwcore.journal.lane import Lane, LaneSettings
 from gwcore.journal.reader import JournalReader
@@ -32,8 +33,6 @@ from gwcore.settings import JournalSettings
 
 #: Indexes of closed segments kept in memory.
 _INDEXES_MAX: Final = 64
-#: The limits of retention as JSON, for `gw log stats`.
-LIMITS_FILE: Final = f"{FOLDER}/limits.json"
 
 
 class Journal:

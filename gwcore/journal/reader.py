@@ -26,6 +26,7 @@ class JournalReader:
         self._blocks: Iterator[list[Record]] | None = None  # of the segment being read from disk
         self._ready: list[Record] = []  # decoded, not handed out yet
         self._ready_from = 0
+        self._since = after
         self._had: dict[str, Record] = {}  # partition -> its last record handed out: says what a gap begins behind
 
     def read(self, count_max: int, *, synced_only: bool = True) -> list[Record]:
@@ -101,11 +102,12 @@ class JournalReader:
 
     def _raise_gap(self) -> NoReturn:
         had = {partition: (record.session_id, record.sequence) for partition, record in self._had.items()}
-        gap = self._lane.gap_behind(self.position, had)
+        gap = self._lane.gap_behind(self.position, had, self._since)
         if gap is None:
             name = self._lane.journal_class
             raise StorageError(f"journal class {name}: the file with position {self.position + 1} is missing")
-        self.position = gap.last_missing
+        self.position = self._since = gap.last_missing
+        self._had.clear()
         raise gap
 
 

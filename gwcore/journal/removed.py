@@ -65,16 +65,19 @@ class RemovedSegments:
             self._storage.replace(self._name, msgspec.json.encode(self._segments), mode=self._mode)
 
     def sequences(
-        self, first_missing: int, last_missing: int, had: Mapping[str, tuple[str, int]]
+        self, first_missing: int, last_missing: int, had: Mapping[str, tuple[str, int]], since: int | None
     ) -> tuple[MissingSequences, ...]:
-        """Which sequences stood at the missing positions. `had`: partition -> (session, sequence) the reader had last."""
+        """Which sequences stood at the missing positions.
+
+        `had`: partition -> (session, sequence) the reader had last of what it read behind position `since`.
+        """
         found: dict[Stream, tuple[int | None, int]] = {}
         for segment in self._segments:
             if segment.last_position < first_missing or segment.first_position > last_missing:
                 continue
             for stream in segment.streams:
                 key = (stream.partition, stream.session_id)
-                first = self._first_missing(segment, stream, first_missing, had)
+                first = self._first_missing(segment, stream, first_missing, had, since)
                 if first is not None and first > stream.last_sequence:
                     continue
                 known = found.get(key)
@@ -83,7 +86,11 @@ class RemovedSegments:
 
     @staticmethod
     def _first_missing(
-        segment: RemovedSegment, stream: StreamRange, first_missing: int, had: Mapping[str, tuple[str, int]]
+        segment: RemovedSegment,
+        stream: StreamRange,
+        first_missing: int,
+        had: Mapping[str, tuple[str, int]],
+        since: int | None,
     ) -> int | None:
         """The first sequence of a stream that the reader lacks of this segment; None: not known."""
         if segment.first_position >= first_missing:
@@ -91,6 +98,8 @@ class RemovedSegments:
         last = had.get(stream.partition)
         if last is not None:
             return max(stream.first_sequence, last[1] + 1) if last[0] == stream.session_id else stream.first_sequence
+        if since is not None and since < segment.first_position:
+            return stream.first_sequence  # it read the segment from its beginning, and had none of this
         mark = next((mark for mark in segment.marks if mark.position == first_missing - 1), None)
         if mark is None:
             return None

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from gwcore.errors import ConfigError, NotConnected
-from gwcore.journal import CursorStore, Journal
+from gwcore.journal import CursorStore, Journal, JournalGap
 from gwcore.model import ConnectionState, Record
 from gwcore.runtime.sinks import SinkRunner
 from gwcore.settings import JournalSettings, SelectedSink
