@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gwcore.cli.archives import open_archive
-from gwcore.cli.log import _filters as filter_options
+from gwcore.cli.log import filter_options
 from gwcore.cli.sim import SpeedType
 from gwcore.errors import ConfigError
 from gwcore.journal.scan import RecordFilter
 
 if TYPE_CHECKING:
     from gwcore.runtime.recordings import JournalRecording, Recording
-    from gwcore.runtime.replay import ReplayOptions
 
 
 @click.command(name="replay")
@@ -58,6 +55,7 @@ def command(
     # Late: asyncio, transports and their libraries only when serving.
     from gwcore.runtime.recordings import ArchiveRecording
     from gwcore.runtime.replay import ReplayOptions
+    from gwcore.runtime.replay_process import run_replay
 
     topics = RecordFilter(symbols=symbols, kinds=kinds)
     options = ReplayOptions(
@@ -76,7 +74,8 @@ def command(
         recording = opened
     else:
         recording = _journal(Path(state_dir or ""), topics)
-    played = asyncio.run(_serve(recording, options, Path(unix_path).expanduser().absolute()))
+    path = Path(unix_path).expanduser().absolute()
+    played = run_replay(recording, options, path, lambda address: click.echo(f"ready {address}"))
     click.echo(f"gw: {played} events replayed", err=True)
     return 0
 
@@ -90,28 +89,3 @@ def _journal(state_dir: Path, topics: RecordFilter) -> JournalRecording:
             f"no journal in {state_dir}", hint="give the state directory of a gateway that has run, or --archive"
         )
     return JournalRecording(DirectoryStorage(state_dir), topics)
-
-
-async def _serve(recording: Recording, options: ReplayOptions, path: Path) -> int:
-    from gwcore.plugins import load_transport
-    from gwcore.runtime.clock import SystemClock
-    from gwcore.runtime.replay import CLOSE_S, ENVIRONMENT, Replay, stop_on_signals
-    from gwcore.transport import Transport, TransportContext
-
-    spec, clock = load_transport("unix"), SystemClock()
-
-    def make_transport(ready: Callable[[str], None]) -> Transport:
-        context = TransportContext(
-            venue="", environment=ENVIRONMENT, source="", state_dir=path.parent, clock=clock, ready=ready
-        )
-        return spec.create(spec.settings(path=str(path), close_s=CLOSE_S), context)
-
-    replay = Replay(
-        recording,
-        options,
-        clock=clock,
-        make_transport=make_transport,
-        on_ready=lambda address: click.echo(f"ready {address}"),
-    )
-    stop_on_signals(replay)
-    return await replay.run()

@@ -7,7 +7,6 @@ chose for the case that it is too slow.
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -269,15 +268,3 @@ class _Watched:
 def _chain(first: Record, rest: Iterator[Record]) -> Iterator[Record]:
     yield first
     yield from rest
-
-
-def stop_on_signals(replay: Replay) -> None:
-    """SIGTERM and SIGINT end a replay in order; a second one ends the process."""
-    loop = asyncio.get_running_loop()
-
-    def on_signal(number: signal.Signals) -> None:
-        loop.remove_signal_handler(number)
-        replay.request_stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)

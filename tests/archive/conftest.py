@@ -15,11 +15,14 @@ import pytest
 
 from gwcore import wire
 from gwcore.archive.lines import record_of
+from gwcore.client.session import Delivery, Session
 from gwcore.journal.scan import RecordFilter, scan_class
 from gwcore.model import Envelope, Gap, GapState, Header, Record
 from gwcore.plugins import load_simulator, load_sink, load_venue
 from gwcore.runtime.app import Gateway, Ports
 from gwcore.runtime.clock import SystemClock
+from gwcore.runtime.recordings import Recording
+from gwcore.runtime.replay import Replay, ReplayOptions
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.settings import GatewayConfig, GatewaySettings, JournalSettings, SelectedSink, SelectedVenue
 from gwcore.sink import SinkContext
@@ -27,9 +30,11 @@ from gwcore.testing.clock import VirtualClock
 from gwcore.testing.committer import virtual_committer
 from gwcore.testing.events import book_change, book_snapshot, book_stale, top, trade
 from gwcore.testing.loop import SimLoop, run
+from gwcore.testing.memory_transport import MemoryTransport, Wire
 from gwcore.testing.network import SimNetwork
 from gwcore.testing.seeds import SeededIds, SeededRandom
 from gwcore.testing.storage import MemoryStorage
+from gwcore.transport import TransportContext
 
 if sys.version_info >= (3, 14):
     from compression import zstd as _zstd
@@ -234,3 +239,83 @@ def make_archive() -> Callable[..., MemoryStorage]:
 def squeeze() -> Callable[[bytes], bytes]:
     """The same content, compressed anew in another way."""
     return lambda data: _zstd.compress(_zstd.decompress(data), level=19)
+
+
+class Stage:
+    """A replay on virtual time, and clients on wires in memory that are pumped as fast as they like."""
+
+    def __init__(self, sim_loop: SimLoop, recording: Recording, **options: Any) -> None:
+        self.clock = VirtualClock(sim_loop)
+        self.transport = MemoryTransport()
+        self.addresses: list[str] = []
+        self.replay = Replay(
+            recording,
+            ReplayOptions(**{"speed": 0.0, **options}),
+            clock=self.clock,
+            make_transport=self._make,
+            on_ready=self.addresses.append,
+        )
+        self.items: dict[str, list[Any]] = {}
+        self.sessions: dict[str, Session] = {}
+        self.wires: dict[str, Wire] = {}
+        self._running: asyncio.Task[int] | None = None
+
+    def _make(self, ready: Callable[[str], None]) -> MemoryTransport:
+        self.transport._context = TransportContext(
+            venue="", environment="", source="", state_dir=None, clock=self.clock, ready=ready
+        )
+        return self.transport
+
+    async def start(self) -> None:
+        self._running = asyncio.create_task(self.replay.run())
+        while not self.addresses:
+            assert not self._running.done(), await self._running
+            await asyncio.sleep(0.001)
+
+    def client(self, name: str, pump_s: float = 0.001, **subscribe: Any) -> asyncio.Task[None]:
+        """A client that subscribes and takes what comes until the connection ends."""
+        session = self.sessions[name] = Session(name=name, monotonic_ns=self.clock.monotonic_ns)
+        session.subscribe(**subscribe)
+        items = self.items[name] = []
+        wire = self.wires[name] = self.transport.attach(session)
+        items += wire.pump()
+        return asyncio.create_task(self._pump(wire, items, pump_s))
+
+    @staticmethod
+    async def _pump(wire: Wire, items: list[Any], pump_s: float) -> None:
+        while wire.is_open:
+            await asyncio.sleep(pump_s)
+            items += wire.pump()
+
+    async def pause(self, seconds: float) -> None:
+        """Some time; then every client has taken what is there for it."""
+        await asyncio.sleep(seconds)
+        for name, connection in self.wires.items():
+            self.items[name] += connection.pump()
+
+    async def end(self) -> int:
+        assert self._running is not None
+        return await self._running
+
+    def payloads(self, name: str) -> list[bytes]:
+        """What is recorded: without state, notices and gaps found by the client."""
+        return [
+            item.payload
+            for item in self.items[name]
+            if isinstance(item, Delivery) and item.envelope.header.sequence is not None
+        ]
+
+    def gaps(self, name: str) -> list[Gap]:
+        """Notices and gaps found by the client, not those that were recorded."""
+        return [
+            item.envelope.event
+            for item in self.items[name]
+            if isinstance(item, Delivery)
+            and isinstance(item.envelope.event, Gap)
+            and item.envelope.header.sequence is None
+        ]
+
+
+@pytest.fixture
+def replay_stage() -> type[Stage]:
+    return Stage

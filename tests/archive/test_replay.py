@@ -11,98 +11,19 @@ import pytest
 from gwcore.archive import reader
 from gwcore.archive.reader import day_start_ns
 from gwcore.client.book import BookState
-from gwcore.client.session import Delivery, Session
+from gwcore.client.session import Delivery
 from gwcore.engine import history
 from gwcore.engine.playback import CAUSE_NEW_RUN
 from gwcore.errors import StorageError
 from gwcore.journal.scan import RecordFilter
-from gwcore.model import Gap, MarketByPriceUpdate, Record
+from gwcore.model import MarketByPriceUpdate, Record
 from gwcore.runtime.recordings import ArchiveRecording, JournalRecording, Recording
-from gwcore.runtime.replay import Replay, ReplayOptions
 from gwcore.runtime.storage import DirectoryStorage
-from gwcore.testing.clock import VirtualClock
 from gwcore.testing.loop import SimLoop, run
-from gwcore.testing.memory_transport import MemoryTransport, Wire
-from gwcore.transport import TransportContext
 from gwcore.wire import Goodbye, RequestError
 
 MIDNIGHT_NS = day_start_ns("2026-11-23")
 S = 10**9
-
-
-class Stage:
-    """A replay on virtual time, and clients on wires in memory that are pumped as fast as they like."""
-
-    def __init__(self, sim_loop: SimLoop, recording: Recording, **options: Any) -> None:
-        self.clock = VirtualClock(sim_loop)
-        self.transport = MemoryTransport()
-        self.addresses: list[str] = []
-        self.replay = Replay(
-            recording,
-            ReplayOptions(**{"speed": 0.0, **options}),
-            clock=self.clock,
-            make_transport=self._make,
-            on_ready=self.addresses.append,
-        )
-        self.items: dict[str, list[Any]] = {}
-        self.sessions: dict[str, Session] = {}
-        self.wires: dict[str, Wire] = {}
-        self._running: asyncio.Task[int] | None = None
-
-    def _make(self, ready: Callable[[str], None]) -> MemoryTransport:
-        self.transport._context = TransportContext(
-            venue="", environment="", source="", state_dir=None, clock=self.clock, ready=ready
-        )
-        return self.transport
-
-    async def start(self) -> None:
-        self._running = asyncio.create_task(self.replay.run())
-        while not self.addresses:
-            assert not self._running.done(), await self._running
-            await asyncio.sleep(0.001)
-
-    def client(self, name: str, pump_s: float = 0.001, **subscribe: Any) -> asyncio.Task[None]:
-        """A client that subscribes and takes what comes until the connection ends."""
-        session = self.sessions[name] = Session(name=name, monotonic_ns=self.clock.monotonic_ns)
-        session.subscribe(**subscribe)
-        items = self.items[name] = []
-        wire = self.wires[name] = self.transport.attach(session)
-        items += wire.pump()
-        return asyncio.create_task(self._pump(wire, items, pump_s))
-
-    @staticmethod
-    async def _pump(wire: Wire, items: list[Any], pump_s: float) -> None:
-        while wire.is_open:
-            await asyncio.sleep(pump_s)
-            items += wire.pump()
-
-    async def pause(self, seconds: float) -> None:
-        """Some time; then every client has taken what is there for it."""
-        await asyncio.sleep(seconds)
-        for name, wire in self.wires.items():
-            self.items[name] += wire.pump()
-
-    async def end(self) -> int:
-        assert self._running is not None
-        return await self._running
-
-    def payloads(self, name: str) -> list[bytes]:
-        """What is recorded: without state, notices and gaps found by the client."""
-        return [
-            item.payload
-            for item in self.items[name]
-            if isinstance(item, Delivery) and item.envelope.header.sequence is not None
-        ]
-
-    def gaps(self, name: str) -> list[Gap]:
-        """Notices and gaps found by the client, not those that were recorded."""
-        return [
-            item.envelope.event
-            for item in self.items[name]
-            if isinstance(item, Delivery)
-            and isinstance(item.envelope.event, Gap)
-            and item.envelope.header.sequence is None
-        ]
 
 
 def play(work: Callable[[SimLoop], Coroutine[Any, Any, Any]]) -> Any:
@@ -134,9 +55,9 @@ def expected(runs, wanted: Callable[[Record], bool] = lambda record: True) -> di
 
 
 @pytest.mark.parametrize("source", ["journal", "archive"])
-def test_a_client_gets_all_of_both_runs(runs, source: str) -> None:
+def test_a_client_gets_all_of_both_runs(replay_stage, runs, source: str) -> None:
     async def work(loop: SimLoop) -> None:
-        stage = Stage(loop, recordings(runs)[source])
+        stage = replay_stage(loop, recordings(runs)[source])
         await stage.start()
         await asyncio.sleep(5)
         first = stage.client("first")
@@ -157,11 +78,11 @@ def test_a_client_gets_all_of_both_runs(runs, source: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["journal", "archive"])
-def test_a_late_client_is_told_the_state_then_every_increment(runs, source: str) -> None:
+def test_a_late_client_is_told_the_state_then_every_increment(replay_stage, runs, source: str) -> None:
     """Books of a client that came late end as those of one that saw everything; nobody finds a hole."""
 
     async def work(loop: SimLoop) -> None:
-        stage = Stage(loop, recordings(runs)[source], speed=1.0)
+        stage = replay_stage(loop, recordings(runs)[source], speed=1.0)
         await stage.start()
         clients = [stage.client("first", pump_s=0.05)]
         await stage.pause(27.3)
@@ -187,13 +108,13 @@ def test_a_late_client_is_told_the_state_then_every_increment(runs, source: str)
     play(work)
 
 
-def test_it_takes_the_time_it_took(runs) -> None:
+def test_it_takes_the_time_it_took(replay_stage, runs) -> None:
     records = runs.journalled("md") + runs.journalled("st")
     took_s = (max(r.published_ns for r in records) - min(r.published_ns for r in records)) / S
 
     def time_at(speed: float) -> float:
         async def work(loop: SimLoop) -> float:
-            stage = Stage(loop, recordings(runs)["archive"], speed=speed, wait_for_client=False)
+            stage = replay_stage(loop, recordings(runs)["archive"], speed=speed, wait_for_client=False)
             began_s = loop.time()
             await stage.start()
             await stage.end()
@@ -206,11 +127,11 @@ def test_it_takes_the_time_it_took(runs) -> None:
     assert time_at(0.0) < 0.1
 
 
-def test_between_two_runs_no_book_is_live(runs) -> None:
+def test_between_two_runs_no_book_is_live(replay_stage, runs) -> None:
     """The first run was killed: nothing was published about its books. 20 s later the second one begins."""
 
     async def work(loop: SimLoop) -> None:
-        stage = Stage(loop, recordings(runs)["journal"], speed=1.0)
+        stage = replay_stage(loop, recordings(runs)["journal"], speed=1.0)
         await stage.start()
         client = stage.client("first", pump_s=0.05)
         books = stage.sessions["first"].books
@@ -228,13 +149,13 @@ def test_between_two_runs_no_book_is_live(runs) -> None:
 
 
 @pytest.mark.parametrize("source", ["journal", "archive"])
-def test_from_and_to(runs, source: str) -> None:
+def test_from_and_to(replay_stage, runs, source: str) -> None:
     """The state at `from` comes first, and is what a client that was there from the start has then."""
     from_ns, to_ns = MIDNIGHT_NS + 3 * S, MIDNIGHT_NS + 15 * S
 
     async def work(loop: SimLoop) -> None:
         chosen = recordings(runs, from_ns=from_ns, to_ns=to_ns)[source]
-        stage = Stage(loop, chosen, from_ns=from_ns, to_ns=to_ns)
+        stage = replay_stage(loop, chosen, from_ns=from_ns, to_ns=to_ns)
         await stage.start()
         client = stage.client("first")
         books = stage.sessions["first"].books
@@ -250,14 +171,14 @@ def test_from_and_to(runs, source: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["journal", "archive"])
-def test_from_start_and_resume_reach_back(runs, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_start_and_resume_reach_back(replay_stage, runs, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond what is in memory too, and while the replay goes on."""
     monkeypatch.setattr(history, "TAIL_RECORDS", 100)
     monkeypatch.setattr(history, "SCAN_RECORDS", 70)
     monkeypatch.setattr(history, "MARK_EVERY", 16)
 
     async def work(loop: SimLoop) -> None:
-        stage = Stage(loop, recordings(runs, to_ns=None)[source], speed=1.0, to_ns=MIDNIGHT_NS + 17 * S)
+        stage = replay_stage(loop, recordings(runs, to_ns=None)[source], speed=1.0, to_ns=MIDNIGHT_NS + 17 * S)
         await stage.start()
         clients = [stage.client("first", pump_s=0.05)]
         await stage.pause(20)
@@ -275,9 +196,9 @@ def test_from_start_and_resume_reach_back(runs, source: str, monkeypatch: pytest
     play(work)
 
 
-def test_it_waits_for_a_slow_client_and_loses_nothing(runs) -> None:
+def test_it_waits_for_a_slow_client_and_loses_nothing(replay_stage, runs) -> None:
     async def work(loop: SimLoop) -> None:
-        stage = Stage(loop, recordings(runs)["journal"])
+        stage = replay_stage(loop, recordings(runs)["journal"])
         await stage.start()
         clients = [stage.client("quick"), stage.client("slow", pump_s=2.0)]
         await stage.end()
@@ -289,9 +210,9 @@ def test_it_waits_for_a_slow_client_and_loses_nothing(runs) -> None:
     play(work)
 
 
-def test_a_client_that_never_reads_does_not_hold_it_for_ever(runs) -> None:
+def test_a_client_that_never_reads_does_not_hold_it_for_ever(replay_stage, runs) -> None:
     async def work(loop: SimLoop) -> None:
-        stage = Stage(loop, recordings(runs)["journal"])
+        stage = replay_stage(loop, recordings(runs)["journal"])
         await stage.start()
         quick = stage.client("quick")
         stuck = stage.client("stuck", pump_s=1e6)
@@ -303,7 +224,7 @@ def test_a_client_that_never_reads_does_not_hold_it_for_ever(runs) -> None:
     play(work)
 
 
-def test_topics_are_chosen(runs) -> None:
+def test_topics_are_chosen(replay_stage, runs) -> None:
     def wanted(record: Record) -> bool:
         return record.kind in ("trade_summary", "market_by_price") and record.symbol in ("BTC/USD", "ETH/USD")
 
@@ -315,7 +236,7 @@ def test_topics_are_chosen(runs) -> None:
     for source in sources:
 
         async def work(loop: SimLoop, source: Recording = source) -> None:
-            stage = Stage(loop, source, filtered=True)
+            stage = replay_stage(loop, source, filtered=True)
             await stage.start()
             refused = stage.client("everything")
             client = stage.client("first", kinds=["trade_summary", "market_by_price"])
@@ -329,9 +250,9 @@ def test_topics_are_chosen(runs) -> None:
         play(work)
 
 
-def test_loop_begins_again(runs) -> None:
+def test_loop_begins_again(replay_stage, runs) -> None:
     async def work(loop: SimLoop) -> None:
-        stage = Stage(loop, recordings(runs)["journal"], loop=True, to_ns=MIDNIGHT_NS)
+        stage = replay_stage(loop, recordings(runs)["journal"], loop=True, to_ns=MIDNIGHT_NS)
         await stage.start()
         for name in ("one", "two"):
             await stage.client(name)
@@ -343,9 +264,9 @@ def test_loop_begins_again(runs) -> None:
     play(work)
 
 
-def test_what_can_not_be_asked_of_it(runs) -> None:
+def test_what_can_not_be_asked_of_it(replay_stage, runs) -> None:
     async def work(loop: SimLoop) -> None:
-        stage = Stage(loop, recordings(runs)["journal"], from_ns=MIDNIGHT_NS)
+        stage = replay_stage(loop, recordings(runs)["journal"], from_ns=MIDNIGHT_NS)
         await stage.start()
         client = stage.client("first", from_start=True)
         [complaint] = [item for item in stage.items["first"] if isinstance(item, RequestError)]
@@ -365,33 +286,33 @@ def test_what_can_not_be_asked_of_it(runs) -> None:
         ({"from_ns": MIDNIGHT_NS + 25 * S, "to_ns": MIDNIGHT_NS + 30 * S}, "between these times"),
     ],
 )
-def test_nothing_to_replay(runs, options: dict[str, int], said: str) -> None:
+def test_nothing_to_replay(replay_stage, runs, options: dict[str, int], said: str) -> None:
     async def work(loop: SimLoop) -> None:
-        stage = Stage(loop, recordings(runs)["journal"], wait_for_client=False, **options)
+        stage = replay_stage(loop, recordings(runs)["journal"], wait_for_client=False, **options)
         with pytest.raises(StorageError, match=said):
             await stage.replay.run()
 
     play(work)
 
 
-def test_no_topic_matches(runs) -> None:
+def test_no_topic_matches(replay_stage, runs) -> None:
     async def work(loop: SimLoop) -> None:
         topics = RecordFilter(kinds=["order_ack"])
-        stage = Stage(loop, ArchiveRecording(runs.storage, topics, from_ns=None, to_ns=None))
+        stage = replay_stage(loop, ArchiveRecording(runs.storage, topics, from_ns=None, to_ns=None))
         with pytest.raises(StorageError, match="no event of these kinds and symbols"):
             await stage.replay.run()
 
     play(work)
 
 
-def test_a_damaged_file_ends_it_with_its_name(spoilt, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_file_ends_it_with_its_name(replay_stage, spoilt, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "LOOKAHEAD_LINES", 8)
     path = max(spoilt.archive.glob("trade_summary/*-23/*.zst"))
     path.write_bytes(path.read_bytes()[:-30])
 
     async def work(loop: SimLoop) -> None:
         recording = ArchiveRecording(spoilt.storage, RecordFilter(), from_ns=None, to_ns=None)
-        stage = Stage(loop, recording)
+        stage = replay_stage(loop, recording)
         await stage.start()
         client = stage.client("first")
         with pytest.raises(StorageError, match=f"{path.name}: cut short"):

@@ -62,7 +62,7 @@ def test_help_lists_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_command_is_a_usage_error_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pluginz"]) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith('gw: no command "pluginz" (did you mean "plugins"? commands: book, ')
+    assert captured.err.startswith('gw: no command "pluginz" (did you mean "plugins"? commands: archive, book, ')
     assert captured.out == ""
 
 
