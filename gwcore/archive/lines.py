@@ -72,6 +72,7 @@ def _default_update_types() -> dict[str, UpdateType | None]:
 DEFAULT_UPDATE_TYPES: Final = _default_update_types()
 
 _decoder = msgspec.json.Decoder(Line)
+_new_record = tuple.__new__
 
 
 def decode_line(payload: bytes) -> Line:
@@ -90,17 +91,20 @@ def record_of(payload: bytes, position: int = 0) -> Record:
     """One line as the record that the journal had. Raises ValueError."""
     line = decode_line(payload)
     header, event = line.header, line.event
-    return Record(
-        header.partition,
-        header.session_id,
-        header.sequence,
-        event.kind,
-        event.symbol,
-        event.account,
-        event.update_type,
-        header.published_ns,
-        payload,
-        position,
+    return _new_record(
+        Record,
+        (
+            header.partition,
+            header.session_id,
+            header.sequence,
+            event.kind,
+            event.symbol,
+            event.account,
+            event.update_type,
+            header.published_ns,
+            payload,
+            position,
+        ),
     )
 
 

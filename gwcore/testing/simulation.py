@@ -197,6 +197,8 @@ class _Play:
     # --- what must hold -----------------------------------------------------------------------------------------------
 
     def _is_healed(self) -> bool:
+        if any(connection.machine.trades.held for connection in self.gateway.hub.connections):
+            return False  # a gap is being filled
         return all(
             client.is_connected
             and all(client.session.books[symbol].state is BookState.LIVE for symbol in self.scenario.symbols)

@@ -9,6 +9,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from gwcore.archive import manifest as manifests
+from gwcore.archive.names import list_archive
 from gwcore.book import BookRule, OrderBook
 from gwcore.engine.publisher import Publisher
 from gwcore.model import (
@@ -337,18 +339,22 @@ def test_archive_must_hold_the_journal() -> None:
             if part:
                 name = f"{kind}/date=2026-01-01/md-S1-{part[0].position:012d}-{part[-1].position:012d}.jsonl.zst"
                 storage.replace(name, zstd.compress(b"".join(record.payload + b"\n" for record in part)))
+    assert "its manifest is missing" in check_archive(storage, records)[0]
+    origin = manifests.Origin(venue="toy", environment="sim", source="gw1")
+    for file in list_archive(storage):
+        storage.replace(file.manifest, manifests.encode_manifest(manifests.describe(storage, file, origin)))
     assert check_archive(storage, records) == []
-    last = storage.list("top_of_book")[-1]
+    last = list_archive(storage)[-1].name
     assert f"archive {last}: line 3 is not what the journal holds" in check_archive(storage, records[:-1])
-    name = storage.list("reference_data")[0]
+    name = list_archive(storage)[0].name
     content = storage.read(name)
     storage.remove(name)
     assert check_archive(storage, records) == ["archive: 1 records are missing, first reference_data at md 1"]
     storage.replace(name, content)
     storage.replace(name.replace("01-01", "01-02"), content)
-    assert check_archive(storage, records) == [
-        f"archive {name.replace('01-01', '01-02')}: it repeats what another file holds"
-    ]
+    repeated, undescribed = check_archive(storage, records)
+    assert repeated == f"archive {name.replace('01-01', '01-02')}: it repeats what another file holds"
+    assert "its manifest is missing" in undescribed
     storage.remove(name.replace("01-01", "01-02"))
     storage.rename(name, name.replace("0001.json", "0002.json"))
     assert "it holds 1 to 1" in check_archive(storage, records)[0]

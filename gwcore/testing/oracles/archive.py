@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from gwcore.archive.manifest import Origin, describe, load_manifest
+from gwcore.archive.names import list_archive
+from gwcore.errors import StorageError
 from gwcore.model import Record
 from gwcore.ports import Storage
 from gwcore.testing.oracles.sequences import VIOLATIONS_MAX
@@ -71,6 +74,7 @@ def check_archive(storage: Storage, records: Iterable[Record]) -> list[str]:
         if not seen.isdisjoint(file.lines):
             found.append(f"archive {file.name}: it repeats what another file holds")
         seen.update(file.lines)
+    found += check_manifests(storage)
     missing = [record for payload, record in known.items() if payload not in seen]
     if missing:
         first = missing[0]
@@ -78,3 +82,18 @@ def check_archive(storage: Storage, records: Iterable[Record]) -> list[str]:
             f"archive: {len(missing)} records are missing, first {first.kind} at {first.journal_class} {first.position}"
         )
     return found[:VIOLATIONS_MAX]
+
+
+def check_manifests(storage: Storage) -> list[str]:
+    """Each file has the manifest that its own lines give."""
+    found = []
+    for file in list_archive(storage):
+        try:
+            told = load_manifest(storage, file)
+        except StorageError as error:
+            found.append(f"archive {error}")
+            continue
+        origin = Origin(venue=told.venue, environment=told.environment, source=told.source)
+        if told != describe(storage, file, origin):
+            found.append(f"archive {file.name}: its manifest tells something else")
+    return found

@@ -10,6 +10,9 @@ import pytest
 from gw_sinks.file import SPEC, FileSettings, FileSink
 from gw_sinks.zstd import decompress
 
+from gwcore.archive.manifest import Origin, describe, load_manifest
+from gwcore.archive.names import list_archive
+from gwcore.archive.verify import verify_archive
 from gwcore.errors import NotConnected
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.testing.clock import VirtualClock
@@ -28,6 +31,13 @@ def archived(storage, kind: str = "top_of_book") -> list[bytes]:
     """All lines under final names, in order of the names."""
     names = [name for name in finished(storage) if name.startswith(f"{kind}/")]
     return [line for name in names for line in decompress(storage.read(name)).splitlines()]
+
+
+def assert_described(storage) -> None:
+    """No file without a manifest, and each manifest is that of its file."""
+    origin = Origin(venue="toy", environment="sim", source="gw1")
+    for file in list_archive(storage):
+        assert load_manifest(storage, file) == describe(storage, file, origin)
 
 
 def run_sink(around, settings: FileSettings, steps) -> None:
@@ -170,8 +180,8 @@ def test_progress_follows_within_the_interval(surround, records) -> None:
 @pytest.mark.parametrize("crash", list(Crash))
 def test_no_line_is_lost_or_doubled_wherever_the_power_goes(surround, records, crash: Crash) -> None:
     """Cuts the power before each single operation on the disk, restarts, goes on, and counts."""
-    batch = records(1, 60)
-    batch[30:] = [record._replace(published_ns=record.published_ns + DAY_NS) for record in batch[30:]]
+    batch = records(1, 30)
+    batch += records(31, 60, published_ns=batch[0].published_ns + DAY_NS)
     settings = FileSettings(file_bytes_max=400, sync_interval_s=0.0)
 
     async def feed(around) -> None:
@@ -204,9 +214,13 @@ def test_no_line_is_lost_or_doubled_wherever_the_power_goes(surround, records, c
         was_cut = run_until(around, cut_at)
         # A second cut, during the recovery, and then a run to the end.
         around.storage = around.storage.crash(crash, seed=cut_at)
+        assert_described(around.storage)
         run_until(around, 1 + cut_at % 7)
         around.storage = around.storage.crash(crash, seed=cut_at + 1)
+        assert_described(around.storage)
         asyncio.run(feed(around))
+        assert_described(around.storage)
+        assert verify_archive(around.storage).ok
         assert archived(around.storage) == [record.payload for record in batch], f"cut before operation {cut_at}"
         assert not around.storage.list("open")
         assert not around.storage.list("damaged")

@@ -8,7 +8,7 @@ from gw_sinks.jetstream import SPEC, JetStreamSink
 from gw_sinks.jetstream_settings import JetStreamSettings
 from nats.js.api import DiscardPolicy, StreamConfig
 
-from gwcore.errors import ConfigError, NotConnected
+from gwcore.errors import NotConnected
 
 MD, ST, EX = "gw-sim-toy-md", "gw-sim-toy-st", "gw-sim-toy-ex"
 
@@ -346,55 +346,6 @@ def test_a_stream_that_forgets_executions_is_refused_until_it_is_edited(make_ser
         assert surroundings.statuses[-1] == ("", "")
         await sink.close()
         await client.close()
-
-    asyncio.run(main())
-
-
-def test_user_and_password_by_reference(make_server, surroundings, records, tmp_path) -> None:
-    server = make_server(extra='authorization { user: "gw", password: "letmein" }')
-    secret = tmp_path / "secret"
-    secret.write_text("letmein\n")
-    secret.chmod(0o600)
-
-    async def main() -> None:
-        stranger = JetStreamSink(settings(server), surroundings.context())
-        with pytest.raises(NotConnected, match="no_rights"):
-            await stranger.connect(surroundings.cursors)
-        await stranger.close()
-        sink = JetStreamSink(settings(server, user="gw", password=f"file:{secret}"), surroundings.context())
-        await run_until_done(sink, surroundings, records(1, 5))
-        await sink.close()
-        assert len(await server.read(MD, user="gw", password="letmein")) == 5
-
-    asyncio.run(main())
-
-
-def test_lost_rights_are_named(make_server, surroundings, records) -> None:
-    rights = 'publish: { deny: ["gw.sim.toy.md.>"] }'
-    server = make_server(
-        extra=f"authorization {{ users: [ {{ user: a, password: b, permissions: {{ {rights} }} }} ] }}"
-    )
-
-    async def main() -> None:
-        url = server.url.replace("nats://", "nats://a:b@")
-        sink = JetStreamSink(settings(server, url=url), surroundings.context())
-        await sink.connect(surroundings.cursors)
-        with pytest.raises(NotConnected, match="no_rights"):
-            await write_all(sink, records(1, 5))
-        assert surroundings.statuses[-1][0] == "no_rights"
-        await sink.close()
-
-    asyncio.run(main())
-
-
-def test_a_missing_file_is_one_sentence(make_server, surroundings) -> None:
-    server = make_server()
-
-    async def main() -> None:
-        sink = JetStreamSink(settings(server, tls_ca_file="/nowhere/ca.pem"), surroundings.context())
-        with pytest.raises(ConfigError, match=r"tls_ca_file: there is no file /nowhere/ca\.pem"):
-            await sink.connect(surroundings.cursors)
-        await sink.close()
 
     asyncio.run(main())
 

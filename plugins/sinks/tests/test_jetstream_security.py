@@ -183,3 +183,53 @@ def test_creds(make_server, surroundings, records, tmp_path) -> None:
     right = make_creds(account, make_key(nkeys.PREFIX_BYTE_USER), tmp_path / "right")
     asyncio.run(write_some(surroundings, records, settings(server, creds_file=right)))
     assert surroundings.cursors["md"] == 20
+
+
+def test_user_and_password_by_reference(make_server, surroundings, records, tmp_path) -> None:
+    server = make_server(extra='authorization { user: "gw", password: "letmein" }')
+    secret = write_secret(tmp_path / "secret", "letmein\n")
+
+    async def main() -> None:
+        stranger = JetStreamSink(settings(server), surroundings.context())
+        with pytest.raises(NotConnected, match="no_rights"):
+            await stranger.connect(surroundings.cursors)
+        await stranger.close()
+        sink = JetStreamSink(settings(server, user="gw", password=secret), surroundings.context())
+        await sink.connect(surroundings.cursors)
+        await sink.write(records(1, 5))
+        await sink.flush()
+        await sink.close()
+        assert len(await server.read(MD, user="gw", password="letmein")) == 5
+
+    asyncio.run(main())
+
+
+def test_lost_rights_are_named(make_server, surroundings, records) -> None:
+    rights = 'publish: { deny: ["gw.sim.toy.md.>"] }'
+    server = make_server(
+        extra=f"authorization {{ users: [ {{ user: a, password: b, permissions: {{ {rights} }} }} ] }}"
+    )
+
+    async def main() -> None:
+        url = server.url.replace("nats://", "nats://a:b@")
+        sink = JetStreamSink(settings(server, url=url), surroundings.context())
+        await sink.connect(surroundings.cursors)
+        await sink.write(records(1, 5))
+        with pytest.raises(NotConnected, match="no_rights"):
+            await sink.flush()
+        assert surroundings.statuses[-1][0] == "no_rights"
+        await sink.close()
+
+    asyncio.run(main())
+
+
+def test_a_missing_file_is_one_sentence(make_server, surroundings) -> None:
+    server = make_server()
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server, tls_ca_file="/nowhere/ca.pem"), surroundings.context())
+        with pytest.raises(ConfigError, match=r"tls_ca_file: there is no file /nowhere/ca\.pem"):
+            await sink.connect(surroundings.cursors)
+        await sink.close()
+
+    asyncio.run(main())
