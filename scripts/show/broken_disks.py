@@ -23,13 +23,14 @@ from gwcore.journal.scan import RecordFilter, scan
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.testing.processes import Gw, Process, ProcessError, Sim, ask, ending, read_lines, wait_for
 
-RATE = 2000
+RATE = 1000
 SYMBOLS = ("BTC/USD", "ETH/USD", "SOL/USD")
 SMALL_SEGMENTS = {"GW_JOURNAL__SEGMENT_BYTES": "500000"}
 CUTS = ("VANISH", "TORN", "REORDERED")
 #: How long a gateway runs before the power goes.
 POWER_S = (2.0, 4.0)
 FLIPS = 24
+READY_TIMEOUT_S = 240.0
 MEGABYTE = 1_000_000
 DEGRADED_WITHIN_S = 1.0
 
@@ -47,6 +48,11 @@ def gateway(folder: Path, sim: Sim, state: str, *arguments: str, **environment: 
     """A gateway on `folder/state`."""
     symbols = [word for symbol in SYMBOLS for word in ("--symbols", symbol)]
     return Gw(folder, sim, *symbols, *arguments, state=state, **(SMALL_SEGMENTS | environment))
+
+
+def wait_ready(process: Gw) -> None:
+    """Wait until it is up; a busy machine gets its time."""
+    process.wait_for("the gateway to be ready", lambda: process.status().get("ready"), timeout_s=READY_TIMEOUT_S)
 
 
 def verify(state_dir: Path) -> tuple[int, str]:
@@ -105,7 +111,7 @@ def lossy(source: Path, mountpoint: Path) -> Iterator[None]:
     mountpoint.mkdir(exist_ok=True)
     server = subprocess.Popen([sys.executable, "-m", "gwcore.testing.lossyfs", str(source), str(mountpoint)])
     try:
-        wait_for("the lossy file system", lambda: os.path.ismount(mountpoint), timeout_s=20)
+        wait_for("the lossy file system", lambda: os.path.ismount(mountpoint), timeout_s=240)
         yield
     finally:
         subprocess.run(["fusermount3", "-u", "-z", str(mountpoint)], check=False)
@@ -122,7 +128,7 @@ def power_cuts(folder: Path, sim: Sim) -> None:
             process = gateway(folder / "mnt", sim, "state", "--sink", "file")
             with contextlib.ExitStack() as stack:
                 stack.callback(process.kill)
-                process.wait_ready()
+                wait_ready(process)
                 time.sleep(chance.uniform(*POWER_S))
                 seen = scrape(process)
                 with contextlib.suppress(OSError):
@@ -133,7 +139,7 @@ def power_cuts(folder: Path, sim: Sim) -> None:
         began_s = time.monotonic()
         process = gateway(left, sim, "state", "--sink", "file")
         with ending(process):
-            process.wait_ready()
+            wait_ready(process)
             took_s = time.monotonic() - began_s
         there = dict.fromkeys(promised, 0)
         for record in scan(DirectoryStorage(left / "state"), RecordFilter()):
@@ -156,14 +162,14 @@ def failing_sync(folder: Path, sim: Sim) -> None:
     """fdatasync says EIO six times: DEGRADED within a second, a new segment, nothing missing, no restart."""
     process = gateway(folder, sim, "eio")
     with ending(process):
-        process.wait_ready()
+        wait_ready(process)
         log = folder / "strace.txt"
         inject = "inject=fdatasync:error=EIO:when=3..8"
         options = ["-f", "-ttt", "-e", "trace=fdatasync", "-e", inject, "-o", str(log), "-p", str(process.pid)]
         tracer = subprocess.Popen(["strace", *options], stderr=subprocess.DEVNULL)
         try:
-            wait_for("DEGRADED", lambda: state_of(process) == "DEGRADED", timeout_s=20)
-            wait_for("READY again", lambda: state_of(process) == "READY", timeout_s=30)
+            wait_for("DEGRADED", lambda: state_of(process) == "DEGRADED", timeout_s=240)
+            wait_for("READY again", lambda: state_of(process) == "READY", timeout_s=240)
             abandoned = metric(scrape(process), "gw_journal_abandoned_total")
         finally:
             tracer.terminate()
@@ -216,14 +222,14 @@ def full_disk(folder: Path, sim: Sim, *, reserve: int, pending: int) -> None:
         outside = folder / mountpoint.name.replace("volume", "client")
         outside.mkdir()
         with ending(process):
-            process.wait_ready()
+            wait_ready(process)
             tail = Process("tail", ["tail", "--unix-path", str(process.socket_path)], outside)
             with ending(tail):
                 tail.wait_for("the first event", lambda: read_lines(tail.out))
                 ballast = mountpoint / "ballast"
                 leave_free(ballast, 2 * reserve + MEGABYTE if reserve > MEGABYTE else 0)
                 filled_s = time.time()
-                wait_for("DEGRADED", lambda: state_of(process) == "DEGRADED", timeout_s=120)
+                wait_for("DEGRADED", lambda: state_of(process) == "DEGRADED", timeout_s=240)
                 before = len(read_lines(tail.out))
                 if pending < 10 * MEGABYTE:
                     wait_for(
@@ -234,7 +240,7 @@ def full_disk(folder: Path, sim: Sim, *, reserve: int, pending: int) -> None:
                 wait_for("events at the client meanwhile", lambda: len(read_lines(tail.out)) > before + RATE)
                 ballast.unlink()
                 freed_s = time.time()
-                wait_for("READY again", lambda: state_of(process) == "READY", timeout_s=30)
+                wait_for("READY again", lambda: state_of(process) == "READY", timeout_s=240)
                 time.sleep(1.0)
         told = journal_events(process.state_dir, "gateway_status", "gap")
         lines = [json.loads(line) for line in read_lines(tail.out)]
@@ -292,7 +298,7 @@ def flipped_bits(folder: Path, sim: Sim) -> None:
     """One bit in a copy of the journal: verify names file and offset, what is before it can be read."""
     process = gateway(folder, sim, "whole")
     with ending(process):
-        process.wait_ready()
+        wait_ready(process)
         wait_for("compressed segments", lambda: len(list(process.state_dir.rglob("*.gwj.zst"))) >= 2)
     files = sorted(path for path in (process.state_dir / "journal" / "md").iterdir() if ".gwj" in path.name)
     chance, worst_s, named = random.Random(27), 0.0, 0

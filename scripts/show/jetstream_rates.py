@@ -22,7 +22,13 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "jetstream.py", str(options.records), str(options.rounds), str(Path(folder, "state"))]
+        command = [
+            sys.executable,
+            "jetstream.py",
+            str(options.records),
+            str(options.rounds),
+            str(Path(folder, "state")),
+        ]
         done = subprocess.run(command, cwd=BENCH, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         print(done.stderr, file=sys.stderr)

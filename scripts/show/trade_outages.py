@@ -7,6 +7,7 @@ processes. Prints a line for each and exits 1 where a client's trades are not th
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import sys
@@ -45,6 +46,7 @@ def lengths(seed: int) -> list[float]:
 
 def one(seed: int) -> Played:
     """One seed; what no program may do is a fault too."""
+    logging.getLogger("gwcore").setLevel(logging.CRITICAL)
     try:
         return play(seed, lengths(seed), pairs=PAIRS, rate=RATE)
     except Exception as error:

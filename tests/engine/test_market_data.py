@@ -211,7 +211,10 @@ def test_trades_come_once_and_a_jump_is_a_gap(bench):
     ids = [t.trade_id for e in b.book.events if isinstance(e, TradeSummary) for t in e.trades]
     assert ids == ["1", "2", "3", "4", "7"]
     gaps = [e for e in b.book.events if isinstance(e, Gap)]
-    assert [(g.state.value, g.first_trade_id, g.last_trade_id) for g in gaps] == [("OPEN", "5", "6"), ("LOST", "5", "6")]
+    assert [(g.state.value, g.first_trade_id, g.last_trade_id) for g in gaps] == [
+        ("OPEN", "5", "6"),
+        ("LOST", "5", "6"),
+    ]
     assert b.machine.trades.duplicates == 1
 
 

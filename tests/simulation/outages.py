@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +70,6 @@ class _SpiedNetwork(SimNetwork):
 
 def play(seed: int, outages_s: list[float], *, pairs: int = 4, rate: float = 400.0, candles: bool = True) -> Played:
     """One course on virtual time."""
-    logging.getLogger("gwcore").setLevel(logging.CRITICAL)
 
     async def main(loop: SimLoop) -> Played:
         return await _Course(loop, seed, outages_s, pairs, rate, candles).run()

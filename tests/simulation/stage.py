@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,7 +78,6 @@ def on_stage(
     **gateway: Any,
 ) -> None:
     """Start everything, wait 10 s, play, stop in order."""
-    logging.getLogger("gwcore").setLevel(logging.CRITICAL)
 
     async def main(loop: SimLoop) -> None:
         stage = Stage(loop, sim=sim or {}, venue=venue or {}, **gateway)

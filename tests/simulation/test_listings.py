@@ -43,6 +43,11 @@ def _load() -> ModuleType:
 on_stage = _load().on_stage
 
 
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("CRITICAL", logger="gwcore")
+
+
 def flags(status: MarketStatus) -> tuple[bool | None, ...]:
     return (status.can_create, status.can_modify, status.can_cancel, status.is_matching)
 
