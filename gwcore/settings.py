@@ -95,7 +95,7 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ex_age_max_s: Seconds | None = None
     compress_level: Annotated[int, msgspec.Meta(ge=0, le=19)] = 3  # zstd level for closed segments; 0: left as they are
     reserve_bytes: Bytes = 256 * 1024 * 1024  # below this much free space the journal stops and says so
-    pending_bytes_max: Bytes = 64 * 1024 * 1024  # of a class, kept in memory while it can't be written; what is more is lost
+    pending_bytes_max: Bytes = 64 * 1024 * 1024  # of a class in memory while it can't be written; the rest is lost
     memory_records: Count = 50_000  # newest records of a class kept in memory for readers
 
 

@@ -122,7 +122,7 @@ class CatchUp:
         return had is not None and had[0] == record.session_id and record.sequence <= had[1]
 
     def _on_gone(self, journal_class: str, gone: RecordsGone) -> None:
-        """Retention was faster than the client: prices go on from now, with their state; all else is read on behind the gap."""
+        """Retention was faster than the client: prices go on from now, with their state; all else behind the gap."""
         if journal_class == "md":
             first = {(m.partition, m.session_id): m.first_sequence for m in gone.sequences}
             self._lost(journal_class, str(gone), first)

@@ -238,7 +238,7 @@ def _apply(content: bytearray, offset: int, data: bytes | None) -> None:
 
 def main(arguments: list[str]) -> None:
     """Mount, and serve until unmounted."""
-    import mfusepy  # a tool of tests: the rest of the module does without it
+    import mfusepy  # type: ignore[import-untyped]  # a tool of tests: the rest of the module does without it
 
     tree = LossyTree()
     tree.load(Path(arguments[0]))
