@@ -28,6 +28,7 @@ _HEALTH = (
     ("disk quota", "disk_full"),
     ("read-only file system", "store_error"),
     ("write error", "store_error"),
+    ("could not be recovered", "store_error"),
     ("meta leader", "no_leader"),
     ("no leader", "no_leader"),
     ("quorum", "no_leader"),
