@@ -17,12 +17,12 @@ from nats.errors import Error as NatsError
 from nats.errors import StaleConnectionError
 from nats.js.api import StreamConfig, StreamInfo
 
-from gw_sinks.jetstream_causes import VAGUE, Failure, name_refusal
+from gw_sinks.jetstream_causes import VAGUE, Failure, Tail, name_refusal
 from gw_sinks.jetstream_connection import ConnectFailed, close_client, open_client
 from gw_sinks.jetstream_monitor import Monitor
 from gw_sinks.jetstream_publisher import Publisher
 from gw_sinks.jetstream_settings import JetStreamSettings
-from gw_sinks.jetstream_streams import StreamTail, Tail, find_faults, judge_acknowledgement, open_stream, read_tail
+from gw_sinks.jetstream_streams import StreamTail, find_faults, judge_acknowledgement, open_stream, read_tail
 from gw_sinks.subjects import Subjects
 from gwcore.errors import ConfigError, NotConnected
 from gwcore.model import Record
@@ -118,7 +118,12 @@ class ClassSink:
         info = await open_stream(js, self._class, self._config, create=settings.create_streams)
         await self._judge_acknowledgement(client, info)
         found = await read_tail(js, self._class, self._stream, info.state, shared.writer())
-        tail = Tail(found.last_sequence, self._choose_position(found, cursor))
+        tail = Tail(
+            found.last_sequence,
+            self._choose_position(found, cursor),
+            last_id=found.last_id,
+            is_sure=found.position is not None or not found.last_sequence,
+        )
         publisher = Publisher(
             client,
             self._class,

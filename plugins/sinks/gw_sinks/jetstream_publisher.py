@@ -4,6 +4,10 @@ Core publish with a reply subject `<inbox>.<number>`; one subscription takes all
 connection and as long as every answer is an acknowledgement. Whatever else happens (refusal, no responders, silence,
 disconnect) makes it fail with a cause: what is outstanding then has an unknown fate, the next publisher finds out from
 the stream's tail. So there is one way back for all faults, and it keeps the order.
+
+The fence against other writers is a chain: the first message names the stream's last sequence, each later one the id of
+the message before it. Naming sequences all along would not hold with several messages on their way: where another writer
+stored one message and ours was refused for it, the stream stands where our next one expects it.
 """
 
 from __future__ import annotations
@@ -17,9 +21,8 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from gw_sinks.ack_window import AckWindow
-from gw_sinks.jetstream_causes import VAGUE, Failure, name_fence, name_refusal
+from gw_sinks.jetstream_causes import VAGUE, Failure, Tail, name_fence, name_refusal
 from gw_sinks.jetstream_settings import JetStreamSettings
-from gw_sinks.jetstream_streams import Tail
 from gw_sinks.subjects import Subjects
 from gwcore.errors import NotConnected
 from gwcore.model import SCHEMA_VERSION, Record
@@ -72,7 +75,10 @@ class Publisher:
         self._on_failure = on_failure
         self._explain = explain
         self._window = AckWindow(tail.position)
-        self._first_sequence = self._next_sequence = tail.last_sequence
+        self._tail = tail
+        self._last_id = ""  # of the message sent last, on which the next one is chained
+        self._is_probing = not tail.is_sure  # one by one, until one is found that the stream did not have
+        self._session_ids: set[str] = set()  # of what was sent
         self._heard_ns = 0  # last acknowledgement, or first message into an empty window
         self._inbox = ""
         self._has_moved = False  # the position moved since the last notice
@@ -91,12 +97,15 @@ class Publisher:
 
     async def publish(self, batch: Sequence[Record]) -> None:
         """Send records, waiting for room in the window. Raises NotConnected with the cause of the failure."""
-        for start in range(0, len(batch), _PIECE):
+        start = 0
+        while start < len(batch):
             await self._wait_until(self._has_room)
+            end = start + (1 if self._is_probing else _PIECE)
             try:
-                await self._send(batch[start : start + _PIECE])
+                await self._send(batch[start:end])
             except (NatsError, OSError) as error:
                 self.fail(Failure("disconnected", f"can't publish: {error}"))
+            start = end
             await asyncio.sleep(0)
         self._raise_failure()
 
@@ -141,13 +150,17 @@ class Publisher:
         reply = self._inbox
         lead = f"\r\nGw-Schema: {SCHEMA_VERSION}\r\nGw-Kind: "
         tail = f"\r\nGw-Position: {self._writer}:{self._class}:"
-        fence, sequence = self._settings.single_writer, self._next_sequence
+        is_fenced, last_id = self._settings.single_writer and not self._is_probing, self._last_id
         for record in records:
             payload, position = record.payload, record.position
-            header = (
-                f"NATS/1.0\r\nNats-Msg-Id: {record.session_id}:{record.sequence}{lead}{record.kind}{tail}{position}"
-            )
-            header += f"\r\nNats-Expected-Last-Sequence: {sequence}\r\n\r\n" if fence else "\r\n\r\n"
+            event_id = f"{record.session_id}:{record.sequence}"
+            header = f"NATS/1.0\r\nNats-Msg-Id: {event_id}{lead}{record.kind}{tail}{position}"
+            if not is_fenced:
+                header += "\r\n\r\n"
+            elif last_id:
+                header += f"\r\nNats-Expected-Last-Msg-Id: {last_id}\r\n\r\n"
+            else:
+                header += f"\r\nNats-Expected-Last-Sequence: {self._tail.last_sequence}\r\n\r\n"
             size = len(header) + len(payload)
             if size > size_max:
                 self.fail(Failure("payload_too_big", f"an event of {size} bytes; the server takes {size_max}"))
@@ -157,8 +170,9 @@ class Publisher:
             commands.append(f"HPUB {subject} {reply}{number} {len(header)} {size}\r\n{header}".encode())
             commands.append(payload)
             commands.append(b"\r\n")
-            sequence += 1
-        self._next_sequence = sequence
+            last_id = event_id
+        self._last_id = last_id
+        self._session_ids.update(record.session_id for record in records)
         if commands:
             await self._client._send_command(b"".join(commands))
             await self._client._flush_pending()
@@ -167,9 +181,12 @@ class Publisher:
         data = message.data
         if not data or b'"error"' in data:
             self._on_refusal(message)
-        elif self._window.acknowledged(int(message.subject[len(self._inbox) :])) and not self._has_moved:
-            self._has_moved = True
-            asyncio.get_running_loop().call_soon(self._notify)
+        elif self._window.acknowledged(int(message.subject[len(self._inbox) :])):
+            if self._is_probing:
+                self._is_probing = b'"duplicate"' in data
+            if not self._has_moved:
+                self._has_moved = True
+                asyncio.get_running_loop().call_soon(self._notify)
 
     def _on_refusal(self, message: Msg) -> None:
         if not message.data:
@@ -186,8 +203,7 @@ class Publisher:
             return
         cause = name_refusal(refusal.err_code, refusal.code)
         if cause == "fenced":
-            number = int(message.subject[len(self._inbox) :])
-            cause = name_fence(refusal.description, self._first_sequence + number)
+            cause = name_fence(refusal.description, self._tail, self._session_ids)
         text = f"the stream of {self._class} refused: {refusal.description} ({refusal.err_code})"
         self.fail(Failure(cause, text))
 
@@ -202,6 +218,8 @@ class Publisher:
 
     def _has_room(self) -> bool:
         settings, window = self._settings, self._window
+        if self._is_probing:
+            return not window
         return len(window) < settings.outstanding_max and window.bytes_outstanding < settings.outstanding_bytes_max
 
     async def _wait_until(self, is_met: Callable[[], bool]) -> None:

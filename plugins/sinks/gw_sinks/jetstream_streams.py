@@ -37,19 +37,13 @@ _FETCH = 500
 _PERSISTED = (None, "", "default")
 
 
-class Tail(NamedTuple):
-    """Where a stream stands when a publisher starts."""
-
-    last_sequence: int  # of the stream
-    position: int  # of the journal class: what follows is to be sent
-
-
 class StreamTail(NamedTuple):
     """End of a stream. `position` is that of this writer's last message, None where there is none or it is gone."""
 
     last_sequence: int
     position: int | None
     foreign: bool  # the last message has another writer
+    last_id: str = ""  # message id of the last message
 
 
 def stream_names(settings: JetStreamSettings, environment: str, venue: str) -> dict[str, str]:
@@ -152,10 +146,11 @@ async def read_tail(js: JetStreamContext, name: str, stream: str, state: StreamS
         message = await js.get_msg(stream, seq=state.last_seq)
     except NotFoundError:
         return StreamTail(state.last_seq, None, foreign=False)
-    position = _own_position(message.headers, writer, name)
+    position, last_id = _own_position(message.headers, writer, name), (message.headers or {}).get("Nats-Msg-Id", "")
     if position is not None:
-        return StreamTail(state.last_seq, position, foreign=False)
-    return StreamTail(state.last_seq, await _look_back(js, name, stream, state, writer), foreign=True)
+        return StreamTail(state.last_seq, position, foreign=False, last_id=last_id)
+    found = await _look_back(js, name, stream, state, writer)
+    return StreamTail(state.last_seq, found, foreign=True, last_id=last_id)
 
 
 async def _look_back(js: JetStreamContext, name: str, stream: str, state: StreamState, writer: str) -> int | None:

@@ -4,6 +4,7 @@ import asyncio
 
 import nats
 import pytest
+from gw_sinks import jetstream_streams
 from gw_sinks.jetstream import SPEC, JetStreamSink
 from gw_sinks.jetstream_settings import JetStreamSettings
 from nats.js.api import DiscardPolicy, StreamConfig
@@ -211,6 +212,47 @@ def test_a_second_writer_is_fenced_and_named(make_server, surroundings, surround
         await theirs.close()
         ids = [message.headers["Nats-Msg-Id"] for message in await server.read(MD)]
         assert ids == [f"01OTHER:{n}" for n in range(1, 6)] + [f"01SESSION:{n}" for n in range(1, 6)]
+
+    asyncio.run(main())
+
+
+def test_one_message_of_another_writer_lets_none_of_ours_slip_through(make_server, surroundings, records) -> None:
+    """The one that was refused for it may not be missing below those that were on their way behind it."""
+    server, batch = make_server(), records(1, 40)
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server), surroundings.context())
+        await sink.connect(surroundings.cursors)
+        await write_all(sink, batch[:10])
+        client = await nats.connect(server.url)
+        await client.jetstream().publish("gw.sim.toy.md.strange", b"{}")
+        await client.close()
+        with pytest.raises(NotConnected, match="fenced"):
+            await write_all(sink, batch[10:])
+        await run_until_done(sink, surroundings, batch)
+        await sink.close()
+        check_stream([message for message in await server.read(MD) if message.data != b"{}"], batch)
+
+    asyncio.run(main())
+
+
+def test_what_may_be_stored_already_is_probed_one_by_one(make_server, surroundings, records, monkeypatch) -> None:
+    """Our last message lies too far below another writer's to be found: message ids decide, and the chain begins anew."""
+    monkeypatch.setattr(jetstream_streams, "LOOK_BACK", 5)
+    server, batch = make_server(), records(1, 60)
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server), surroundings.context())
+        await run_until_done(sink, surroundings, batch[:30])
+        client = await nats.connect(server.url)
+        for _ in range(10):
+            await client.jetstream().publish("gw.sim.toy.md.strange", b"{}")
+        await client.close()
+        surroundings.cursors["md"] = 20
+        assert (await sink.connect(surroundings.cursors))["md"] == 20
+        await write_all(sink, batch[20:])
+        await sink.close()
+        check_stream([message for message in await server.read(MD) if message.data != b"{}"], batch)
 
     asyncio.run(main())
 

@@ -10,7 +10,7 @@ import nats
 import pytest
 from gw_sinks.embedded import read_embedded, sink_directory
 from gw_sinks.jetstream import JetStreamSink
-from gw_sinks.jetstream_causes import name_fence, name_health, name_refusal
+from gw_sinks.jetstream_causes import Tail, name_fence, name_health, name_refusal
 from gw_sinks.jetstream_monitor import Monitor
 from gw_sinks.jetstream_settings import JetStreamSettings
 from nats.js.api import StreamConfig
@@ -361,8 +361,13 @@ def test_refusals_have_one_word() -> None:
         "storage_limit",
         "no_stream",
     ]
-    assert name_fence("wrong last sequence: 12", 11) == "fenced", "somebody else wrote"
-    assert name_fence("wrong last sequence: 10", 11) == "not_stored", "one of ours is missing"
+    tail = Tail(11, 7, last_id="01BEFORE:7")
+    assert name_fence("wrong last sequence: 12", tail, ()) == "fenced", "somebody else wrote"
+    assert name_fence("wrong last sequence: 10", tail, ()) == "not_stored", "one of ours is missing"
+    assert name_fence("wrong last msg ID: 01OTHER:3", tail, {"01OURS"}) == "fenced"
+    assert name_fence("wrong last msg ID: ", tail, {"01OURS"}) == "fenced", "a message without an id is another's"
+    assert name_fence("wrong last msg ID: 01OURS:9", tail, {"01OURS"}) == "not_stored"
+    assert name_fence("wrong last msg ID: 01BEFORE:7", tail, {"01OURS"}) == "not_stored", "our first one"
     assert (name_refusal(0, 503), name_refusal(1, 400)) == ("no_stream", "refused")
 
 
