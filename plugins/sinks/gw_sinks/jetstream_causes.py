@@ -43,6 +43,13 @@ _LAST_ID = re.compile(r"last msg ID: (\S+)")
 _STREAM = re.compile(r"stream '(?:[^']* > )?([^']+)'")
 
 
+class Stored(NamedTuple):
+    """A message of ours in a stream."""
+
+    sequence: int  # of the stream
+    position: int  # of the journal class
+
+
 class Tail(NamedTuple):
     """Where a stream stands when a publisher starts."""
 

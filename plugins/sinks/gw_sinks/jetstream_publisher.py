@@ -21,7 +21,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from gw_sinks.ack_window import AckWindow
-from gw_sinks.jetstream_causes import VAGUE, Failure, Tail, name_fence, name_refusal
+from gw_sinks.jetstream_causes import VAGUE, Failure, Stored, Tail, name_fence, name_refusal
 from gw_sinks.jetstream_settings import JetStreamSettings
 from gw_sinks.subjects import Subjects
 from gwcore.errors import NotConnected
@@ -29,7 +29,10 @@ from gwcore.model import SCHEMA_VERSION, Record
 from gwcore.ports import Clock
 
 #: Messages handed to the client in one piece; the loop gets its turn between pieces.
-_PIECE = 64
+_PIECE = 32
+#: Between two pieces of one batch: a sink that catches up shares the loop with the clients of the gateway, which are not
+#: to feel it. What is left is some 20,000 events a second, many times what a venue sends.
+_PAUSE_S = 0.001
 #: The watchdog looks this many times within the ack timeout.
 _WATCHDOG_LOOKS = 4
 
@@ -42,6 +45,7 @@ class _Refusal(msgspec.Struct):
 
 class _Answer(msgspec.Struct):
     error: _Refusal | None = None
+    seq: int = 0
 
 
 class Publisher:
@@ -79,6 +83,7 @@ class Publisher:
         self._last_id = ""  # of the message sent last, on which the next one is chained
         self._is_probing = not tail.is_sure  # one by one, until one is found that the stream did not have
         self._session_ids: set[str] = set()  # of what was sent
+        self._last_answer = b""  # the acknowledgement that moved the position last
         self._heard_ns = 0  # last acknowledgement, or first message into an empty window
         self._inbox = ""
         self._has_moved = False  # the position moved since the last notice
@@ -89,6 +94,15 @@ class Publisher:
     def outstanding(self) -> int:
         """Messages without an answer."""
         return len(self._window)
+
+    @property
+    def last_stored(self) -> Stored | None:
+        """The last message that is known to be in the stream; None: none of this publisher's."""
+        try:
+            sequence = msgspec.json.decode(self._last_answer, type=_Answer).seq if self._last_answer else 0
+        except msgspec.MsgspecError:
+            return None
+        return Stored(sequence, self._window.position) if sequence else None
 
     async def start(self) -> None:
         """Subscribe to the answers."""
@@ -106,7 +120,7 @@ class Publisher:
             except (NatsError, OSError) as error:
                 self.fail(Failure("disconnected", f"can't publish: {error}"))
             start = end
-            await asyncio.sleep(0)
+            await asyncio.sleep(_PAUSE_S if start < len(batch) else 0)
         self._raise_failure()
 
     async def wait_acknowledged(self) -> None:
@@ -117,6 +131,7 @@ class Publisher:
     def fail(self, failure: Failure) -> None:
         """End this publisher; the first cause counts."""
         if self.failure is None:
+            self._notify()  # what was acknowledged before counts, whoever hears of the failure first
             if failure.cause in VAGUE:
                 failure = self._explain() or failure
             self._end(failure)
@@ -182,6 +197,7 @@ class Publisher:
         if not data or b'"error"' in data:
             self._on_refusal(message)
         elif self._window.acknowledged(int(message.subject[len(self._inbox) :])):
+            self._last_answer = data
             if self._is_probing:
                 self._is_probing = b'"duplicate"' in data
             if not self._has_moved:

@@ -10,6 +10,7 @@ from gw_sinks.jetstream_settings import JetStreamSettings
 from nats.js.api import DiscardPolicy, StreamConfig
 
 from gwcore.errors import NotConnected
+from gwcore.testing.storage import MemoryStorage
 
 MD, ST, EX = "gw-sim-toy-md", "gw-sim-toy-st", "gw-sim-toy-ex"
 
@@ -174,8 +175,6 @@ def test_a_new_stream_is_filled_from_the_journal_unless_told_otherwise(make_serv
 def test_the_tail_of_another_state_directory_is_not_ours(
     make_server, surround, surroundings, records, tmp_path
 ) -> None:
-    from gwcore.testing.storage import MemoryStorage
-
     server, other = make_server(), surround(MemoryStorage(), tmp_path)
 
     async def main() -> None:
@@ -193,8 +192,6 @@ def test_the_tail_of_another_state_directory_is_not_ours(
 
 
 def test_a_second_writer_is_fenced_and_named(make_server, surroundings, surround, records, tmp_path) -> None:
-    from gwcore.testing.storage import MemoryStorage
-
     server, other = make_server(), surround(MemoryStorage(), tmp_path)
 
     async def main() -> None:
@@ -248,7 +245,9 @@ def test_what_may_be_stored_already_is_probed_one_by_one(make_server, surroundin
         for _ in range(10):
             await client.jetstream().publish("gw.sim.toy.md.strange", b"{}")
         await client.close()
+        await sink.close()
         surroundings.cursors["md"] = 20
+        sink = JetStreamSink(settings(server), surroundings.context())  # it remembers nothing
         assert (await sink.connect(surroundings.cursors))["md"] == 20
         await write_all(sink, batch[20:])
         await sink.close()
@@ -259,8 +258,6 @@ def test_what_may_be_stored_already_is_probed_one_by_one(make_server, surroundin
 
 def test_our_tail_is_found_below_another_writers(make_server, surroundings, surround, records, tmp_path) -> None:
     """Message ids are forgotten, the cursor is behind, and somebody else wrote last: nothing is doubled all the same."""
-    from gwcore.testing.storage import MemoryStorage
-
     server, other = make_server(), surround(MemoryStorage(), tmp_path)
 
     async def main() -> None:
