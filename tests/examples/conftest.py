@@ -43,8 +43,11 @@ def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Node example with what its lock file names beside it."""
     folder = tmp_path_factory.mktemp("node") / "consumer"
     shutil.copytree(EXAMPLES / "node", folder, ignore=shutil.ignore_patterns("node_modules"))
-    command = [str(NODE), str(NPM), "ci", "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=10000"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=50, check=False)
+    command = [str(NODE), str(NPM), "ci", "--ignore-scripts", "--fetch-retries=0", "--fetch-timeout=10000"]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30, check=False)
+    except subprocess.TimeoutExpired:
+        pytest.skip("npm got no answer from its registry in 30 s")
     if done.returncode and NO_WAY.search(done.stderr):
         pytest.skip(f"npm reaches no registry: {NO_WAY.search(done.stderr)[0]}")  # type: ignore[index]
     assert done.returncode == 0, done.stderr
