@@ -112,10 +112,12 @@ class SnapshotEnd(
 ):
     """All that was asked for was sent: the state, or the records replayed for `from_start` and `resume`.
 
-    What follows is news. It comes once for each Subscribe and each SnapshotRequest that was not refused.
+    What follows is news. It comes once for each Subscribe and each SnapshotRequest that was not refused. `sessions`: of each
+    partition the last sequence that is in what was sent; what follows goes on behind it.
     """
 
     request_id: int
+    sessions: ResumeToken = {}
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="done"):

@@ -13,6 +13,7 @@ from gwcore.model import Event, Record
 from gwcore.ports import Clock
 from gwcore.settings import ClientSettings
 from gwcore.transport import ClientInfo, ClientWriter
+from gwcore.wire import ResumeToken
 
 
 class RecordReader(Protocol):
@@ -93,6 +94,10 @@ class Fanout:
     def events_sent(self) -> int:
         """Events written to clients since the start."""
         return self._sent_before + sum(session.events_sent for session in self._live)
+
+    def positions(self) -> ResumeToken:
+        """Of each partition its session and the last sequence published."""
+        return {name: (one.session_id, one.sequence) for name, one in self.publisher.partitions.items()}
 
     # --- ClientPort -----------------------------------------------------------------------------------------------
 

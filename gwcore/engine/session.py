@@ -132,10 +132,7 @@ class Session:
                 source=identity.source,
                 client_id=f"{self.client.transport}-{self.number}",
                 heartbeat_s=fanout.settings.heartbeat_s,
-                sessions={
-                    name: (partition.session_id, partition.sequence)
-                    for name, partition in fanout.publisher.partitions.items()
-                },
+                sessions=fanout.positions(),
             )
         )
 
@@ -180,7 +177,7 @@ class Session:
             self._catch_up_requests.append(request.request_id)
             return
         self._write_state(wants)
-        self._writer.write_message(SnapshotEnd(request_id=request.request_id))
+        self._end_snapshot(request.request_id)
 
     def _on_unsubscribe(self, request: Unsubscribe) -> None:
         if self._selection.remove(request.subscription):
@@ -195,7 +192,7 @@ class Session:
             return
         self._flush_pending()
         self._write_state(lambda kind, symbol: part_wants(request.symbols, request.kinds, kind, symbol))
-        self._writer.write_message(SnapshotEnd(request_id=request.request_id))
+        self._end_snapshot(request.request_id)
 
     def _on_ping(self, request: Ping) -> None:
         self._writer.write_message(Heartbeat(request_id=request.request_id, time_ns=self._fanout.clock.now_ns()))
@@ -305,9 +302,16 @@ class Session:
         if catch_up.is_done:
             self._catch_up = None
             for request_id in self._catch_up_requests:
-                self._writer.write_message(SnapshotEnd(request_id=request_id))
+                self._end_snapshot(request_id)
         else:
             self._fanout.wake()
+
+    def _end_snapshot(self, request_id: int) -> None:
+        sessions = self._fanout.positions()
+        for record in reversed(self._pending):  # of a class that was done before another: it comes behind this
+            if record.sequence:
+                sessions[record.partition] = (record.session_id, record.sequence - 1)
+        self._writer.write_message(SnapshotEnd(request_id=request_id, sessions=sessions))
 
     def _write(self, records: list[Record]) -> None:
         self.events_sent += len(records)

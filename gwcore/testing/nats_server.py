@@ -132,6 +132,7 @@ class NatsServer:
     def pause(self) -> None:
         """SIGSTOP: it keeps its connections and answers nothing."""
         self._send(signal.SIGSTOP)
+        wait_for(f"nats-server {self.name} to stand still", self._is_stopped)
 
     def resume(self) -> None:
         """SIGCONT."""
@@ -149,6 +150,12 @@ class NatsServer:
         if self._process is None:
             raise ProcessError(f"nats-server {self.name} does not run")
         self._process.send_signal(number)
+
+    def _is_stopped(self) -> bool:
+        # Each of its threads stops when the kernel gets to it.
+        assert self._process is not None
+        tasks = Path(f"/proc/{self._process.pid}/task")
+        return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks.iterdir())
 
     def _is_listening(self) -> bool:
         if self._process is None or self._process.poll() is not None:

@@ -172,7 +172,7 @@ def misdirect(config: Any, state: Any) -> None:
 
 def redirect(config: Any, state: Any) -> None:
     """It takes ours again."""
-    config.subjects = ["gw.sim.kraken.md.>"]
+    config.subjects = ["gwlog.sim.kraken.md.>"]
 
 
 async def delete(scene: Scene) -> None:
@@ -182,7 +182,7 @@ async def delete(scene: Scene) -> None:
 
 async def deny(scene: Scene) -> None:
     """The user may not publish market data any more."""
-    await aside(lambda: scene.server.reload(DENIED.format('"gw.sim.kraken.md.>"')))
+    await aside(lambda: scene.server.reload(DENIED.format('"gwlog.sim.kraken.md.>"')))
 
 
 async def allow(scene: Scene) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+import msgspec
+
 #: What of gwcore a plugin may import; the rest is the core's own business.
 PUBLIC = (
     "gwcore.archive",
@@ -16,6 +18,8 @@ PUBLIC = (
     "gwcore.errors",
     "gwcore.hookspecs",
     "gwcore.model",
+    "gwcore.nats_connection",
+    "gwcore.nats_settings",
     "gwcore.numbers",
     "gwcore.plugins",
     "gwcore.ports",
@@ -24,6 +28,7 @@ PUBLIC = (
     "gwcore.settings",
     "gwcore.simulator",
     "gwcore.sink",
+    "gwcore.subjects",
     "gwcore.transport",
     "gwcore.venue",
     "gwcore.wire",
@@ -113,6 +118,14 @@ def comments_of_fields(settings: type) -> Mapping[str, str]:
 
     Raises OSError where the source can't be read.
     """
+    found: dict[str, str] = {}
+    for struct in reversed(settings.__mro__):
+        if issubclass(struct, msgspec.Struct) and struct is not msgspec.Struct:
+            found |= _comments_of(struct)
+    return found
+
+
+def _comments_of(settings: type) -> dict[str, str]:
     source = textwrap.dedent(inspect.getsource(settings))
     lines = source.splitlines()
     [node] = ast.parse(source).body

@@ -16,17 +16,19 @@ from nats.aio.client import Client
 
 from gw_sinks.embedded import EmbeddedServer, sink_directory
 from gw_sinks.jetstream_class import ClassSink, Shared
-from gw_sinks.jetstream_connection import connect_options
 from gw_sinks.jetstream_monitor import Monitor
 from gw_sinks.jetstream_settings import JetStreamSettings
 from gw_sinks.jetstream_streams import stream_configs
-from gw_sinks.subjects import Subjects
 from gwcore import hookimpl
 from gwcore.errors import ConfigError
 from gwcore.hookspecs import API_VERSION
 from gwcore.model import Record
+from gwcore.nats_connection import connect_options
+from gwcore.nats_settings import NatsSettings
 from gwcore.sink import AckMeaning, SinkContext, SinkSpec
+from gwcore.subjects import LOG_ROOT, Subjects
 
+_PLACE = "sink.jetstream"
 #: Oldest server that may be our own.
 _SERVER_MIN = (2, 12)
 #: File in the sink's storage that names the writer.
@@ -44,7 +46,7 @@ class JetStreamSink:
         if settings.require_fsync and settings.url and not settings.monitor_url:
             raise ConfigError(
                 "require_fsync needs monitor_url: only the servers themselves say whether they sync",
-                place="sink.jetstream",
+                place=_PLACE,
             )
         self._settings = settings
         self._context = context
@@ -63,7 +65,7 @@ class JetStreamSink:
         shared = Shared(
             settings=settings,
             context=context,
-            subjects=Subjects(context.environment, context.venue),
+            subjects=Subjects(context.environment, context.venue, root=LOG_ROOT),
             monitor=self._monitor,
             connect_options=self._connect_options,
             check_server=self._check_server,
@@ -104,19 +106,28 @@ class JetStreamSink:
             await self._server.stop()
 
     async def _connect_options(self) -> dict[str, Any]:
+        settings = self._settings
+        flush_timeout = {"flush_timeout": settings.ack_timeout_s}
         if self._server is None:
-            return connect_options(self._settings, None)
+            return connect_options(settings, _PLACE) | flush_timeout
         async with self._server_lock:
             embedded = await self._server.ensure_running()
         self._monitor.urls = [embedded.monitor_url]
-        return connect_options(self._settings, embedded)
+        ours = NatsSettings(
+            url=embedded.url,
+            inbox_prefix=settings.inbox_prefix,
+            connect_timeout_s=settings.connect_timeout_s,
+            ping_interval_s=settings.ping_interval_s,
+        )
+        credentials = {"user": embedded.user, "password": embedded.password.reveal()}
+        return connect_options(ours, _PLACE) | flush_timeout | credentials
 
     def _check_server(self, client: Client) -> None:
         version = client.connected_server_version
         if self._server is not None and (version.major, version.minor) < _SERVER_MIN:
             raise ConfigError(
                 f"nats-server {version.major}.{version.minor}.{version.patch} is too old for an embedded one; 2.12 is needed",
-                place="sink.jetstream",
+                place=_PLACE,
                 hint="install the extra `gwcore[embedded]` or set sink.jetstream.url",
             )
 

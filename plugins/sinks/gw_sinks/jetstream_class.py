@@ -18,15 +18,15 @@ from nats.errors import StaleConnectionError
 from nats.js.api import StreamConfig, StreamInfo
 
 from gw_sinks.jetstream_causes import VAGUE, Failure, Stored, Tail, name_refusal
-from gw_sinks.jetstream_connection import ConnectFailed, close_client, open_client
 from gw_sinks.jetstream_monitor import Monitor
 from gw_sinks.jetstream_publisher import Publisher
 from gw_sinks.jetstream_settings import JetStreamSettings
 from gw_sinks.jetstream_streams import StreamTail, find_faults, judge_acknowledgement, open_stream, read_tail
-from gw_sinks.subjects import Subjects
 from gwcore.errors import ConfigError, NotConnected
 from gwcore.model import Record
+from gwcore.nats_connection import ConnectFailed, close_client, open_client
 from gwcore.sink import AckMeaning, SinkContext
+from gwcore.subjects import Subjects
 
 #: Wait before connecting again after publishing failed without one acknowledgement: doubles from the first to the last.
 BACKOFF_FIRST_S = 0.25

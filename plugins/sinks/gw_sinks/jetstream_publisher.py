@@ -23,10 +23,10 @@ from nats.errors import Error as NatsError
 from gw_sinks.ack_window import AckWindow
 from gw_sinks.jetstream_causes import VAGUE, Failure, Stored, Tail, name_fence, name_refusal
 from gw_sinks.jetstream_settings import JetStreamSettings
-from gw_sinks.subjects import Subjects
 from gwcore.errors import NotConnected
 from gwcore.model import SCHEMA_VERSION, Record
 from gwcore.ports import Clock
+from gwcore.subjects import Subjects
 
 #: Messages handed to the client in one piece; the loop gets its turn between pieces.
 _PIECE = 32

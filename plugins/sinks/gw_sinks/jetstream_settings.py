@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from gwcore.secrets import SecretRef
+from gwcore.nats_settings import NatsSettings
 
 _Count = Annotated[int, msgspec.Meta(gt=0)]
 _Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -14,23 +14,12 @@ _MonitorUrls = Annotated[str, msgspec.Meta(pattern=r"^$|^https?://\S+$")]
 _StreamName = Annotated[str, msgspec.Meta(pattern=r"^[^\s.*>/\\]{0,64}$")]
 
 
-class JetStreamSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class JetStreamSettings(NatsSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Table `[sink.jetstream]`: events into NATS JetStream."""
 
     url: str = ""  # one or more of nats://HOST:PORT, by commas; empty: a nats-server of our own on loopback
     monitor_url: _MonitorUrls = ""  # http://HOST:8222 of each server, by commas: names causes, says what an ack means
     require_fsync: bool = False  # publish nothing unless each server syncs before it acknowledges
-    user: str = ""  # with `password`
-    password: SecretRef | None = None  # where the password is
-    token: SecretRef | None = None  # where the token is
-    nkey: SecretRef | None = None  # where the nkey seed is
-    creds_file: str = ""  # path of a .creds file (JWT and seed)
-    tls_ca_file: str = ""  # trust these authorities instead of the system's
-    tls_cert_file: str = ""  # client certificate, with `tls_key_file`
-    tls_key_file: str = ""  # the key of that certificate
-    inbox_prefix: str = "_INBOX"  # where acknowledgements are received; own one where users share a NATS account
-    connect_timeout_s: _Seconds = 5.0  # a server that has not answered by then is tried again later
-    ping_interval_s: _Seconds = 5.0  # a server that is silent for about three of them is given up
     ack_timeout_s: _Seconds = 5.0  # no acknowledgement for this long: fate unknown, the stream's tail decides
     check_interval_s: _Seconds = 5.0  # how often each stream is looked at: there, as it must be, reachable
     health_interval_s: _Seconds = 2.0  # how often the servers behind monitor_url are asked for their health

@@ -17,15 +17,16 @@ from nats.js.api import (
     StreamConfig,
     StreamInfo,
     StreamState,
+    SubjectTransform,
 )
 from nats.js.errors import NotFoundError
 
 from gw_sinks.jetstream_causes import Stored
 from gw_sinks.jetstream_monitor import Durability
 from gw_sinks.jetstream_settings import JetStreamSettings
-from gw_sinks.subjects import Subjects, escape
 from gwcore.errors import NotConnected
 from gwcore.sink import AckMeaning
+from gwcore.subjects import LOG_ROOT, Subjects, escape
 
 #: Header of each message: `<writer>:<class>:<position>`, so that a stream's tail says where the journal's reader stands.
 POSITION_HEADER = "Gw-Position"
@@ -56,12 +57,13 @@ def stream_names(settings: JetStreamSettings, environment: str, venue: str) -> d
 
 def stream_configs(settings: JetStreamSettings, environment: str, venue: str) -> dict[str, StreamConfig]:
     """Class -> its stream as this sink makes it."""
-    subjects = Subjects(environment, venue)
+    stored, sent = Subjects(environment, venue), Subjects(environment, venue, root=LOG_ROOT)
     configs = {}
     for name, stream in stream_names(settings, environment, venue).items():
         config = StreamConfig(
             name=stream,
-            subjects=[subjects.of_class(name)],
+            subjects=[sent.of_class(name)],
+            subject_transform=SubjectTransform(src=sent.of_class(name), dest=stored.of_class(name)),
             retention=RetentionPolicy.LIMITS,
             storage=StorageType.FILE,
             num_replicas=settings.replicas,
@@ -103,6 +105,8 @@ def find_faults(name: str, found: StreamConfig, wanted: StreamConfig) -> str:
     assert wanted.subjects is not None
     if wanted.subjects[0] not in (found.subjects or ()):
         faults.append(f"it does not take {wanted.subjects[0]}")
+    if found.subject_transform != wanted.subject_transform and wanted.subject_transform is not None:
+        faults.append(f"it does not store what it takes as {wanted.subject_transform.dest} (subject_transform)")
     if found.no_ack:
         faults.append("it does not acknowledge (no_ack)")
     if found.sealed:

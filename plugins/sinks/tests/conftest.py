@@ -9,9 +9,11 @@ from pathlib import Path
 
 import nats
 import pytest
+from gw_sinks.jetstream_settings import JetStreamSettings
+from gw_sinks.jetstream_streams import stream_configs
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.api import AckPolicy, ConsumerConfig, StreamConfig
 
 from gwcore import wire
 from gwcore.model import Envelope, Header, Record, TopOfBook, UpdateType
@@ -182,3 +184,13 @@ def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 def read_stream() -> Callable[[Client, str], Awaitable[list[Msg]]]:
     """`await read_stream(client, name)`: all messages of a stream, in its order."""
     return read_all
+
+
+@pytest.fixture
+def make_config() -> Callable[..., StreamConfig]:
+    """`make_config(class, **changes)`: the configuration of a stream as the sink makes it, but for the changes."""
+
+    def make(journal_class: str, **changes: object) -> StreamConfig:
+        return stream_configs(JetStreamSettings(), "sim", "toy")[journal_class].evolve(**changes)
+
+    return make

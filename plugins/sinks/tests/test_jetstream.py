@@ -7,7 +7,7 @@ import pytest
 from gw_sinks import jetstream_streams
 from gw_sinks.jetstream import SPEC, JetStreamSink
 from gw_sinks.jetstream_settings import JetStreamSettings
-from nats.js.api import DiscardPolicy, StreamConfig
+from nats.js.api import DiscardPolicy
 
 from gwcore.errors import NotConnected
 from gwcore.testing.storage import MemoryStorage
@@ -89,7 +89,8 @@ def test_streams_are_made_as_the_contract_says(make_server, surroundings) -> Non
         assert ex.discard == DiscardPolicy.NEW
         assert ex.deny_delete
         assert ex.deny_purge
-        assert md.subjects == ["gw.sim.toy.md.>"]
+        assert md.subjects == ["gwlog.sim.toy.md.>"]
+        assert md.subject_transform.dest == "gw.sim.toy.md.>"
         assert md.duplicate_window == 120
 
     asyncio.run(main())
@@ -222,7 +223,7 @@ def test_one_message_of_another_writer_lets_none_of_ours_slip_through(make_serve
         await sink.connect(surroundings.cursors)
         await write_all(sink, batch[:10])
         client = await nats.connect(server.url)
-        await client.jetstream().publish("gw.sim.toy.md.strange", b"{}")
+        await client.jetstream().publish("gwlog.sim.toy.md.strange", b"{}")
         await client.close()
         with pytest.raises(NotConnected, match="fenced"):
             await write_all(sink, batch[10:])
@@ -243,7 +244,7 @@ def test_what_may_be_stored_already_is_probed_one_by_one(make_server, surroundin
         await run_until_done(sink, surroundings, batch[:30])
         client = await nats.connect(server.url)
         for _ in range(10):
-            await client.jetstream().publish("gw.sim.toy.md.strange", b"{}")
+            await client.jetstream().publish("gwlog.sim.toy.md.strange", b"{}")
         await client.close()
         await sink.close()
         surroundings.cursors["md"] = 20
@@ -369,13 +370,15 @@ def test_executions_wait_at_the_limit_and_none_is_dropped(make_server, surroundi
     asyncio.run(main())
 
 
-def test_a_stream_that_forgets_executions_is_refused_until_it_is_edited(make_server, surroundings, records) -> None:
+def test_a_stream_that_forgets_executions_is_refused_until_it_is_edited(
+    make_server, surroundings, records, make_config
+) -> None:
     server = make_server()
 
     async def main() -> None:
         client = await nats.connect(server.url)
         js = client.jetstream()
-        wrong = StreamConfig(name=EX, subjects=["gw.sim.toy.ex.>"], max_bytes=100_000)
+        wrong = make_config("ex", max_bytes=100_000, discard=DiscardPolicy.OLD)
         await js.add_stream(wrong)
         sink = JetStreamSink(settings(server), surroundings.context())
         with pytest.raises(NotConnected, match=r"wrong_config: .*discard must be new.*ex_stream"):

@@ -13,7 +13,6 @@ from gw_sinks.jetstream import JetStreamSink
 from gw_sinks.jetstream_causes import Tail, name_fence, name_health, name_refusal
 from gw_sinks.jetstream_monitor import Monitor
 from gw_sinks.jetstream_settings import JetStreamSettings
-from nats.js.api import StreamConfig
 
 from gwcore.errors import ConfigError, NotConnected
 from gwcore.runtime.storage import DirectoryStorage
@@ -128,13 +127,14 @@ def test_a_stream_that_is_edited_out_of_use_is_named_and_heals(make_server, surr
         client = await nats.connect(server.url)
         js = client.jetstream()
         config = (await js.stream_info(MD)).config
-        right = config.subjects
-        config.subjects = ["elsewhere.>"]
+        right = config.subjects, config.subject_transform
+        config.subjects, config.subject_transform = ["elsewhere.>"], None
         await js.update_stream(config)
         detail = await asyncio.wait_for(around.wait_cause("wrong_config"), 20)
-        assert "it does not take gw.sim.toy.md.>" in detail
+        assert "it does not take gwlog.sim.toy.md.>" in detail
+        assert "it does not store what it takes as gw.sim.toy.md.>" in detail
         assert "md_stream" in detail
-        config.subjects = right
+        config.subjects, config.subject_transform = right
         await js.update_stream(config)
         await client.close()
         await heal(md, around.cursors)
@@ -160,7 +160,7 @@ def test_rights_that_are_taken_away_are_named_and_heal(make_server, surroundings
         md = whole.of_class("md")
         await md.write(records(1, 5))
         await md.flush()
-        await asyncio.to_thread(server.reload, users(', permissions: { publish: { deny: ["gw.sim.toy.md.>"] } }'))
+        await asyncio.to_thread(server.reload, users(', permissions: { publish: { deny: ["gwlog.sim.toy.md.>"] } }'))
         await fail_with("no_rights", md, around, records(1, 10))  # the reload may cut the connection first
         await asyncio.to_thread(server.reload, users(""))
         positions = await heal(md, around.cursors)
@@ -285,12 +285,12 @@ def test_the_servers_say_what_an_acknowledgement_means(make_server, surroundings
     asyncio.run(main())
 
 
-def test_a_stream_in_memory_promises_nothing(make_server, surroundings) -> None:
+def test_a_stream_in_memory_promises_nothing(make_server, surroundings, make_config) -> None:
     server, around = make_server(sync_interval="always"), surroundings
 
     async def main() -> None:
         client = await nats.connect(server.url)
-        await client.jetstream().add_stream(StreamConfig(name=MD, subjects=["gw.sim.toy.md.>"], storage="memory"))
+        await client.jetstream().add_stream(make_config("md", storage="memory"))
         await client.close()
         whole = JetStreamSink(settings(server, monitor_url=server.monitor_url), around.context())
         await whole.connect(around.cursors)

@@ -205,7 +205,7 @@ def test_user_and_password_by_reference(make_server, surroundings, records, tmp_
 
 
 def test_lost_rights_are_named(make_server, surroundings, records) -> None:
-    rights = 'publish: { deny: ["gw.sim.toy.md.>"] }'
+    rights = 'publish: { deny: ["gwlog.sim.toy.md.>"] }'
     server = make_server(
         extra=f"authorization {{ users: [ {{ user: a, password: b, permissions: {{ {rights} }} }} ] }}"
     )

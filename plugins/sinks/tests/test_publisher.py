@@ -9,11 +9,11 @@ from typing import Any
 from gw_sinks.jetstream_causes import Tail
 from gw_sinks.jetstream_publisher import Publisher
 from gw_sinks.jetstream_settings import JetStreamSettings
-from gw_sinks.subjects import Subjects
 from nats.aio.msg import Msg
 
 from gwcore.model import Record
 from gwcore.runtime.clock import SystemClock
+from gwcore.subjects import Subjects
 
 
 class Line:

@@ -13,6 +13,11 @@ import string
 
 from gwcore.model import Record
 
+#: First token of every subject an event is known by.
+ROOT = "gw"
+#: First token under which a sink hands events to a stream, which stores them under `ROOT`: what the NATS transport
+#: publishes live on the same server is then not stored a second time.
+LOG_ROOT = "gwlog"
 #: In place of a symbol or account that is absent. The escape never makes it: there `_` has two digits behind it.
 ABSENT = "_"
 #: Subjects remembered; above it the memory starts anew.
@@ -50,12 +55,12 @@ def unescape(token: str) -> str:
 
 
 class Subjects:
-    """Subjects of one venue in one environment."""
+    """Subjects of one venue in one environment. `root`: their first token."""
 
     __slots__ = ("_known", "prefix")
 
-    def __init__(self, environment: str, venue: str) -> None:
-        self.prefix = f"gw.{escape(environment)}.{escape(venue)}"
+    def __init__(self, environment: str, venue: str, *, root: str = ROOT) -> None:
+        self.prefix = f"{root}.{escape(environment)}.{escape(venue)}"
         self._known: dict[tuple[str, str, str | None, str | None], str] = {}
 
     def of_class(self, journal_class: str) -> str:

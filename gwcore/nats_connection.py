@@ -1,8 +1,8 @@
-"""One connection to NATS for the JetStream sink: options from settings, errors with a cause, and an end that never hangs.
+"""One connection to NATS: options from settings, errors with a cause, and an end that never hangs.
 
 nats-py could reconnect by itself; here it must not. It would send what still waited in its buffer behind a hole of what the
-broken connection swallowed, and so change the order. Each connection is used up to its first fault; the core connects
-again with back-off and never gives up.
+broken connection swallowed, and so change the order. Each connection is used up to its first fault; whoever owns it
+connects again with back-off.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoServersError
 
-from gw_sinks.embedded import Embedded
-from gw_sinks.jetstream_settings import JetStreamSettings
 from gwcore.errors import ConfigError
+from gwcore.nats_settings import NatsSettings
 from gwcore.secrets import resolve_secret
 
 #: How long closing may take before the socket is cut.
@@ -28,37 +27,35 @@ _CLOSE_S = 1.0
 #: Of each server in the list, before `connect` says that there is none.
 _ATTEMPTS = 1
 _ATTEMPT_WAIT_S = 0.05
-_PLACE = "sink.jetstream"
 
 ErrorCallback = Callable[[Exception], Awaitable[None]]
 
 
 class ConnectFailed(Exception):
-    """`cause` is one word for `SinkContext.status`."""
+    """`cause` is one word: tls, no_rights or no_server."""
 
     def __init__(self, cause: str, detail: str) -> None:
         self.cause = cause
         super().__init__(detail)
 
 
-def connect_options(settings: JetStreamSettings, embedded: Embedded | None) -> dict[str, Any]:
-    """Keyword arguments for `Client.connect`. Raises ConfigError for secrets and files that can't be read."""
+def connect_options(settings: NatsSettings, place: str) -> dict[str, Any]:
+    """Keyword arguments for `open_client`. `place`: the settings' table, for what is said of them.
+
+    Raises ConfigError for secrets and files that can't be read.
+    """
     options: dict[str, Any] = {
-        "servers": [url.strip() for url in (embedded.url if embedded else settings.url).split(",") if url.strip()],
+        "servers": [url.strip() for url in settings.url.split(",") if url.strip()],
         "allow_reconnect": False,
         "max_reconnect_attempts": _ATTEMPTS,
         "reconnect_time_wait": _ATTEMPT_WAIT_S,
         "connect_timeout": settings.connect_timeout_s,
         "ping_interval": settings.ping_interval_s,
         "max_outstanding_pings": 2,
-        # The window limits what waits; the client's own limit would make `publish` wait for a stalled server.
+        # Who publishes has a limit of its own; the client's would make `publish` wait for a stalled server.
         "pending_size": 0,
-        "flush_timeout": settings.ack_timeout_s,
         "inbox_prefix": settings.inbox_prefix,
     }
-    if embedded is not None:
-        options |= {"user": embedded.user, "password": embedded.password.reveal()}
-        return options
     if settings.user:
         options["user"] = settings.user
     if settings.password is not None:
@@ -66,12 +63,12 @@ def connect_options(settings: JetStreamSettings, embedded: Embedded | None) -> d
     if settings.token is not None:
         options["token"] = resolve_secret(settings.token).reveal()
     if settings.nkey is not None:
-        options["nkeys_seed_str"] = _seed(resolve_secret(settings.nkey).reveal().strip())
+        options["nkeys_seed_str"] = _seed(resolve_secret(settings.nkey).reveal().strip(), place)
     if settings.creds_file:
-        _need_nkeys()
-        options["user_credentials"] = _existing(settings.creds_file, "creds_file")
+        _need_nkeys(place)
+        options["user_credentials"] = _existing(settings.creds_file, f"{place}.creds_file")
     if settings.tls_ca_file or settings.tls_cert_file:
-        options["tls"] = _tls(settings)
+        options["tls"] = _tls(settings, place)
     return options
 
 
@@ -130,42 +127,45 @@ def _name_cause(error: Exception) -> str:
     return "no_rights" if "authoriz" in str(error).lower() or "authentic" in str(error).lower() else "no_server"
 
 
-def _tls(settings: JetStreamSettings) -> ssl.SSLContext:
-    ca_file = _existing(settings.tls_ca_file, "tls_ca_file") if settings.tls_ca_file else None
+def _tls(settings: NatsSettings, place: str) -> ssl.SSLContext:
+    def existing(key: str) -> str | None:
+        path = getattr(settings, key)
+        return _existing(path, f"{place}.{key}") if path else None
+
+    ca_file = existing("tls_ca_file")
     try:
         context = ssl.create_default_context(cafile=ca_file)
-        if settings.tls_cert_file:
-            key_file = _existing(settings.tls_key_file, "tls_key_file") if settings.tls_key_file else None
-            context.load_cert_chain(_existing(settings.tls_cert_file, "tls_cert_file"), key_file)
+        if cert_file := existing("tls_cert_file"):
+            context.load_cert_chain(cert_file, existing("tls_key_file"))
     except ssl.SSLError as error:
-        raise ConfigError(f"TLS files can't be used: {error}", place=_PLACE) from error
+        raise ConfigError(f"TLS files can't be used: {error}", place=place) from error
     return context
 
 
-def _existing(path: str, key: str) -> str:
+def _existing(path: str, place: str) -> str:
     found = Path(path).expanduser()
     if not found.is_file():
-        raise ConfigError(f"there is no file {found}", place=f"{_PLACE}.{key}")
+        raise ConfigError(f"there is no file {found}", place=place)
     return str(found)
 
 
-def _need_nkeys() -> ModuleType:
+def _need_nkeys(place: str) -> ModuleType:
     # nats-py imports it for these two only, and would say so in the middle of connecting.
     try:
         import nkeys  # type: ignore[import-untyped]
     except ImportError as error:
-        hint = "pip install 'gw-sinks[nkeys]'"
-        raise ConfigError("nkey and creds_file need the package nkeys", place=_PLACE, hint=hint) from error
+        hint = "pip install 'gwcore[nkeys]'"
+        raise ConfigError("nkey and creds_file need the package nkeys", place=place, hint=hint) from error
     return cast("ModuleType", nkeys)
 
 
-def _seed(text: str) -> str:
+def _seed(text: str, place: str) -> str:
     try:
-        _need_nkeys().from_seed(text.encode())
+        _need_nkeys(place).from_seed(text.encode())
     except ConfigError:
         raise
     except Exception:
         # Whatever it is, its text may hold the seed.
         hint = "a seed begins with SU; a public key with U is the server's"
-        raise ConfigError("what nkey names is not an nkey seed", place=f"{_PLACE}.nkey", hint=hint) from None
+        raise ConfigError("what nkey names is not an nkey seed", place=f"{place}.nkey", hint=hint) from None
     return text

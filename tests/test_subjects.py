@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
-from gw_sinks.subjects import Subjects, escape, unescape
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gwcore.model import Record, UpdateType
+from gwcore.subjects import Subjects, escape, unescape
 
 AWKWARD = [
     "BTC/USD",
@@ -55,16 +58,29 @@ def test_a_token_that_escape_never_makes_is_refused(token: str) -> None:
         unescape(token)
 
 
-def test_subjects_of_the_classes(record) -> None:
+def record(**fields: Any) -> Record:
+    values = {"partition": "md.0", "kind": "top_of_book", "symbol": "BTC/USD", "account": None} | fields
+    return Record(
+        session_id="01S",
+        sequence=1,
+        update_type=UpdateType.SNAPSHOT,
+        published_ns=1,
+        payload=b"{}",
+        position=1,
+        **values,
+    )
+
+
+def test_subjects_of_the_classes() -> None:
     subjects = Subjects("sim", "kraken")
-    assert subjects.of_record(record(1)) == "gw.sim.kraken.md.top_of_book.BTC-USD"
-    assert subjects.of_record(record(1, symbol=None, kind="market_status")) == "gw.sim.kraken.md.market_status._"
-    executed = record(1, partition="ex.main", account="main", kind="trade_update")
+    assert subjects.of_record(record()) == "gw.sim.kraken.md.top_of_book.BTC-USD"
+    assert subjects.of_record(record(symbol=None, kind="market_status")) == "gw.sim.kraken.md.market_status._"
+    executed = record(partition="ex.main", account="main", kind="trade_update")
     assert subjects.of_record(executed) == "gw.sim.kraken.ex.main.trade_update"
     assert (
         subjects.of_record(executed._replace(account=None, partition="ex.a.b")) == "gw.sim.kraken.ex.a_2eb.trade_update"
     )
-    status = record(1, partition="st", symbol=None, kind="gateway_status")
+    status = record(partition="st", symbol=None, kind="gateway_status")
     assert subjects.of_record(status) == "gw.sim.kraken.st.gateway_status"
     assert subjects.of_record(status._replace(symbol="X/Y")) == "gw.sim.kraken.st.gateway_status.X-Y"
     assert subjects.of_class("md") == "gw.sim.kraken.md.>"
