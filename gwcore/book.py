@@ -257,6 +257,12 @@ class OrderBook:
         return self._asks.levels[0] if self._asks.levels else None
 
     @property
+    def is_sound(self) -> bool:
+        """Whether both sides stand and the best bid is below the best ask."""
+        bids, asks = self._bids.keys, self._asks.keys
+        return bool(bids and asks) and -bids[0] < asks[0]
+
+    @property
     def is_crossed(self) -> bool:
         """Whether the best bid is at or above the best ask (locked counts)."""
         return bool(self._bids.keys and self._asks.keys) and -self._bids.keys[0] >= self._asks.keys[0]

@@ -80,6 +80,7 @@ class MarketDataConnection:
         self._hub = hub
         self._network = network
         self._clock = clock
+        self._monotonic_ns = clock.monotonic_ns
         self._healing = healing
         self._budget = budget
         self._partition: Partition = publisher.partition(f"md.{shard.index}")
@@ -178,14 +179,14 @@ class MarketDataConnection:
 
     def on_frame(self, frame: bytes, received_ns: int) -> None:
         """One message of the venue."""
+        machine = self.machine
         if self._early is not None:
             if len(self._early) < EARLY_FRAMES_MAX:
                 self._early.append((frame, received_ns))
-            return
-        if self.machine.is_open:
+        elif machine.is_open:
             if self._note is not None:
                 self._note(frame, received_ns)
-            self.machine.on_frame(frame, received_ns, self._clock.monotonic_ns())
+            machine.on_frame(frame, received_ns, self._monotonic_ns())
 
     def on_burst_end(self) -> None:
         """No more frames at hand."""
