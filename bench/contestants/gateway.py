@@ -99,6 +99,8 @@ class Loopback(LoopbackContestant):
                 assert client.stdout is not None
                 client.stdin.close()
                 self.seen = json.loads(await client.stdout.read())
+                if self.samples is not None:
+                    self.samples += self.seen["samples"]
                 gateway.request_stop("the bench is over")
                 await run
         finally:
@@ -135,7 +137,7 @@ class Loopback(LoopbackContestant):
     async def _client(self, address: str) -> AsyncIterator[asyncio.subprocess.Process]:
         client = await asyncio.create_subprocess_exec(
             sys.executable,
-            str(BENCH / "unix_client.py"),
+            str(BENCH / ("unix_client.py" if self.samples is None else "live_client.py")),
             address,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
