@@ -27,6 +27,7 @@ __all__ = [
     "JournalSettings",
     "Milliseconds",
     "Port",
+    "RuntimeSettings",
     "Secret",
     "SecretRef",
     "Seconds",
@@ -113,6 +114,13 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     record_files_max: Count = 16  # files of one recording; the oldest go
 
 
+class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Table `[runtime]`: which libraries do the work; the extra `fast` brings picows and uvloop."""
+
+    websocket: Literal["auto", "websockets", "picows"] = "auto"  # the client's library; auto: picows where installed
+    loop: Literal["auto", "asyncio", "uvloop"] = "auto"  # the event loop; auto: uvloop where installed
+
+
 class ClientSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Table `[clients]`: limits of every client, whatever the transport."""
 
@@ -158,3 +166,4 @@ class GatewayConfig:
     journal: JournalSettings = field(default_factory=JournalSettings)
     clients: ClientSettings = field(default_factory=ClientSettings)
     capture: CaptureSettings = field(default_factory=CaptureSettings)
+    runtime: RuntimeSettings = field(default_factory=RuntimeSettings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Protocol, cast
 
 #: Beats of the gateway that may be missed before the connection counts as dead.
 MISSED_BEATS_MAX = 3
@@ -47,8 +47,8 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not checked by type: what uvloop makes is none of asyncio's, and does all that one does.
+        self._transport = transport = cast(asyncio.Transport, transport)
         self._owner.on_open(self)
 
     def data_received(self, data: bytes) -> None:

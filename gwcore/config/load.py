@@ -24,6 +24,7 @@ from gwcore.settings import (
     GatewaySettings,
     HealingSettings,
     JournalSettings,
+    RuntimeSettings,
     SelectedSink,
     SelectedTransport,
     SelectedVenue,
@@ -97,6 +98,8 @@ class _Reader:
         checks.check_journal(journal, self.faults)
         clients = self._fill(ClientSettings, ("clients",))
         capture = self._fill(CaptureSettings, ("capture",))
+        runtime = self._fill(RuntimeSettings, ("runtime",))
+        checks.check_runtime(runtime, self.faults)
         self._refuse_strangers()
         if venue is None:
             return None
@@ -109,6 +112,7 @@ class _Reader:
             journal=journal.settings,
             clients=clients.settings,
             capture=capture.settings,
+            runtime=runtime.settings,
         )
         return LoadedConfig(config, dict(self._origins))
 

@@ -32,6 +32,7 @@ def config_rows(loaded: LoadedConfig) -> list[ConfigRow]:
         ("journal", config.journal),
         ("clients", config.clients),
         ("capture", config.capture),
+        ("runtime", config.runtime),
     ]
     return [
         ConfigRow(f"{table}.{key}", _shown(value), loaded.origins.get(f"{table}.{key}", DEFAULT))

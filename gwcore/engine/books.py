@@ -44,6 +44,10 @@ RENEW_WINDOW_NS = 2 * NANOSECONDS
 #: (subscription, state, reason, detail, monotonic ns)
 OnState = Callable[[Subscription, StreamState, StaleReason | None, str | None, int], None]
 
+# Members by name: on Python 3.11 looking one up in its class runs Python code.
+_LIVE = StreamState.LIVE
+_SNAPSHOT = UpdateType.SNAPSHOT
+
 
 class BookKeeper:
     """All books of one shard. `now_ns` (monotonic) is set by the machine before each call."""
@@ -81,7 +85,7 @@ class BookKeeper:
     def remove(self, symbol: str) -> None:
         """Keep it no longer; a live one is published as STALE first."""
         subscription = self.of_symbol.pop(symbol, None)
-        if subscription is not None and subscription.state is StreamState.LIVE:
+        if subscription is not None and subscription.state is _LIVE:
             self._mark_stale(subscription, StaleReason.UNSUBSCRIBED, "no longer subscribed")
 
     def on_open(self) -> None:
@@ -101,7 +105,7 @@ class BookKeeper:
         rule = self._streams.book_rule(instrument, subscription.topic.parameter)
         if rule != subscription.book.rule:
             subscription.book = OrderBook(symbol, rule)
-            if subscription.state is StreamState.LIVE:
+            if subscription.state is _LIVE:
                 self._fault(subscription, StaleReason.PRECISION, "the instrument's decimals changed")
         self._hold(subscription, not is_matching or self._venue_held)
 
@@ -116,7 +120,7 @@ class BookKeeper:
             return
         subscription.held = held
         if held:
-            if subscription.state is StreamState.LIVE:
+            if subscription.state is _LIVE:
                 self._mark_stale(subscription, StaleReason.VENUE_STATUS, "the market is not online")
                 self._on_state(subscription, StreamState.STALE, StaleReason.VENUE_STATUS, None, self.now_ns)
         elif subscription.phase is Phase.ON:
@@ -127,9 +131,9 @@ class BookKeeper:
         subscription = self.of_symbol.get(update.symbol)
         if subscription is None:
             self.unasked += 1
-        elif subscription.state is StreamState.LIVE:
+        elif subscription.state is _LIVE:
             self._on_live_book(subscription, update, received_ns)
-        elif update.update_type is UpdateType.SNAPSHOT:
+        elif update.update_type is _SNAPSHOT:
             if subscription.phase is Phase.SENT or subscription.phase is Phase.DATA:
                 self._on_snapshot(subscription, update, received_ns)
             else:
@@ -157,10 +161,9 @@ class BookKeeper:
             if suspicion is not None and suspicion.reason is not None:
                 self._fault(subscription, suspicion.reason, suspicion.detail)
                 return
-            self._publish(self._complete(update, book), received_ns)
+        self._publish(update if update.update_type is not _SNAPSHOT else self._complete(update, book), received_ns)
+        if book.top_changed:
             self._publish(self._top(book, update), received_ns)
-        else:
-            self._publish(self._complete(update, book), received_ns)
 
     def _on_snapshot(self, subscription: Subscription, update: MarketByPriceUpdate, received_ns: int) -> None:
         book = subscription.book
@@ -194,11 +197,11 @@ class BookKeeper:
 
     def _suspicion(self, subscription: Subscription, book: OrderBook) -> BookFault | None:
         """Whether the book looks wrong though nothing proves it (thin pairs do lose a side, books may cross)."""
-        both = book.best_bid is not None and book.best_ask is not None
-        if both and not book.is_crossed:
+        if book.is_sound:
             subscription.had_both_sides = True
             subscription.confirmed = None
             return None
+        both = book.is_crossed
         reason = StaleReason.CROSSED if both else StaleReason.EMPTY_SIDE
         if subscription.confirmed is reason or (not both and not subscription.had_both_sides):
             return None
@@ -206,8 +209,7 @@ class BookKeeper:
 
     @staticmethod
     def _complete(update: MarketByPriceUpdate, book: OrderBook) -> MarketByPriceUpdate:
-        if update.update_type is not UpdateType.SNAPSHOT:
-            return update
+        """A snapshot of the venue with what a client has to know to go on from it."""
         rule = book.rule
         return msgspec.structs.replace(
             update,
@@ -221,7 +223,7 @@ class BookKeeper:
         bid, ask = book.best_bid, book.best_ask
         return TopOfBook(
             symbol=book.symbol,
-            update_type=UpdateType.SNAPSHOT,
+            update_type=_SNAPSHOT,
             bid_price=bid.price if bid is not None else None,
             bid_quantity=bid.quantity if bid is not None else None,
             ask_price=ask.price if ask is not None else None,
@@ -246,7 +248,7 @@ class BookKeeper:
     def mark_all(self, reason: StaleReason, detail: str) -> None:
         """The whole connection can't be trusted any more: every live book is stale."""
         for subscription in self.of_symbol.values():
-            if subscription.state is StreamState.LIVE:
+            if subscription.state is _LIVE:
                 self._mark_stale(subscription, reason, detail)
                 self._on_state(subscription, StreamState.STALE, reason, detail, self.now_ns)
 

@@ -8,12 +8,15 @@ from typing import Protocol
 
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.session import Session
-from gwcore.engine.state import CurrentState
+from gwcore.engine.state import STATE_KINDS, CurrentState
 from gwcore.model import Event, Record
 from gwcore.ports import Clock
 from gwcore.settings import ClientSettings
 from gwcore.transport import ClientInfo, ClientWriter
 from gwcore.wire import ResumeToken
+
+#: Records published within one turn are handed to sessions together, at most this many at a time.
+TURN_RECORDS_MAX = 1024
 
 
 class RecordReader(Protocol):
@@ -79,6 +82,7 @@ class Fanout:
         self._is_awake = False
         self._sessions: dict[int, Session] = {}
         self._live: tuple[Session, ...] = ()
+        self._turn: list[Record] = []  # published, and not yet offered to sessions
         self._next_id = 1
         self._sent_before = 0  # to clients that are gone
         self.opened = 0
@@ -103,6 +107,7 @@ class Fanout:
 
     def open(self, client: ClientInfo, writer: ClientWriter) -> Session:
         """A client came. Over `clients_max` it is told so and closed."""
+        self.share()  # what was published before it came is none of its news
         session = Session(self._next_id, client, writer, self)
         self._next_id += 1
         if len(self._sessions) >= self.settings.clients_max:
@@ -118,12 +123,26 @@ class Fanout:
 
     def on_record(self, record: Record, event: Event, partition: Partition) -> None:
         """A record was published."""
-        self.state.note(event, partition)
-        for session in self._live:
-            session.offer(record)
+        if type(event) in STATE_KINDS:
+            self.state.note(event, partition)
+        if self._live:
+            turn = self._turn
+            turn.append(record)
+            if not self._is_awake:
+                self.wake()
+            if len(turn) >= TURN_RECORDS_MAX:
+                self.share()
+
+    def share(self) -> None:
+        """Offer to each session what was published since the last call. Before anything is said to one of them by itself."""
+        if self._turn:
+            records, self._turn = self._turn, []
+            for session in self._live:
+                session.offer(records)
 
     def flush(self) -> None:
         """Write what is pending, one call a client (a write per event costs 5-10 times more)."""
+        self.share()
         self._is_awake = False
         for session in self._live:
             session.flush()

@@ -89,6 +89,8 @@ class MarketDataMachine:
         self._now_ns = now_ns
         self.last_frame_ns = now_ns
         self._ping_ns = now_ns  # when the last ping left
+        self._ping_every_ns: int | None = None  # None: this venue is not pinged
+        self._silence_ns = int(self.limits.silence_s * NANOSECONDS)
         self._ping_id = 0
         self._pinged: int | None = None  # the ping that is not answered yet
         self._was_open = False
@@ -170,6 +172,8 @@ class MarketDataMachine:
     def on_open(self, codec: MarketDataCodec, now_ns: int) -> None:
         """Connected: say what the venue wants to hear first, then subscribe."""
         self._codec = codec
+        ping_s = self.limits.ping_s
+        self._ping_every_ns = int(ping_s * NANOSECONDS) if ping_s is not None and hasattr(codec, "ping") else None
         self._set_now(now_ns)
         self.last_frame_ns = self._ping_ns = now_ns
         self._pinged = None
@@ -262,13 +266,19 @@ class MarketDataMachine:
 
     def next_ns(self) -> int | None:
         """When `on_timer` has something to do; None: nothing planned. What is fetched goes on without a connection."""
-        times = [self.trades.next_ns(), self.candles.next_ns(), self.recovery.next_ns()]
-        if self.is_open:
-            times += (self.last_frame_ns + int(self.limits.silence_s * NANOSECONDS), self.subscriptions.next_ns())
-            if self.limits.ping_s is not None and hasattr(self._codec, "ping"):
-                due_ns = self._ping_ns + int(self.limits.ping_s * NANOSECONDS)
-                times.append(max(due_ns, self.subscriptions.ready_ns()))
-        return min((time_ns for time_ns in times if time_ns is not None), default=None)
+        # Asked after every burst: at the usual few thousand messages a second, that is after every frame.
+        first = self.last_frame_ns + self._silence_ns if self.is_open else None
+        subscriptions_ns = self.subscriptions.next_ns() if self.is_open else None
+        others = (self.trades.next_ns(), self.candles.next_ns(), self.recovery.next_ns(), subscriptions_ns)
+        for time_ns in others:
+            if time_ns is not None and (first is None or time_ns < first):
+                first = time_ns
+        if self.is_open and self._ping_every_ns is not None:
+            due_ns = self._ping_ns + self._ping_every_ns
+            if first is None or due_ns < first:  # the pace can only put it off
+                due_ns = max(due_ns, self.subscriptions.ready_ns())
+                first = due_ns if first is None else min(first, due_ns)
+        return first
 
     def on_stop(self, cause: str) -> None:
         """The gateway stops: what is being filled stays lost, and that is said."""

@@ -27,16 +27,22 @@ class Selection:
     def __init__(self) -> None:
         self._parts: dict[int, Subscribe] = {}
         self._memo: dict[tuple[str, str | None], bool] = {}
+        self.takes_all = False  # one of them asks for everything
 
     def add(self, request: Subscribe) -> None:
         """One more subscription."""
         self._parts[request.request_id] = request
-        self._memo.clear()
+        self._changed()
 
     def remove(self, subscription: int) -> bool:
         """End one; returns whether it was there."""
+        was_there = self._parts.pop(subscription, None) is not None
+        self._changed()
+        return was_there
+
+    def _changed(self) -> None:
         self._memo.clear()
-        return self._parts.pop(subscription, None) is not None
+        self.takes_all = any(not part.symbols and not part.kinds for part in self._parts.values())
 
     def __len__(self) -> int:
         return len(self._parts)

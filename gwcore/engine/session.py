@@ -8,6 +8,7 @@ or a goodbye with the reason. Execution events are never dropped.
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from gwcore.engine.catchup import CatchUp
@@ -33,6 +34,7 @@ from gwcore.wire import (
 if TYPE_CHECKING:
     from gwcore.engine.fanout import Fanout
 
+_payload_of = itemgetter(Record._fields.index("payload"))
 #: Records written to a client in one turn while it catches up from the journal.
 CATCH_UP_RECORDS = 500
 
@@ -66,7 +68,7 @@ class Session:
 
     @property
     def buffered_bytes(self) -> int:
-        """Bytes waiting for this client in the core."""
+        """Bytes waiting for this client in the core, those of the turn under way apart."""
         return self._pending_bytes
 
     @property
@@ -83,6 +85,7 @@ class Session:
 
     def submit(self, request: ClientRequest) -> None:
         """A request of the client."""
+        self._fanout.share()
         if not self._is_open:
             return
         handler = self._handlers.get(type(request))
@@ -213,24 +216,34 @@ class Session:
 
     # --- records --------------------------------------------------------------------------------------------------
 
-    def offer(self, record: Record) -> None:
-        """A record was published; kept if asked for and not still to be read from the journal."""
-        if not self._selection.wants(record.kind, record.symbol):
-            return
+    def offer(self, records: list[Record]) -> None:
+        """These were published; kept is what was asked for and is not still to be read from the journal."""
+        if not self._selection.takes_all:
+            wants = self._selection.wants
+            records = [record for record in records if wants(record.kind, record.symbol)]
+        size = sum(map(len, map(_payload_of, records)))
+        if self._catch_up is not None or self._dropped or self._pending_bytes + size > self._buffer_bytes_max:
+            for record in records:
+                if self._is_open:
+                    self._offer_one(record)
+        else:
+            self._pending += records
+            self._pending_bytes += size
+
+    def _offer_one(self, record: Record) -> None:
         if self._catch_up is not None and not self._catch_up.is_live(record.journal_class):
             return
         if self._dropped and record.journal_class == "md":
             self._drop(record)
             return
         self._pending.append(record)
-        self._pending_bytes = pending_bytes = self._pending_bytes + len(record.payload)
-        if pending_bytes > self._buffer_bytes_max:
+        self._pending_bytes += len(record.payload)
+        if self._pending_bytes > self._buffer_bytes_max:
             self._overflow()
-        elif not self._is_paused:
-            self._fanout.wake()
 
     def notify(self, record: Record) -> None:
         """A notice made for clients (`Publisher.private_record`): to this one, whatever it asked for, if it asked at all."""
+        self._fanout.share()
         if len(self._selection):
             self._pending.append(record)
             self._pending_bytes += len(record.payload)

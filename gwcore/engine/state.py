@@ -35,6 +35,10 @@ STATE_TYPES: tuple[type[Event], ...] = (
     StatisticsUpdate,
     TopOfBook,
 )
+#: The same to look one up in; most events, those of books, are not among them.
+STATE_KINDS = frozenset(STATE_TYPES)
+#: Those that are told apart by more, or something else, than their symbol.
+_BY_COMPONENT = frozenset((GatewayStatus, StreamStatus))
 
 
 class CurrentState:
@@ -46,9 +50,10 @@ class CurrentState:
 
     def note(self, event: Event, partition: Partition) -> None:
         """An event was published."""
-        topics = self._last.get(type(event))
+        kind = type(event)
+        topics = self._last.get(kind)
         if topics is not None:
-            topics[_topic(event)] = (partition, event)
+            topics[_topic(event) if kind in _BY_COMPONENT else event.symbol] = (partition, event)  # type: ignore[union-attr]
 
     def note_books(self, books: Mapping[str, Subscription], partition: Partition) -> None:
         """These books are kept in this partition."""
@@ -88,9 +93,8 @@ class CurrentState:
 def _topic(event: Event) -> object:
     if isinstance(event, StreamStatus):
         return (event.channel, event.symbol)
-    if isinstance(event, GatewayStatus):
-        return event.component
-    return getattr(event, "symbol", None)
+    assert isinstance(event, GatewayStatus)
+    return event.component
 
 
 def _book_event(symbol: str, subscription: Subscription) -> MarketByPriceUpdate:

@@ -366,7 +366,8 @@ class SubscriptionSet:
         """When `on_timer` or `pump` has something to do; None: nothing planned."""
         while self._deadlines and self._deadlines[0][2].deadline_ns != self._deadlines[0][0]:
             heapq.heappop(self._deadlines)
-        times = [self._deadlines[0][0]] if self._deadlines else []
+        first = self._deadlines[0][0] if self._deadlines else None
         if self._codec is not None and (self._join_queue or self._leave_queue):
-            times.append(self._pacer.ready_ns())
-        return min(times, default=None)
+            ready_ns = self._pacer.ready_ns()
+            return ready_ns if first is None else min(first, ready_ns)
+        return first

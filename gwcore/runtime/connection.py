@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol, TypeVar
 
 from gwcore.engine.gateway import Outage
@@ -79,10 +80,12 @@ class MarketDataConnection:
         self._hub = hub
         self._network = network
         self._clock = clock
+        self._monotonic_ns = clock.monotonic_ns
         self._healing = healing
         self._budget = budget
         self._partition: Partition = publisher.partition(f"md.{shard.index}")
-        self._publish = publisher.publish
+        # Not a method: every event passes here, and a partial costs no frame of the interpreter's.
+        self.publish: Callable[..., None] = partial(publisher.publish, self._partition)
         self._loop = asyncio.get_running_loop()
         self._backoff = Backoff(
             random,
@@ -176,14 +179,14 @@ class MarketDataConnection:
 
     def on_frame(self, frame: bytes, received_ns: int) -> None:
         """One message of the venue."""
+        machine = self.machine
         if self._early is not None:
             if len(self._early) < EARLY_FRAMES_MAX:
                 self._early.append((frame, received_ns))
-            return
-        if self.machine.is_open:
+        elif machine.is_open:
             if self._note is not None:
                 self._note(frame, received_ns)
-            self.machine.on_frame(frame, received_ns, self._clock.monotonic_ns())
+            machine.on_frame(frame, received_ns, self._monotonic_ns())
 
     def on_burst_end(self) -> None:
         """No more frames at hand."""
@@ -245,10 +248,6 @@ class MarketDataConnection:
             self._arm()
 
     # --- Outbox ---------------------------------------------------------------------------------------------------
-
-    def publish(self, event: Event, received_ns: int | None = None) -> None:
-        """Publish on this shard's partition."""
-        self._publish(self._partition, event, received_ns)
 
     def publish_status(self, event: Event) -> None:
         """Publish in partition `st`; what it says may be worth keeping the frames that led there."""

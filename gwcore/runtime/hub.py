@@ -72,10 +72,10 @@ class Hub:
     def on_record(self, record: Record, event: Event, partition: Partition) -> None:
         """Something was published."""
         assert self.fanout is not None
-        self.fanout.on_record(record, event, partition)
-        if not self._is_dirty:
+        if not self._is_dirty:  # first: the turn's end flushes, so the fan-out need not be woken for it
             self._is_dirty = True
             self._loop.call_soon(self._end_turn)
+        self.fanout.on_record(record, event, partition)
 
     def _end_turn(self) -> None:
         assert self.fanout is not None

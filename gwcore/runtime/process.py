@@ -14,6 +14,7 @@ from gwcore.runtime.app import Gateway, Ports, install_signals
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
 from gwcore.runtime.committer import Committer
 from gwcore.runtime.health import HealthServer
+from gwcore.runtime.libraries import WebSocketClient, find_client, find_loop
 from gwcore.runtime.logs import configure_logging
 from gwcore.runtime.metrics import Metrics, build_info
 from gwcore.runtime.network import RealNetwork
@@ -35,7 +36,10 @@ def run_gateway(config: GatewayConfig) -> int:
     Raises ConfigError where it can't start (a second process on the state directory, a port in use).
     """
     configure_logging(config.gateway.log_level, config.gateway.log_format)
-    return asyncio.run(_run(config))
+    client, loop = find_client(config.runtime.websocket), find_loop(config.runtime.loop)
+    _log.info("WebSockets by %s, event loop of %s", client.library, loop.library)
+    with asyncio.Runner(loop_factory=loop.factory) as runner:
+        return runner.run(_run(config, client))
 
 
 def calm_collector() -> None:
@@ -45,12 +49,12 @@ def calm_collector() -> None:
     gc.set_threshold(COLLECT_AFTER_OBJECTS, 20, 100)
 
 
-async def _run(config: GatewayConfig) -> int:
+async def _run(config: GatewayConfig, client: WebSocketClient) -> int:
     state_dir = Path(config.gateway.state_dir)
     storage = DirectoryStorage(state_dir)
     clock = SystemClock()
     with storage.lock("lock"):
-        network = RealNetwork(clock, f"gwcore/{gwcore.__version__}")
+        network = RealNetwork(clock, f"gwcore/{gwcore.__version__}", client)
         gateway = Gateway(
             config,
             Ports(

@@ -12,7 +12,14 @@ import pytest
 
 from gwcore.config import Sources, lint_config, load_config
 from gwcore.plugins import load_sink, load_transport, load_venue
-from gwcore.settings import CaptureSettings, ClientSettings, GatewaySettings, HealingSettings, JournalSettings
+from gwcore.settings import (
+    CaptureSettings,
+    ClientSettings,
+    GatewaySettings,
+    HealingSettings,
+    JournalSettings,
+    RuntimeSettings,
+)
 
 CONF = Path(__file__).resolve().parent.parent.parent / "conf"
 FILES = sorted(CONF.glob("*.toml"))
@@ -33,6 +40,7 @@ def tables() -> dict[str, type[msgspec.Struct]]:
         "journal": JournalSettings,
         "clients": ClientSettings,
         "capture": CaptureSettings,
+        "runtime": RuntimeSettings,
     }
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gwcore.engine.fanout import Fanout, Identity
+from gwcore.engine.fanout import TURN_RECORDS_MAX, Fanout, Identity
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.state import CurrentState
 from gwcore.model import Gap, Ready, Side, StreamStatus, TopOfBook, Trade, TradeSummary, UpdateType
@@ -301,6 +301,7 @@ def test_a_slow_client_that_chose_so_is_cut_with_a_reason():
     session.pause()
     for number in range(100):
         desk.trade(number=number)
+    desk.turn()
     assert "too slow" in (writer.closed or "")
     assert desk.fanout.cut == {"slow": 1}
     assert desk.fanout.sessions == ()
@@ -363,3 +364,16 @@ def test_a_subscription_in_the_middle_of_a_replay_is_told_to_wait(desk):
     desk.fanout.flush()
     session.submit(Subscribe(request_id=2, symbols=("ETH/*",)))
     assert (writer.log[-1].code, writer.log[-1].request_id) == ("busy", 2)
+
+
+def test_a_turn_without_end_is_shared_in_parts_and_a_late_client_is_told_no_old_news():
+    desk = Desk()
+    session, writer = desk.client(symbols=("*",))
+    for number in range(TURN_RECORDS_MAX):
+        desk.trade(number=number)
+    assert session.buffered_bytes > 0
+    desk.trade(number=TURN_RECORDS_MAX)
+    _, late = desk.client(symbols=("*",))
+    desk.turn()
+    assert len(writer.sequences()) == TURN_RECORDS_MAX + 1
+    assert late.sequences() == []
