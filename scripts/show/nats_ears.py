@@ -25,6 +25,9 @@ SUBJECTS = (f"{PREFIX}.md.>", f"{PREFIX}.st.>")
 AGAIN_S = 0.1
 #: A resume that is not answered is asked again.
 ANSWER_S = 2.0
+#: Many ears take what came this often: in one process a wake-up for each event and ear would be what is measured.
+READ_S = 0.1
+MANY = 10
 
 _EVENT = re.compile(rb"Gw-Event: (\S+):(\d+)\r\n")
 
@@ -53,8 +56,9 @@ class Heard:
 class Ear(asyncio.Protocol):
     """One subscriber."""
 
-    def __init__(self, number: int, host: str, port: int) -> None:
+    def __init__(self, number: int, host: str, port: int, *, is_lazy: bool = False) -> None:
         self.number = number
+        self._is_lazy = is_lazy
         self.address = (host, port)
         self.inbox = f"_INBOX.ears.{number}"
         self.sessions: dict[str, Heard] = {}
@@ -112,6 +116,9 @@ class Ear(asyncio.Protocol):
         return self.is_open and not self._is_resuming and not self.behind(stands)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_lazy:
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_later(READ_S, self._read_on, self.transport)
         buffer = self._buffer + data if self._buffer else data
         position = 0
         while (end := buffer.find(b"\r\n", position)) >= 0:
@@ -130,6 +137,11 @@ class Ear(asyncio.Protocol):
             elif line == b"PONG" and self.ponged is not None and not self.ponged.done():
                 self.ponged.set_result(None)
         self._buffer = buffer[position:]
+
+    @staticmethod
+    def _read_on(transport: Any) -> None:
+        if not transport.is_closing():
+            transport.resume_reading()
 
     def _take(self, headers: bytes, buffer: bytes, start: int, end: int) -> None:
         found = _EVENT.search(headers)
@@ -218,7 +230,7 @@ async def main() -> None:
     parser.add_argument("--deaf", type=int, default=0)
     options = parser.parse_args()
     host, _, port = options.url.removeprefix("nats://").partition(":")
-    ears = [Ear(number, host, int(port)) for number in range(options.count)]
+    ears = [Ear(number, host, int(port), is_lazy=options.count > MANY) for number in range(options.count)]
     for ear in ears:
         await ear.connect()
     deaf = [await deaf_ear(host, int(port)) for _ in range(options.deaf)]
