@@ -27,6 +27,7 @@ def tables() -> dict[str, type[msgspec.Struct]]:
         "gateway": GatewaySettings,
         "venue.kraken": load_venue("kraken").settings,
         "transport.unix": load_transport("unix").settings,
+        "transport.nats": load_transport("nats").settings,
         "sink.file": load_sink("file").settings,
         "sink.jetstream": load_sink("jetstream").settings,
         "healing": HealingSettings,
