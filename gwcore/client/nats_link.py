@@ -29,6 +29,7 @@ from gwcore.wire import (
     ClientRequest,
     Done,
     FrameParser,
+    Goodbye,
     Heartbeat,
     RequestError,
     ServerMessage,
@@ -78,6 +79,7 @@ class NatsLink(asyncio.Transport):
         self._timer: asyncio.TimerHandle | None = None
         self._is_reading = True
         self._is_due = False
+        self._is_over = False  # the gateway said goodbye: as on a socket nothing follows
         self._is_closing = False
 
     def begin(self, protocol: asyncio.Protocol) -> None:
@@ -199,6 +201,7 @@ class NatsLink(asyncio.Transport):
             self._order.expect(message.sessions)
         if isinstance(message, Heartbeat) and not self._is_reading:
             return  # what waits to be read already says that the gateway lives
+        self._is_over = self._is_over or isinstance(message, Goodbye)
         ask = self._ask
         if isinstance(message, (Subscribed, SnapshotEnd, RequestError)) and message.request_id:
             if ask is None or message.request_id != ask.request.request_id:
@@ -235,7 +238,7 @@ class NatsLink(asyncio.Transport):
             self._soon()
 
     def _on_event(self, payload: bytes, subscription: int) -> None:
-        if self._is_closing:
+        if self._is_closing or self._is_over:
             return
         try:
             news = read_news(payload)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from gw_transports.nats import NatsTransport
+from gw_transports.nats_settings import NatsTransportSettings
 from gw_transports.settings import UnixSettings
 from gw_transports.unix import UnixTransport
 
@@ -39,8 +41,7 @@ def _load(name: str) -> Any:
     return module
 
 
-nats_gateway_module = _load("nats_gateway")
-BUS, NatsGateway = nats_gateway_module.BUS, nats_gateway_module.NatsGateway
+NatsGateway = _load("nats_gateway").NatsGateway
 CorePort = _load("core_port").CorePort
 
 
@@ -79,7 +80,7 @@ def make_stage() -> type[Stage]:
 class Gateway:
     """A port that a transport serves on a thread. Everything of it is touched through `call` alone."""
 
-    def __init__(self, state_dir: Path, nats_url: str = "", port: Any = None) -> None:
+    def __init__(self, state_dir: Path, nats_url: str = "", port: Any = None, *, is_real: bool = False) -> None:
         self.state_dir = state_dir
         self.port = port or SmallPort()
         self._loop = asyncio.new_event_loop()
@@ -87,9 +88,11 @@ class Gateway:
         self.path = state_dir / "run" / "gw.sock"
         self.address = f"unix://{self.path}"
         self.environment = f"e{next(_NUMBERS)}"  # one server serves many tests
-        self.nats: Any = None
+        self.nats: Any = None  # the stand-in, where it is one
+        self._nats_url = nats_url
         if nats_url:
             self.address = f"{nats_url}/{self.environment}/toy"
+        if nats_url and not is_real:
             self.nats = NatsGateway(self.port, nats_url, environment=self.environment)
         self._serving: asyncio.Task[None] | None = None
         self.start()
@@ -114,12 +117,14 @@ class Gateway:
             return
         context = TransportContext(
             venue="toy",
-            environment="test",
+            environment=self.environment,
             source="toy",
             state_dir=self.state_dir,
             clock=SystemClock(),
             ready=self._ready.set_result,
         )
+        if self._nats_url:
+            await NatsTransport(NatsTransportSettings(url=self._nats_url), context).run(self.port)
         await UnixTransport(UnixSettings(close_s=0.2), context).run(self.port)
 
     def call(self, function: Callable[[], T]) -> T:
@@ -134,7 +139,9 @@ class Gateway:
     @property
     def clients(self) -> list[Any]:
         """Sessions of clients, without the one that listens for all of them."""
-        return [session for session in self.port.sessions if session.client.identity != BUS]
+        return [
+            session for session in self.port.sessions if session.client.identity.partition(":")[0] in ("uid", "user")
+        ]
 
     def end_clients(self, reason: str) -> None:
         """Say goodbye to all clients that are there."""
@@ -213,16 +220,24 @@ def nats_gateway(tmp_path: Path, nats_server: NatsServer) -> Iterator[Gateway]:
     gateway.close()
 
 
-@pytest.fixture(params=["unix", "nats"])
+WAYS = ("unix", "nats", "stand-in")
+
+
+def _gateway(way: str, state_dir: Path, server: NatsServer, port: Any = None) -> Gateway:
+    return Gateway(state_dir, "" if way == "unix" else server.url, port, is_real=way == "nats")
+
+
+@pytest.fixture(params=WAYS)
 def core_gateway(request: pytest.FixtureRequest, tmp_path: Path, nats_server: NatsServer) -> Iterator[Gateway]:
-    """The gateway's own fan-out and journal, by either way in."""
-    gateway = Gateway(tmp_path / "gw" / "toy", nats_server.url if request.param == "nats" else "", CorePort())
+    """The gateway's own fan-out and journal, by each way in."""
+    gateway = _gateway(request.param, tmp_path / "gw" / "toy", nats_server, CorePort())
     yield gateway
     gateway.close()
 
 
-@pytest.fixture(params=["unix", "nats"])
-def any_gateway(request: pytest.FixtureRequest) -> Gateway:
-    """The same gateway by either way in."""
-    found: Gateway = request.getfixturevalue("gateway" if request.param == "unix" else "nats_gateway")
-    return found
+@pytest.fixture(params=WAYS)
+def any_gateway(request: pytest.FixtureRequest, tmp_path: Path, nats_server: NatsServer) -> Iterator[Gateway]:
+    """The same port by each way in."""
+    gateway = _gateway(request.param, tmp_path / "gw" / "toy", nats_server)
+    yield gateway
+    gateway.close()
