@@ -18,7 +18,7 @@ from nats.errors import SlowConsumerError
 
 from gwcore.client.address import GUEST, NatsAddress
 from gwcore.errors import NotConnected
-from gwcore.nats_connection import ConnectFailed, close_client, connect_options, open_client
+from gwcore.nats_connection import ConnectFailed, close_client, connect_options, flush_client, open_client
 from gwcore.nats_settings import NatsSettings
 from gwcore.subjects import Subjects, escape
 
@@ -84,7 +84,7 @@ class NatsBus:
         try:
             for subject in wanted:
                 await self._acquire(client, subject)
-            await client.flush(FLUSH_TIMEOUT_S)
+            await flush_client(client, FLUSH_TIMEOUT_S)
         except (NatsError, OSError) as error:
             raise NotConnected(f"the NATS server took no subscription: {error or type(error).__name__}") from error
         refused = [subject for subject in wanted if subject.lower() in self._refused]

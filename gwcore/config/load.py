@@ -193,21 +193,35 @@ class _Reader:
 
     def _refuse_strangers(self) -> None:
         told: set[KeyPath] = set()
-        flags = {flag.option for flag in self._sources.flags}
+        flags = self._refuse_flags()
         for path, setting in self._given.items():
             table = path[:2]
             if path[0] not in NAMED_TABLES or table in self._chosen or table in told:
                 continue
             kind, name = table
-            if setting.origin in flags:
-                self.faults.add(f"{kind} {name} is not chosen", place=setting.origin, hint=f"add --{kind} {name}")
-            elif name not in self._names[kind]:
+            if setting.origin not in flags and name not in self._names[kind]:
                 told.add(table)
                 self.faults.add(
                     f'no {kind} "{name}" is installed',
                     place=setting.origin,
                     hint=did_you_mean(name, self._names[kind], what="installed"),
                 )
+
+    def _refuse_flags(self) -> set[str]:
+        """Faults for flags that stand only for what is not chosen. Returns all flags that were given."""
+        tables: dict[str, list[KeyPath]] = {}
+        for flag in self._sources.flags:
+            if flag.path[0] in NAMED_TABLES and "*" not in flag.path:
+                tables.setdefault(flag.option, []).append(flag.path[:2])
+        for option, wanted in tables.items():
+            if not self._chosen.intersection(wanted):
+                what = " nor ".join(" ".join(table) for table in wanted)
+                self.faults.add(
+                    f"neither {what} is chosen" if len(wanted) > 1 else f"{what} is not chosen",
+                    place=option,
+                    hint="add " + " or ".join(f"--{kind} {name}" for kind, name in wanted),
+                )
+        return {flag.option for flag in self._sources.flags}
 
     def _resolved(self, settings: GatewaySettings) -> GatewaySettings:
         environ = self._sources.environ

@@ -283,6 +283,16 @@ def test_a_flag_for_what_the_venue_lacks_or_nobody_chose_is_refused(put: Put) ->
     assert loaded.config.transports[0].settings.path == "/p"
 
 
+def test_a_flag_for_two_plugins_is_for_those_that_are_chosen(put: Put) -> None:
+    both = {"transport__pipe__path": "/p", "sink__two-part__path": "/p"}
+    assert faults(put(GOOD), **both) == [
+        "--path: neither transport pipe nor sink two-part is chosen (add --transport pipe or --sink two-part)"
+    ]
+    loaded = load(put(GOOD), gateway__transports=["pipe"], **both)
+    assert loaded.config.transports[0].settings.path == "/p"
+    assert (loaded.config.sinks, loaded.origins["transport.pipe.path"]) == ((), "--path")
+
+
 @pytest.mark.parametrize(
     "value", ["hunter2-literal-canary", "ENV:X", "env:", "file:relative", "file:", "cred:../x", "cred:.", "***"]
 )

@@ -23,7 +23,7 @@ from gw_transports.nats_publisher import Outlet
 from gw_transports.nats_settings import NatsTransportSettings
 from gwcore import API_VERSION, hookimpl
 from gwcore.errors import ConfigError
-from gwcore.nats_connection import ConnectFailed, close_client, connect_options, open_client
+from gwcore.nats_connection import ConnectFailed, close_client, connect_options, flush_client, open_client
 from gwcore.subjects import Subjects
 from gwcore.transport import ClientPort, Transport, TransportContext, TransportSpec
 
@@ -108,7 +108,7 @@ class NatsTransport:
                 pending_msgs_limit=WAITING_MAX,
                 pending_bytes_limit=WAITING_BYTES_MAX,
             )
-            await client.flush(max(1, round(self._settings.connect_timeout_s)))
+            await flush_client(client, self._settings.connect_timeout_s)
             self._on_ready(client, away_s)
             return await broken
         except (NatsError, OSError, TimeoutError) as error:
@@ -131,7 +131,7 @@ class NatsTransport:
         self.clients.close("the gateway stops")
         self._outlet.flush()
         with suppress(NatsError, OSError, TimeoutError, asyncio.CancelledError):
-            await asyncio.wait_for(client.flush(max(1, round(STOP_S))), STOP_S)
+            await flush_client(client, STOP_S)
 
     def _on_ready(self, client: Client, away_s: float) -> None:
         self._told = ""

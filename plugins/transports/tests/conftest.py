@@ -20,6 +20,7 @@ from nats.aio.msg import Msg
 
 from gwcore import wire
 from gwcore.model import Envelope
+from gwcore.nats_connection import flush_client
 from gwcore.runtime.clock import SystemClock as RealClock
 from gwcore.testing.client_port import SmallPort
 from gwcore.testing.nats_server import NatsServer
@@ -181,13 +182,13 @@ class NatsPeer:
         await self.client.subscribe(self.inbox, cb=self.answers.put)
         for subject in subjects:
             await self.client.subscribe(f"{self.prefix}.{subject}", cb=self.heard.put, pending_bytes_limit=1 << 30)
-        await self.client.flush()
+        await flush_client(self.client, 10.0)
 
     async def send(self, data: bytes, verb: str, *, user: str = "", reply: str = "") -> None:
         """Bytes as a request."""
         subject = f"{self.prefix}.cmd.{user or self.user}.{verb}"
         await self.client.publish(subject, data, reply=reply or self.inbox)
-        await self.client.flush()
+        await flush_client(self.client, 10.0)
 
     async def request(self, request: Any, verb: str = "") -> None:
         await self.send(wire.encode(request), verb or request.__struct_config__.tag)

@@ -8,6 +8,7 @@ from typing import Any
 
 from gwcore import wire
 from gwcore.model import Gap
+from gwcore.nats_connection import flush_client
 from gwcore.testing.client_port import SmallPort
 from gwcore.testing.events import book_snapshot, trade
 
@@ -96,7 +97,7 @@ def test_a_killed_server_is_come_back_to(make_nats: Any, play_nats: Any) -> None
         await stage.until(lambda: stage.transport.connects == 2 and bool(stage.port.sessions))
         await stage.until(lambda: peer.client.is_connected)
         # It was away as well. What it missed it asks for, and joins it to what it hears.
-        await peer.client.flush()
+        await flush_client(peer.client, 10.0)
         await peer.request(wire.Subscribe(request_id=1, resume={"md.0": ("S1", 1)}))
         heard, end = await peer.state()
         assert sequences(heard) == [2, 3, 4, 5, 6]
@@ -228,7 +229,7 @@ def test_an_answer_that_breaks_off_is_told(make_nats: Any, play_nats: Any) -> No
         await asyncio.to_thread(server.start)
         await stage.until(lambda: stage.transport.connects == 2 and len(stage.port.sessions) == 2)
         assert stage.port.opened[-2].name == "long" or stage.port.opened[-1].name == "long"
-        await peer.client.flush()
+        await flush_client(peer.client, 10.0)
         await peer.request(wire.Subscribe(request_id=8))
         while not isinstance(message := await peer.message(), wire.Subscribed):
             assert (message.request_id, message.code) == (7, "interrupted")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gwcore import wire
+from gwcore.nats_connection import flush_client
 from gwcore.testing.events import book_snapshot, trade
 
 PING = wire.encode(wire.Ping(request_id=1))
@@ -44,12 +45,12 @@ def test_answers_go_nowhere_but_below_the_user(play_nats: Any, reply: str) -> No
         everything = await stage.peer("spy")
         await everything.client.subscribe("_INBOX.>", cb=everything.heard.put)
         await everything.client.subscribe(f"{stage.prefix}.md.>", cb=everything.heard.put)
-        await everything.client.flush()
+        await flush_client(everything.client, 10.0)
         subject = f"{stage.prefix}.cmd.alice.ping"
         forged = reply.replace("{prefix}", stage.prefix)
         # nats-py itself refuses some of these; a client of their own making would not.
         await evil.client._send_publish(subject, forged, PING, len(PING), None)
-        await evil.client.flush()
+        await flush_client(evil.client, 10.0)
         await stage.until(lambda: stage.transport.clients.dropped["reply"] == 1)
         assert stage.transport.clients.requests == 0
         assert everything.heard.empty()
@@ -62,7 +63,7 @@ def test_a_request_without_a_reply_subject_is_dropped(play_nats: Any) -> None:
     async def scene(stage: Any) -> None:
         good = await stage.peer("bob", "md.>")
         await good.client.publish(f"{stage.prefix}.cmd.bob.ping", PING)
-        await good.client.flush()
+        await flush_client(good.client, 10.0)
         await stage.until(lambda: stage.transport.clients.dropped["reply"] == 1)
         await check_healthy(stage, good)
 
@@ -145,7 +146,7 @@ def test_a_flood_of_one_user_leaves_the_others_their_turn(play_nats: Any) -> Non
         snapshot = wire.encode(wire.SnapshotRequest(request_id=1))
         for _ in range(500):
             await evil.client.publish(f"{stage.prefix}.cmd.mallory.snapshot", snapshot, reply=evil.inbox)
-        await evil.client.flush()
+        await flush_client(evil.client, 10.0)
         # The flood is with the gateway. Bob asks behind it, and is served long before it is worked off.
         await good.request(wire.Ping(request_id=99))
         assert await good.message() == wire.Heartbeat(request_id=99)
