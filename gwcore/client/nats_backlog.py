@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Callable
 
 from gwcore.client.nats_news import News
-from gwcore.model import Gap, GapState
-from gwcore.wire import frame_event
+from gwcore.client.session import LOCAL_SOURCE
+from gwcore.model import SCHEMA_VERSION, Envelope, Gap, GapState, Header
+from gwcore.wire import ResumeToken, encode, frame_event
 
 #: Events that may wait for a reader that is slow, and for answers under way.
 WAITING_EVENTS_MAX = 100_000
@@ -29,13 +30,25 @@ class NatsBacklog:
         self._bytes_max = bytes_max
         self._ready: deque[News | bytes] = deque()
         self._held: deque[News] = deque()
-        self._bytes = 0
+        self._ready_bytes = 0
+        self._held_bytes = 0
         self._dropped: dict[str, tuple[str, int, int, int]] = {}  # partition -> session, first, last, count
 
     @property
     def is_over(self) -> bool:
         """Whether more waits than may."""
-        return self._bytes > self._bytes_max or len(self._ready) + len(self._held) > self._events_max
+        waiting = len(self._ready) + len(self._held)
+        return self._ready_bytes + self._held_bytes > self._bytes_max or waiting > self._events_max
+
+    @property
+    def is_high(self) -> bool:
+        """Whether half of what may wait is there for the reader alone: an answer that can be cut is cut."""
+        return self._ready_bytes * 2 > self._bytes_max or len(self._ready) * 2 > self._events_max
+
+    @property
+    def is_low(self) -> bool:
+        """Whether the reader has taken most of it: an answer that was cut goes on."""
+        return self._ready_bytes * 8 <= self._bytes_max and len(self._ready) * 8 <= self._events_max
 
     @property
     def is_ready(self) -> bool:
@@ -50,37 +63,48 @@ class NatsBacklog:
     def add_answer(self, frame: bytes) -> None:
         """A frame for the reader alone; never dropped."""
         self._ready.append(frame)
-        self._bytes += len(frame)
+        self._ready_bytes += len(frame)
 
     def add_news(self, news: News, *, hold: bool) -> None:
         """An event of the bus, in order of arrival."""
         if self._dropped and news.may_go:
             self._drop(news)
             return
-        (self._held if hold else self._ready).append(news)
-        self._bytes += len(news.payload)
+        if hold:
+            self._held.append(news)
+            self._held_bytes += len(news.payload)
+        else:
+            self._ready.append(news)
+            self._ready_bytes += len(news.payload)
 
     def release(self, is_news: Callable[[News], bool]) -> None:
         """The answers are whole: what was held follows them, as far as it is news."""
         held, self._held = self._held, deque()
+        self._held_bytes = 0
         for news in held:
             if is_news(news):
                 self._ready.append(news)
-            else:
-                self._bytes -= len(news.payload)
+                self._ready_bytes += len(news.payload)
+
+    def forgive(self, sessions: ResumeToken) -> None:
+        """A replay of all that is asked for reached up to here: what was dropped before is in it, and no loss."""
+        for partition, (session_id, sequence) in sessions.items():
+            dropped = self._dropped.get(partition)
+            if dropped is not None and dropped[0] == session_id and dropped[2] <= sequence:
+                del self._dropped[partition]
 
     def conflate(self) -> None:
         """Drop the numbered market data, and what comes of it from now on, until `take_gaps`."""
-        for waiting in (self._ready, self._held):
-            kept: list[News | bytes] = []
-            for item in waiting:
-                if isinstance(item, News) and item.may_go:
-                    self._drop(item)
-                    self._bytes -= len(item.payload)
-                else:
-                    kept.append(item)
-            waiting.clear()
-            waiting.extend(kept)  # type: ignore[arg-type] # each gets back what it had
+        ready, held = self._ready, self._held
+        self._ready, self._held = deque(), deque()
+        self._ready_bytes = self._held_bytes = 0
+        for item in ready:
+            if isinstance(item, bytes):
+                self.add_answer(item)
+            else:
+                self._keep(item, hold=False)
+        for news in held:
+            self._keep(news, hold=True)
 
     def take(self, count_max: int) -> bytes:
         """Frames to hand on, joined, at most `count_max` of them."""
@@ -88,10 +112,10 @@ class NatsBacklog:
         while self._ready and len(frames) < count_max:
             item = self._ready.popleft()
             if isinstance(item, News):
-                self._bytes -= len(item.payload)
+                self._ready_bytes -= len(item.payload)
                 frames.append(frame_event(item.payload))
             else:
-                self._bytes -= len(item)
+                self._ready_bytes -= len(item)
                 frames.append(item)
         return b"".join(frames)
 
@@ -111,6 +135,25 @@ class NatsBacklog:
             for partition, (session_id, first, last, count) in dropped.items()
         ]
 
+    def _keep(self, news: News, *, hold: bool) -> None:
+        if news.may_go:
+            self._drop(news)
+        else:
+            self.add_news(news, hold=hold)
+
     def _drop(self, news: News) -> None:
         _, first, _, count = self._dropped.get(news.partition, ("", news.sequence, 0, 0))
         self._dropped[news.partition] = (news.session_id, first, news.sequence, count + 1)
+
+
+def gap_frame(gap: Gap, venue: str, published_ns: int) -> bytes:
+    """A Gap made here as the frame of a notice."""
+    header = Header(
+        v=SCHEMA_VERSION,
+        venue=venue,
+        source=LOCAL_SOURCE,
+        partition=gap.partition or "",
+        session_id=gap.session_id or "",
+        published_ns=published_ns,
+    )
+    return frame_event(encode(Envelope(header=header, event=gap)))

@@ -15,14 +15,13 @@ from typing import Any
 
 from gwcore.client.address import NatsAddress
 from gwcore.client.nats_asks import Ask, asks_of
-from gwcore.client.nats_backlog import NatsBacklog
+from gwcore.client.nats_backlog import NatsBacklog, gap_frame
 from gwcore.client.nats_bus import NatsBus
 from gwcore.client.nats_news import read_news
 from gwcore.client.nats_order import ArrivalOrder
+from gwcore.client.nats_replay import NatsReplay, Phase
 from gwcore.client.nats_selection import NatsSelection, must_be_granted, patterns
-from gwcore.client.session import LOCAL_SOURCE
 from gwcore.errors import NotConnected, ProtocolError
-from gwcore.model import SCHEMA_VERSION, Envelope, Gap, Header
 from gwcore.nats_settings import NatsSettings
 from gwcore.wire import (
     REQUEST_BYTES_MAX,
@@ -31,6 +30,7 @@ from gwcore.wire import (
     FrameParser,
     Goodbye,
     Heartbeat,
+    Hello,
     RequestError,
     ServerMessage,
     SnapshotEnd,
@@ -61,6 +61,7 @@ class NatsLink(asyncio.Transport):
         super().__init__()
         self.bus = NatsBus(address, settings, on_answer=self._on_answer, on_event=self._on_event, on_lost=self._on_lost)
         self.lost: Exception | None = None  # why it broke, where it did
+        self.cuts = 0  # answers that were longer than what may wait
         self._backlog = backlog
         self._selection = NatsSelection()
         self._order = ArrivalOrder()
@@ -70,6 +71,8 @@ class NatsLink(asyncio.Transport):
         self._requests: deque[tuple[str, bytes]] = deque()  # verb and body of what is sent at once
         self._asks: deque[Ask] = deque()  # sent one after the other
         self._ask: Ask | None = None  # the one under way
+        self._replay: NatsReplay | None = None  # how far its answer is
+        self._hello = b""  # as the session said it
         self._too_big: RequestError | None = None  # a part of its answer that the server did not take
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -105,6 +108,7 @@ class NatsLink(asyncio.Transport):
                 self._add_answer(frame_message(Done(request_id=request.request_id)))
             else:
                 self._requests.append((str(request.__struct_config__.tag), body))
+                self._hello = body if isinstance(request, Hello) else self._hello
         self._asks += asks_of(state)
         if len(self._requests) + len(self._asks) > REQUESTS_WAITING_MAX:
             self._on_lost(NotConnected(f"more than {REQUESTS_WAITING_MAX} requests wait to be sent"))
@@ -142,6 +146,7 @@ class NatsLink(asyncio.Transport):
             if self._ask is None and self._asks:
                 # One at a time: which answer an event belongs to is not said in it.
                 self._ask = ask = self._asks.popleft()
+                self._replay = NatsReplay(ask)
                 self._too_big = None
                 self._watch()
                 if await self._take_subjects(ask):
@@ -172,7 +177,9 @@ class NatsLink(asyncio.Transport):
         if self._ask is None or self._is_closing:
             return
         left_s = self._heard_s + ANSWER_TIMEOUT_S - self._loop.time()
-        if left_s <= 0:
+        if self._replay is not None and self._replay.phase is Phase.RESTING:
+            self._watch()  # it is the reader who is waited for
+        elif left_s <= 0:
             verb = self._ask.verb
             self._on_lost(NotConnected(f"no answer on {self.bus.subject(verb)} for {ANSWER_TIMEOUT_S:g} s"))
         else:
@@ -188,21 +195,40 @@ class NatsLink(asyncio.Transport):
                 self._on_message(decode_message(payload))
                 return
             self._heard_s = self._loop.time()
-            is_shared = self._ask is not None and len(self._ask.parts) > 1
-            if not is_shared or self._selection.wants(read_news(payload)):
-                self._add_answer(frame_event(payload))
+            self._take_state(payload)
         except ProtocolError:
             self._add_answer(frame_event(payload))  # the session says what is wrong with it, as over a socket
         except NotConnected as error:
             self._on_lost(error)
+
+    def _take_state(self, payload: bytes) -> None:
+        ask, replay = self._ask, self._replay
+        if ask is not None and replay is not None and (replay.is_replay or len(ask.parts) > 1):
+            if replay.phase is not Phase.COMING:
+                return
+            news = read_news(payload)
+            replay.note(news)
+            if len(ask.parts) > 1 and not self._selection.wants(news):
+                return
+        self._add_answer(frame_event(payload))
+        if self._backlog.is_high and replay is not None and replay.can_be_cut:
+            replay.phase = Phase.CUT
+            self.cuts += 1
+            self._requests.append(("hello", self._hello))
+            self._wake.set()
 
     def _on_message(self, message: ServerMessage) -> None:
         if isinstance(message, (Welcome, SnapshotEnd)):
             self._order.expect(message.sessions)
         if isinstance(message, Heartbeat) and not self._is_reading:
             return  # what waits to be read already says that the gateway lives
+        ask, replay = self._ask, self._replay
+        if replay is not None and replay.phase is not Phase.COMING and not isinstance(message, (Heartbeat, Done)):
+            if isinstance(message, Welcome):
+                replay.phase = Phase.RESTING
+                self._soon()
+            return  # of an answer that was cut
         self._is_over = self._is_over or isinstance(message, Goodbye)
-        ask = self._ask
         if isinstance(message, (Subscribed, SnapshotEnd, RequestError)) and message.request_id:
             if ask is None or message.request_id != ask.request.request_id:
                 if isinstance(message, RequestError):
@@ -225,14 +251,17 @@ class NatsLink(asyncio.Transport):
         elif isinstance(message, SnapshotEnd):
             for part in ask.parts:
                 self._selection.joined(part.request_id, message.sessions)
+            if self._is_covered(ask):
+                self._backlog.forgive(message.sessions)
             if self._too_big is not None and not ask.parts:
                 message = self._too_big
             # A subscription stands without it: that book has no snapshot, and so is never LIVE.
-        if not ask.is_own:
+        is_told = isinstance(message, Subscribed) and self._replay is not None and self._replay.is_again
+        if not ask.is_own and not is_told:
             for answer in ask.answers(message):
                 self._add_answer(frame_message(answer))
         if not isinstance(message, Subscribed):
-            self._ask = None
+            self._ask = self._replay = None
             self._backlog.release(self._selection.is_news)
             self._wake.set()
             self._soon()
@@ -263,12 +292,18 @@ class NatsLink(asyncio.Transport):
 
     def _check_limits(self) -> None:
         backlog = self._backlog
-        if backlog.is_over and self._selection.conflates and not backlog.is_dropping:
+        may_drop = self._selection.conflates or (self._ask is not None and self._is_covered(self._ask))
+        if backlog.is_over and may_drop and not backlog.is_dropping:
             backlog.conflate()
         if backlog.is_over:
             self._on_lost(
                 NotConnected("too slow: more came over NATS than may wait; read faster, ask for less, or resume")
             )
+
+    def _is_covered(self, ask: Ask) -> bool:
+        # Whether the answer will hold all that comes meanwhile: then it may be dropped, and is no loss.
+        is_replay = self._replay is not None and self._replay.is_replay
+        return is_replay and self._selection.is_only([part.request_id for part in ask.parts])
 
     # --- handing on ---------------------------------------------------------------------------------------------------
 
@@ -285,6 +320,10 @@ class NatsLink(asyncio.Transport):
         data = self._backlog.take(FRAMES_PER_TURN)
         if data:
             self._protocol.data_received(data)
+        if self._replay is not None and self._replay.phase is Phase.RESTING and self._backlog.is_low:
+            self._ask = ask = self._replay.again()
+            self._watch()
+            self._spawn(self.bus.publish(ask.verb, encode(ask.request)))
         if self._backlog.is_ready:
             self._soon()
         elif self._backlog.is_dropping and self._ask is None and not self._asks and self._is_reading:
@@ -293,22 +332,11 @@ class NatsLink(asyncio.Transport):
     def _end_conflation(self) -> None:
         # As the gateway does it for a slow socket: what is missing, then fresh state, then the news behind it.
         for gap in self._backlog.take_gaps():
-            self._add_answer(frame_event(self._private(gap)))
+            self._add_answer(gap_frame(gap, self.bus.venue, time.time_ns()))
         for request in self._selection.state_requests(self._own_id - 1):
             self._own_id = request.request_id
             self._asks.append(Ask(request, is_own=True))
         self._wake.set()
-
-    def _private(self, gap: Gap) -> bytes:
-        header = Header(
-            v=SCHEMA_VERSION,
-            venue=self.bus.venue,
-            source=LOCAL_SOURCE,
-            partition=gap.partition or "",
-            session_id=gap.session_id or "",
-            published_ns=time.time_ns(),
-        )
-        return encode(Envelope(header=header, event=gap))
 
     def _end_subscription(self, subscription: int) -> bool:
         # Returns whether there was one, asked for or still to be.

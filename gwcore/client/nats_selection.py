@@ -118,6 +118,10 @@ class NatsSelection:
         if part is not None:
             part.stand = dict(stand)
 
+    def is_only(self, subscriptions: Sequence[int]) -> bool:
+        """Whether there are no others."""
+        return all(subscription in subscriptions for subscription in self._parts)
+
     @property
     def conflates(self) -> bool:
         """Whether market data may be dropped where the reader is too slow; one `disconnect` decides for all."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import nats
@@ -136,6 +136,7 @@ class NatsGateway:
         self.outlet = Outlet()
         self.is_mute = False
         self.requests: list[ClientRequest] = []
+        self.before_subscribe: Callable[[], object] = lambda: None
         self._url = url
         self._subjects = Subjects(environment, venue)
         self._named: dict[str, Remote] = {}
@@ -182,8 +183,13 @@ class NatsGateway:
         request = decode_request(message.data)
         assert request.__struct_config__.tag == verb
         self.requests.append(request)
+        if isinstance(request, Subscribe):
+            self.before_subscribe()
         remote = self._named.get(message.reply)
         if remote is None or remote.is_over or isinstance(request, Hello):
+            if remote is not None and not remote.is_over:
+                remote.session.closed()
+                remote.close("hello was said again")
             remote = Remote(self, user, message.reply)
             if isinstance(request, Hello):
                 self._named[message.reply] = remote

@@ -14,6 +14,7 @@ from gwcore.client import aio as client_aio
 from gwcore.client.address import NatsAddress, gateway_address
 from gwcore.client.nats_backlog import CAUSE_SLOW
 from gwcore.client.nats_dial import NatsDial
+from gwcore.client.nats_link import NatsLink
 from gwcore.errors import ConfigError
 from gwcore.model import Event, Gap
 from gwcore.nats_settings import NatsSettings
@@ -151,7 +152,8 @@ def test_all_is_what_a_user_may_see(guarded: Any, monkeypatch: pytest.MonkeyPatc
 async def small_client(gateway: Any, *, events_max: int = 50) -> Client:
     """A client that keeps little, on a link that keeps little."""
     address = gateway_address(gateway.address)
-    assert isinstance(address, NatsAddress)
+    if not isinstance(address, NatsAddress):
+        return await connect(gateway.address, queue_events_max=10)
     client = Client(NatsDial(address, waiting_events_max=events_max), Session(name="slow"), queue_events_max=10)
     await client.open()
     return client
@@ -213,6 +215,50 @@ def test_who_must_not_miss_anything_is_cut_with_the_reason(nats_gateway: Any, pa
         with pytest.raises(NotConnected, match="too slow: more came over NATS than may wait"):
             await client.next()
         await client.close()
+
+    asyncio.run(main())
+
+
+def test_a_replay_longer_than_what_may_wait_is_cut_and_goes_on(core_gateway: Any) -> None:
+    async def main() -> None:
+        async with await small_client(core_gateway, events_max=100) as client:
+            await client.subscribe(["BTC/*"], ["trade_summary"], from_start=True)
+            await paused(client)
+            later = [trade(trade_id=f"later {number}") for number in range(400)]
+            payloads.extend(payload for one in later for payload in core_gateway.publish(one, trade("ETH/USD"))[:1])
+            read = []
+            while len(read) < len(payloads):
+                delivery = await client.next()
+                assert delivery is not None
+                read.append(delivery.payload)
+                await asyncio.sleep(0)  # the reader is slower than the gateway
+            assert read == payloads
+            assert client.gaps == 0
+            assert client.reconnects == 0
+            await client.snapshot(kinds=["gap"])
+            assert await client.batch(timeout_s=0.01) == []  # what was dropped meanwhile was in the replay: no Gap
+            link = client._link._transport  # type: ignore[union-attr]
+            if isinstance(link, NatsLink):
+                assert link.cuts > 3
+
+    payloads = core_gateway.publish(*[trade(trade_id=str(number)) for number in range(1500)])
+    core_gateway.publish(trade("ETH/USD"), partition="md.1")
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("from_start", [True, False])
+def test_what_is_in_the_answer_and_on_the_subjects_is_heard_once(nats_gateway: Any, from_start: bool) -> None:
+    async def main() -> None:
+        async with await connect(nats_gateway.address) as client:
+            # Published when the client has its subjects and the gateway has not looked at its request yet.
+            nats_gateway.nats.before_subscribe = lambda: nats_gateway.port.publish(trade(trade_id="between"))
+            await client.subscribe(from_start=from_start)
+            nats_gateway.publish(trade(trade_id="after"))
+            wanted = ["between", "after"] if from_start else ["after"]
+            assert await take(client, len(wanted)) == [trade(trade_id=one) for one in wanted]
+            await client.snapshot(kinds=["trade_summary"])
+            assert await client.batch(timeout_s=0.01) == []
+            assert client.gaps == 0
 
     asyncio.run(main())
 
