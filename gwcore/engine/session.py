@@ -33,8 +33,8 @@ from gwcore.wire import (
 if TYPE_CHECKING:
     from gwcore.engine.fanout import Fanout
 
-#: Records written to a client in one turn while it catches up from the journal.
-CATCH_UP_RECORDS = 500
+#: Records written to a client in one turn while it catches up from the journal. A turn's length is what the others wait.
+CATCH_UP_RECORDS = 100
 
 
 class Session:

@@ -216,6 +216,10 @@ class Gateway:
             self.addresses[selected.spec.name] = address
             _log.info("clients of transport %s: %s", selected.spec.name, address)
 
+        def status(cause: str, detail: str) -> None:
+            state = ConnectionState.DISCONNECTED if cause else ConnectionState.CONNECTED
+            self.machine.on_component(f"transport.{selected.spec.name}", state, cause or None, detail or None)
+
         transport = selected.spec.create(
             selected.settings,
             TransportContext(
@@ -225,6 +229,7 @@ class Gateway:
                 state_dir=self.ports.state_dir,
                 clock=self.ports.clock,
                 ready=ready,
+                status=status,
             ),
         )
         await transport.run(self.fanout)

@@ -57,7 +57,7 @@ class NatsTransport:
         self._outlet: Outlet | None = None
         self._away_since_s = 0.0
         self._is_known = False  # `ready` was called
-        self._told = ""  # last trouble with connecting that was logged
+        self._told = ("", "")  # last trouble with connecting that was logged
         self.bus: Bus | None = None  # from `run` on, as `clients`
         self.clients: Clients | None = None
         self.connects = 0
@@ -80,11 +80,11 @@ class NatsTransport:
             try:
                 client = await open_client(self._options, self._on_error, self._on_closed)
             except ConnectFailed as failure:
-                self._tell(f"{failure.cause}: {failure}")
+                self._tell(failure.cause, str(failure))
             else:
                 began_s = self._now_s()
                 cause = await self._serve(client)
-                self._tell(cause)
+                self._tell("disconnected", cause)
                 if self._now_s() - began_s > RECONNECT_MAX_S:
                     wait_s = RECONNECT_FIRST_S
             await asyncio.sleep(wait_s)
@@ -134,7 +134,8 @@ class NatsTransport:
             await flush_client(client, STOP_S)
 
     def _on_ready(self, client: Client, away_s: float) -> None:
-        self._told = ""
+        self._told = ("", "")
+        self._context.status("", "")
         server = client.connected_url.netloc if client.connected_url is not None else ""
         address = f"nats://{server.rpartition('@')[2]}/{self._subjects.prefix}"
         if self._is_known:
@@ -143,11 +144,12 @@ class NatsTransport:
         self._is_known = True
         self._context.ready(address)
 
-    def _tell(self, trouble: str) -> None:
-        """Log what is wrong, once for as long as it stays the same."""
-        if trouble != self._told:
-            self._told = trouble
-            _log.warning("nats: %s", trouble)
+    def _tell(self, cause: str, detail: str) -> None:
+        """Say what is wrong, once for as long as it stays the same."""
+        if (cause, detail) != self._told:
+            self._told = (cause, detail)
+            _log.warning("nats: %s: %s", cause, detail)
+            self._context.status(cause, detail)
 
     # --- OutletOwner --------------------------------------------------------------------------------------------------
 

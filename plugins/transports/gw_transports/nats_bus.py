@@ -58,6 +58,7 @@ class Bus:
         self._is_paused = False
         self._is_ended = False  # by the core, since `_open` began
         self._reopening: asyncio.TimerHandle | None = None
+        self._told = ""  # why the core ended it last
         self._positions: ResumeToken = {}  # of the last welcome
         self._sent: ResumeToken = {}  # handed to this connection
         self._confirmed: ResumeToken = {}  # known to be on the server
@@ -129,7 +130,9 @@ class Bus:
         self._is_paused = False
         self._session = None
         if self._is_connected:
-            _log.info("nats: the core ended the bus: %s", reason)
+            if reason != self._told:
+                self._told = reason
+                _log.info("nats: the core ended the bus: %s", reason)
             self._reopen_later()
 
     # --- inside -------------------------------------------------------------------------------------------------------

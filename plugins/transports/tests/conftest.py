@@ -272,7 +272,7 @@ class NatsStage:
         self.environment = f"t{NatsStage._count}"
         self.prefix = f"gw.{self.environment}.toy"
         self.ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.times_ready = 0
+        self.statuses: list[str] = []
         self.peers: list[NatsPeer] = []
         self.relay: Relay | None = None
         self.transport = NatsTransport(
@@ -284,6 +284,7 @@ class NatsStage:
                 state_dir=tmp_path,
                 clock=RealClock(),
                 ready=self.ready.set_result,
+                status=lambda cause, _: self.statuses.append(cause),
             ),
         )
 

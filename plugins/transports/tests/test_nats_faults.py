@@ -104,6 +104,8 @@ def test_a_killed_server_is_come_back_to(make_nats: Any, play_nats: Any) -> None
         assert end.sessions == {"md.0": ("S1", 6)}
         stage.port.publish(trade(trade_id="last"))
         assert sequences(await hear_up_to(peer, 7))[-1] == 7
+        assert stage.statuses[:2] == ["", "disconnected"]
+        assert stage.statuses[-1] == ""
 
     play_nats(scene, server=server)
 
