@@ -43,7 +43,9 @@ class Withholding:
             task.add_done_callback(self._tasks.discard)
             far_reader, far_writer = await dial()
             try:
-                await asyncio.gather(self._up(reader, far_writer), self._down(far_reader, writer, split))
+                # Ended by `stop`, whose cancelling asyncio would print otherwise.
+                with suppress(asyncio.CancelledError):
+                    await asyncio.gather(self._up(reader, far_writer), self._down(far_reader, writer, split))
             finally:
                 for one in (writer, far_writer):
                     one.transport.abort()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from gwcore.client import BookState, Client, NotConnected, RequestRefused, Session, connect
 from gwcore.client import aio as client_aio
@@ -144,6 +145,28 @@ def test_all_is_what_a_user_may_see(guarded: Any, monkeypatch: pytest.MonkeyPatc
             assert await take(client, 1) == [trade(trade_id="2")]
 
     asyncio.run(main())
+
+
+def test_tls_is_insisted_on_and_an_unknown_authority_is_named(tmp_path: Path) -> None:
+    authority, stranger = trustme.CA(), trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    paths = {name: str(tmp_path / f"{name}.pem") for name in ("ca", "other", "cert", "key")}
+    authority.cert_pem.write_to_path(paths["ca"])
+    stranger.cert_pem.write_to_path(paths["other"])
+    certificate.cert_chain_pems[0].write_to_path(paths["cert"])
+    certificate.private_key_pem.write_to_path(paths["key"])
+    server = NatsServer(
+        tmp_path / "server", extra=f'tls {{ cert_file: "{paths["cert"]}", key_file: "{paths["key"]}" }}'
+    ).start()
+    try:
+        address = f"{server.url.replace('nats://', 'tls://')}/sim/kraken"
+        # That nobody answers is what the server says over TLS: the way there is good.
+        assert "no gateway answers" in refused(address, nats=NatsSettings(tls_ca_file=paths["ca"]))
+        text = refused(address, nats=NatsSettings(tls_ca_file=paths["other"]))
+        assert "certificate" in text
+        assert "is the NATS server running" in text
+    finally:
+        server.stop()
 
 
 # --- readers that are too slow ----------------------------------------------------------------------------------------
