@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,12 @@ def test_no_answer_names_the_subject_and_the_cure(nats_gateway: Any, monkeypatch
     text = refused(nats_gateway.address)
     assert f"did not answer within 0.3 s on gw.{nats_gateway.environment}.toy.cmd.guest.hello" in text
     assert "receive below _INBOX.guest" in text
+
+
+def test_without_the_extra_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gwcore.client.nats_dial", None)
+    with pytest.raises(ConfigError, match=r"pip install 'gwcore\[nats\]'"):
+        asyncio.run(connect("nats://127.0.0.1:4222/sim/kraken"))
 
 
 # --- rights -----------------------------------------------------------------------------------------------------------
