@@ -231,3 +231,26 @@ def test_rows_show_no_price_they_can_not_vouch_for() -> None:
 )
 def test_durations(nanoseconds: int | None, text: str) -> None:
     assert duration_text(nanoseconds) == text
+
+
+def test_commands_find_a_gateway_behind_nats(
+    nats_gateway: Any, gateway: Any, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payloads = nats_gateway.publish(book_snapshot(), reference(), trade())
+    where = ["--address", nats_gateway.address]
+    assert main(["tail", *where, "--from", "start", "--count", "3"]) == 0
+    assert capfd.readouterr().out.encode() == b"".join(payload + b"\n" for payload in payloads)
+    monkeypatch.setenv("GW_ADDRESS", nats_gateway.address)
+    assert main(["book", "BTC/USD"]) == 0
+    assert main(["symbols"]) == 0
+    out = capfd.readouterr().out
+    assert "BTC/USD  LIVE" in out
+    assert "0.01" in out
+    gateway.publish(book_stale())
+    assert main(["book", "BTC/USD", "--unix-path", str(gateway.path)]) == 1  # what is written out is meant
+    assert "is STALE" not in capfd.readouterr().out
+    monkeypatch.delenv("GW_ADDRESS")
+    assert main(["tail", *where, "--name", "x"]) == 2
+    assert "each choose a gateway" in capfd.readouterr().err
+    assert main(["tail", "--address", "nats://127.0.0.1:1"]) == 2
+    assert "environment and venue are missing" in capfd.readouterr().err
