@@ -332,7 +332,9 @@ class Session:
 
     def _write_private(self, gap: Gap) -> None:
         publisher = self._fanout.publisher
-        self._writer.write_events([publisher.private_record(publisher.partition(gap.partition or "st"), gap)])
+        # Not made for the asking: a token may name what is not there, or not there yet.
+        partition = publisher.partitions.get(gap.partition or "st") or publisher.partition("st")
+        self._writer.write_events([publisher.private_record(partition, gap)])
 
     def _write_state(self, wanted: Callable[[str, str | None], bool], partitions: Container[str] | None = None) -> None:
         publisher = self._fanout.publisher

@@ -235,6 +235,18 @@ def test_resume_of_an_earlier_session_of_market_data_is_a_gap_then_state(desk):
     assert writer.sequences() == [3]
 
 
+def test_resume_of_a_partition_that_is_not_there_yet_is_a_gap(desk):
+    """After a restart, before the venue's first connection stands; and what a token names is not made for it."""
+    _, writer = desk.client(resume={"md.7": ("earlier", 77), "zz.0": ("strange", 1)})
+    desk.turn()
+    gaps = [event for event in writer.events() if isinstance(event, Gap)]
+    assert [(gap.partition, gap.session_id, gap.first_sequence) for gap in gaps] == [
+        ("md.7", "earlier", 78),
+        ("zz.0", "strange", 2),
+    ]
+    assert not {"md.7", "zz.0"} & desk.publisher.partitions.keys()
+
+
 def test_resume_of_an_earlier_status_session_is_honoured(desk):
     status = desk.publisher.partition("st")
     desk.publisher.publish(status, Ready())
