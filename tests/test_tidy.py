@@ -50,7 +50,8 @@ def text_files(*suffixes: str) -> Iterator[Path]:
             if name not in SKIPPED and not name.endswith(".egg-info") and (name == ".ci" or not name.startswith("."))
         )
         for name in sorted(names):
-            if not suffixes or Path(name).suffix in suffixes:
+            # In a worktree of git `.git` is a file that names the repository's folder.
+            if name != ".git" and (not suffixes or Path(name).suffix in suffixes):
                 yield Path(folder, name)
 
 
