@@ -54,7 +54,7 @@ def command() -> None:
 def _serve_command(name: str) -> click.Command:
     """`gw sim NAME` with its options."""
 
-    @click.command(name=name, help=f"Serve the simulated venue {name} on loopback until SIGINT or SIGTERM.")
+    @click.command(name=name, help=_serve_help(name))
     @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: any free one.")
     @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
     @click.option("--seed", type=int, help="All chance comes from it.")
@@ -75,6 +75,16 @@ def _serve_command(name: str) -> click.Command:
         _serve(spec, _settings(spec, chosen), host, port)
 
     return run
+
+
+def _serve_help(name: str) -> str:
+    """What `gw sim NAME --help` says: the faults too, each in a paragraph of its own line."""
+    text = f"Serve the simulated venue {name} on loopback until SIGINT or SIGTERM."
+    faults = load_simulator(name).faults
+    if not faults:
+        return text
+    lines = "\n\n".join(f"{fault}: {what}" for fault, what in faults.items())
+    return f"{text}\n\nFaults, to be switched with gw sim fault while it runs:\n\n{lines}"
 
 
 def _settings(spec: SimulatorSpec, chosen: dict[str, Any]) -> Any:
@@ -115,7 +125,8 @@ def _serve(spec: SimulatorSpec, settings: Any, host: str, port: int) -> None:
 def fault(port: int, host: str, name: str, options: tuple[str, ...]) -> int:
     """Switch fault NAME of the simulator on PORT, for example: gw sim fault drop_update symbol=BTC/USD count=2.
 
-    Lasting faults end with on=false, all of them with `restore`. An unknown name is answered with those there are.
+    Lasting faults end with on=false, all of them with `restore`. `gw sim SIMULATOR --help` lists them; an unknown name is
+    answered with those there are.
     """
     body = msgspec.json.encode({"name": name, **_parse_pairs(options)})
     line = http.client.HTTPConnection(host, port, timeout=_FAULT_TIMEOUT_S)

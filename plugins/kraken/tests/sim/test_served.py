@@ -152,7 +152,7 @@ def test_the_command_serves_switches_faults_and_ends() -> None:
         assert httpx.get(f"{urls['rest']}/0/public/SystemStatus").json()["result"]["status"] == "post_only"
         wrong = subprocess.run([*gw, "sim", "fault", "--port", port, "nope"], capture_output=True, text=True)
         assert wrong.returncode == 2
-        assert "there are: close" in wrong.stderr
+        assert "there are: blank_book, close" in wrong.stderr
         sim.send_signal(signal.SIGTERM)
         assert sim.wait(10) == 0
     finally:
