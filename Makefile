@@ -1,5 +1,5 @@
 # Each target is one line that calls scripts/; each does its own set-up.
-.PHONY: setup demo test check bench docs fuzz
+.PHONY: setup demo test check bench docs fuzz soak
 
 setup: ## make .venv/ from the hashed lock
 	@scripts/setup
@@ -18,6 +18,9 @@ bench: ## our numbers beside a peer's, in one run
 
 fuzz: ## every fuzz target for MINUTES each; what fails is kept in fuzz/crashes
 	@scripts/fuzz $(or $(MINUTES),1)
+
+soak: ## the whole of the long shows, which takes hours
+	@scripts/soak
 
 docs: ## write the generated references and schemas again
 	@scripts/docs
