@@ -2,6 +2,7 @@
 
 from gwcore.testing.proxy.faults import ProxyCounts, WayFaults
 from gwcore.testing.proxy.proxy import FaultProxy, fault_proxy
+from gwcore.testing.proxy.switch import LineSwitch
 from gwcore.testing.proxy.thread import ProxyThread, proxy_thread
 
-__all__ = ["FaultProxy", "ProxyCounts", "ProxyThread", "WayFaults", "fault_proxy", "proxy_thread"]
+__all__ = ["FaultProxy", "LineSwitch", "ProxyCounts", "ProxyThread", "WayFaults", "fault_proxy", "proxy_thread"]

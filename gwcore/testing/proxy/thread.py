@@ -46,13 +46,13 @@ class ProxyThread:
 
 
 @contextlib.contextmanager
-def proxy_thread(host: str, port: int, *, seed: int = 1) -> Iterator[ProxyThread]:
+def proxy_thread(host: str, port: int, *, seed: int = 1, listen_port: int = 0) -> Iterator[ProxyThread]:
     """A proxy to `host`:`port` until the block is left. Raises OSError where it can't listen."""
     ready: Future[tuple[ProxyThread, asyncio.Event]] = Future()
 
     async def main() -> None:
         stopping = asyncio.Event()
-        async with fault_proxy(host, port, seed=seed) as proxy:
+        async with fault_proxy(host, port, seed=seed, listen_port=listen_port) as proxy:
             ready.set_result((ProxyThread(proxy, asyncio.get_running_loop()), stopping))
             await stopping.wait()
 
