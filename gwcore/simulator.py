@@ -6,8 +6,8 @@ written from the venue's documentation and imports nothing of the venue's plugin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from gwcore.rest import HttpRequest, HttpResponse
@@ -76,3 +76,6 @@ class SimulatorSpec:
     create: Callable[[Any], Simulator]
     paths: Iterable[str]  # WebSocket paths it serves, for the banner: ("/v2", ...)
     summary: str
+    faults: Mapping[str, str] = field(
+        default_factory=dict
+    )  # what `fault` can switch: name, and what it does with its options

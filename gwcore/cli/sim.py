@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 from typing import Any
 
@@ -13,6 +14,7 @@ from gwcore.plugins import SIMULATOR, load_simulator, plugin_names
 from gwcore.simulator import SimulatorSpec
 
 PORT = 9180
+_LOOPBACK = "127.0.0.1"
 _FAULT_TIMEOUT_S = 10.0
 
 
@@ -54,9 +56,9 @@ def command() -> None:
 def _serve_command(name: str) -> click.Command:
     """`gw sim NAME` with its options."""
 
-    @click.command(name=name, help=f"Serve the simulated venue {name} on loopback until SIGINT or SIGTERM.")
+    @click.command(name=name, help=_serve_help(name))
     @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: any free one.")
-    @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+    @click.option("--host", default=_LOOPBACK, show_default=True, help="Address to serve on.")
     @click.option("--seed", type=int, help="All chance comes from it.")
     @click.option("--pairs", type=click.IntRange(1), help="How many markets.")
     @click.option("--rate", type=click.FloatRange(0), help="Market-data messages a second over all pairs.")
@@ -64,17 +66,30 @@ def _serve_command(name: str) -> click.Command:
     @click.option("--speed", type=SpeedType(), help="Of the replay.")
     @click.option("--instruments", type=click.Path(exists=True, dir_okay=False), help="Snapshot frame for the replay.")
     @click.option("--drop", type=click.IntRange(1), help="Withhold the n-th book frame of the replay from clients.")
+    @click.option("--proxy", is_flag=True, help="Put a fault proxy before it: faults line.NAME, of docs/faults.md.")
     @click.option("--set", "pairs_set", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
-    def run(port: int, host: str, pairs_set: tuple[str, ...], **options: Any) -> None:
+    def run(port: int, host: str, proxy: bool, pairs_set: tuple[str, ...], **options: Any) -> None:
+        if proxy and host != _LOOPBACK:
+            raise click.UsageError(f"--proxy serves on {_LOOPBACK} alone")
         spec = load_simulator(name)
         chosen = {key: value for key, value in options.items() if value is not None}
         for key in ("speed", "instruments", "drop"):
             if key in chosen and "replay" not in chosen:
                 raise click.UsageError(f"--{key} goes with --replay FILE")
         chosen.update(_parse_pairs(pairs_set))
-        _serve(spec, _settings(spec, chosen), host, port)
+        _serve(spec, _settings(spec, chosen), host, port, proxy=proxy)
 
     return run
+
+
+def _serve_help(name: str) -> str:
+    """What `gw sim NAME --help` says: the faults too, each in a paragraph of its own line."""
+    text = f"Serve the simulated venue {name} on loopback until SIGINT or SIGTERM."
+    faults = load_simulator(name).faults
+    if not faults:
+        return text
+    lines = "\n\n".join(f"{fault}: {what}" for fault, what in faults.items())
+    return f"{text}\n\nFaults, to be switched with gw sim fault while it runs:\n\n{lines}"
 
 
 def _settings(spec: SimulatorSpec, chosen: dict[str, Any]) -> Any:
@@ -88,7 +103,8 @@ def _settings(spec: SimulatorSpec, chosen: dict[str, Any]) -> Any:
         raise click.UsageError(f"setting of simulator {spec.name}: {error}") from None
 
 
-def _serve(spec: SimulatorSpec, settings: Any, host: str, port: int) -> None:
+def _serve(spec: SimulatorSpec, settings: Any, host: str, port: int, *, proxy: bool) -> None:
+    from gwcore.testing.proxy import LineSwitch, proxy_thread
     from gwcore.testing.serve import Server, serve_until_signal  # websockets and asyncio: only when serving
 
     try:
@@ -96,13 +112,22 @@ def _serve(spec: SimulatorSpec, settings: Any, host: str, port: int) -> None:
     except (OSError, ValueError) as error:
         raise ConfigError(str(error), hint="see gw sim --help") from error
 
+    switch = LineSwitch(simulator)
+    stack = contextlib.ExitStack()
+
     def on_ready(server: Server) -> None:
+        address = f"{server.host}:{server.port}"
+        if proxy:
+            switch.line = stack.enter_context(proxy_thread(server.host, server.port, listen_port=port))
+            address = switch.line.address
         paths = list(spec.paths)
-        others = "".join(f" ws{path.replace('/', '_')}={server.ws_url}{path}" for path in paths[1:])
-        click.echo(f"ready ws={server.ws_url}{paths[0]} rest={server.rest_url} control={server.rest_url}/sim/{others}")
+        others = "".join(f" ws{path.replace('/', '_')}=ws://{address}{path}" for path in paths[1:])
+        # Control paths go past the proxy, so that a line which is stalled can be set going again.
+        click.echo(f"ready ws=ws://{address}{paths[0]} rest=http://{address} control={server.rest_url}/sim/{others}")
 
     try:
-        serve_until_signal(simulator, host, port, on_ready)
+        with stack:
+            serve_until_signal(switch, host, 0 if proxy else port, on_ready)
     except OSError as error:
         raise NotConnected(f"can't listen on {host}:{port}: {error.strerror or error}") from error
 
@@ -115,7 +140,8 @@ def _serve(spec: SimulatorSpec, settings: Any, host: str, port: int) -> None:
 def fault(port: int, host: str, name: str, options: tuple[str, ...]) -> int:
     """Switch fault NAME of the simulator on PORT, for example: gw sim fault drop_update symbol=BTC/USD count=2.
 
-    Lasting faults end with on=false, all of them with `restore`. An unknown name is answered with those there are.
+    Lasting faults end with on=false, all of them with `restore`. `gw sim SIMULATOR --help` lists them; an unknown name is
+    answered with those there are.
     """
     body = msgspec.json.encode({"name": name, **_parse_pairs(options)})
     line = http.client.HTTPConnection(host, port, timeout=_FAULT_TIMEOUT_S)

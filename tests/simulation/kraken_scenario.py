@@ -56,7 +56,50 @@ def simulator_faults(symbols: tuple[str, ...]) -> tuple[FaultKind, ...]:
         simulator_fault("precision", "precision", of_symbol(), end=restore),
         simulator_fault("pair_status", "pair_status", of_symbol(), end=restore),
         simulator_fault("maintenance", "status", lambda rng: {"system": "maintenance"}, end=restore),
+        *downtime_faults(symbols),
         simulator_fault("cancel_only", "status", lambda rng: {"system": "cancel_only"}, end=restore),
+    )
+
+
+def downtime_faults(symbols: tuple[str, ...]) -> tuple[FaultKind, ...]:
+    """The venue is down in the ways that people reported, feeds what is not so, or takes less than it is asked for."""
+
+    def downtime(rng: SeededRandom) -> dict[str, Any]:
+        return {
+            "sockets": rng.pick(("open", "open", "close", "abort")),
+            "books": rng.pick(("", "zeroed", "no_bids", "no_asks")),
+            "said": rng.chance(0.5),
+            "trading": rng.chance(0.5),
+            "heartbeats": rng.chance(0.7),
+            "connects": rng.pick((0, 503)),
+            "resend": rng.pick(("new", "old", "none")),
+        }
+
+    def blanked(rng: SeededRandom) -> dict[str, Any]:
+        sides = rng.pick(("both", "bids", "asks"))
+        return {"symbol": rng.pick(symbols), "sides": sides, "snapshot": rng.chance(0.5)}
+
+    def limited(rng: SeededRandom) -> dict[str, Any]:
+        answer = rng.pick(("error", "ignore", "close"))
+        return {"messages": rng.integer(0, 3), "window_s": rng.pick((0, 1, 5)), "answer": answer}
+
+    restore = ("restore", {})
+    lasting = {"end": restore, "every_s": (10.0, 30.0)}
+    steps = {"announce_s": 1.0, "down_s": 3.0, "cancel_only_s": 2.0, "post_only_s": 2.0}
+    return (
+        simulator_fault("downtime", "downtime", downtime, **lasting, lasts_s=(1.0, 20.0), may_miss=True),
+        simulator_fault("blank_book", "blank_book", blanked),
+        simulator_fault(
+            "old_book", "old_book", lambda rng: {"symbol": rng.pick(symbols), "after_s": rng.uniform(0.0, 5.0)}
+        ),
+        simulator_fault(
+            "planned", "maintenance", lambda rng: {**steps, "closes": rng.chance(0.5)}, **lasting, lasts_s=(9.0, 12.0)
+        ),
+        simulator_fault("unfed", "unfed", lambda rng: {"count": rng.integer(1, 4)}, end=restore, lasts_s=(1.0, 15.0)),
+        simulator_fault(
+            "reject_from", "reject_from", lambda rng: {"number": rng.integer(2, 6)}, **lasting, lasts_s=(1.0, 15.0)
+        ),
+        simulator_fault("rate_limit", "rate_limit", limited, **lasting, lasts_s=(1.0, 15.0)),
     )
 
 

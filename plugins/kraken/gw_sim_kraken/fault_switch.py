@@ -11,16 +11,16 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gw_sim_kraken import market_faults
+from gw_sim_kraken import market_faults, modes
+from gw_sim_kraken.downtime_faults import DowntimeFaults
 from gw_sim_kraken.faults import ANY, CHECKSUM, CORRUPT, DROP, DUPLICATE, BookFault, Faults, HttpFault
-from gw_sim_kraken.frames import status_frame
+from gw_sim_kraken.request_faults import RequestFaults
 
 if TYPE_CHECKING:
     from gw_sim_kraken.exchange import SimulatedKraken
 
 #: Frames or handshakes that one call can order.
 COUNT_MAX = 1000
-SYSTEMS = ("online", "maintenance", "cancel_only", "post_only")
 _UNKNOWN = b'{"channel":"surprise","type":"update","data":[{"answer":42}]}'
 _MALFORMED = (
     b'{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[{"price":1.0,"qt',
@@ -37,6 +37,7 @@ class FaultSwitch:
     def __init__(self, exchange: SimulatedKraken) -> None:
         self._exchange = exchange
         self._market_faults = market_faults.MarketFaults(exchange)
+        self._downtime_faults = DowntimeFaults(exchange)
         self._table: dict[str, Callable[..., str]] = {
             CORRUPT: self._book_fault(CORRUPT),
             CHECKSUM: self._book_fault(CHECKSUM),
@@ -55,7 +56,14 @@ class FaultSwitch:
             "malformed": self._malformed,
             "restore": self._restore,
             **self._market_faults.table(),
+            **self._downtime_faults.table(),
+            **RequestFaults(exchange).table(),
         }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All faults."""
+        return tuple(self._table)
 
     def apply(self, name: str, options: dict[str, Any]) -> str:
         """Do it. Raises ValueError for a name or an option that does not exist, and for a symbol not listed."""
@@ -154,25 +162,8 @@ class FaultSwitch:
     # -- modes -------------------------------------------------------------------------------------------------
 
     def _status(self, system: str = "maintenance", upcoming: Sequence[str] = ()) -> str:
-        if system not in SYSTEMS:
-            raise ValueError(f"no system status {system!r}; there are: {', '.join(SYSTEMS)}")
-        exchange = self._exchange
-        before, exchange.system = exchange.system, system
-        exchange.upcoming = tuple(upcoming)
-        exchange.feed.mode = system
-        exchange.send_all(status_frame(system, None, exchange.upcoming))
-        if system == "maintenance" and exchange.settings.maintenance_closes:
-            self._close()
-        if before == "maintenance" and system != before:
-            self._send_books_again()
+        modes.set_system(self._exchange, system, upcoming)
         return f"system is {system}"
-
-    def _send_books_again(self) -> None:
-        """After downtime on open sockets each book starts with a new snapshot."""
-        exchange = self._exchange
-        for symbol in exchange.board.symbols():
-            for subscription in exchange.board.of_symbol(symbol, "book"):
-                exchange.desk.feed(exchange.now_ns, subscription)
 
     def _restore(self) -> str:
         exchange = self._exchange
@@ -182,6 +173,7 @@ class FaultSwitch:
         for symbol in starved:
             self._starve(symbol, on=False)
         self._market_faults.restore()
+        self._downtime_faults.restore()
         if exchange.system != "online":
             self._status("online")
         return "all faults are off"

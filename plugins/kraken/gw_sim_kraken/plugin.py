@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gw_sim_kraken.connections import HOSTS
 from gw_sim_kraken.exchange import SimulatedKraken
+from gw_sim_kraken.fault_list import FAULTS
 from gw_sim_kraken.feed import Feed
 from gw_sim_kraken.replay import ReplayFeed
 from gw_sim_kraken.seeded import SeededFeed
@@ -34,6 +35,7 @@ SPEC = SimulatorSpec(
     settings=SimKrakenSettings,
     create=create,
     paths=tuple(HOSTS),
+    faults=FAULTS,
     summary="Kraken spot: a seeded market or a recording, with faults to be switched while it runs",
 )
 

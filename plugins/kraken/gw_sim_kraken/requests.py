@@ -62,7 +62,7 @@ def parse(frame: bytes) -> Request:
     """Read a frame. Raises RequestError where it is no request at all."""
     try:
         message = msgspec.json.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise RequestError("Malformed request") from None
     if not isinstance(message, dict) or not isinstance(message.get("method"), str):
         raise RequestError("Malformed request")
