@@ -11,6 +11,8 @@ from random import Random
 from typing import Any
 
 from gw_sim_kraken import rest
+from gw_sim_kraken.account_faults import AccountFaults
+from gw_sim_kraken.accounts import Accounts
 from gw_sim_kraken.board import Board, drop_all
 from gw_sim_kraken.connections import HOSTS, Connection, Gate
 from gw_sim_kraken.desk import Desk
@@ -18,6 +20,8 @@ from gw_sim_kraken.fault_switch import FaultSwitch
 from gw_sim_kraken.faults import Faults
 from gw_sim_kraken.feed import Emission, Feed, TrueBook
 from gw_sim_kraken.frames import HEARTBEAT, Trade, status_frame
+from gw_sim_kraken.private_streams import PrivateStreams
+from gw_sim_kraken.rest_private import PrivateRest
 from gw_sim_kraken.schedule import Schedule
 from gw_sim_kraken.settings import SimKrakenSettings
 from gw_sim_kraken.texts import SECOND_NS
@@ -26,6 +30,10 @@ from gwcore.simulator import Refusal, SimFrame
 
 #: Events of an unpaced replay in one call of `advance`: the driver sees to it that clients keep up.
 EVENTS_PER_CALL = 256
+_COUNTS = (
+    "connects", "refused", "subscribes", "unsubscribes", "requests", "frames", "invalid_keys", "invalid_signatures",
+    "invalid_nonces", "rate_limited", "lockouts",
+)  # fmt: skip
 
 
 class SimulatedKraken:
@@ -42,7 +50,11 @@ class SimulatedKraken:
         self.connections: dict[int, Connection] = {}
         self.faults = Faults()
         self.schedule = Schedule()
-        self.counts = {"connects": 0, "refused": 0, "subscribes": 0, "unsubscribes": 0, "requests": 0, "frames": 0}
+        self.counts = dict.fromkeys(_COUNTS, 0)
+        self.account_faults = AccountFaults()
+        self.streams = PrivateStreams(self)
+        self.accounts = Accounts(self, feed)
+        self.private_rest = PrivateRest(self)
         self.desk = Desk(self)
         self._switch = FaultSwitch(self)
         self._gate = Gate(settings)
@@ -109,6 +121,11 @@ class SimulatedKraken:
         """Switch a fault; `fault_switch` lists them. Raises ValueError naming those it knows."""
         return self._switch.apply(name, options)
 
+    def credentials(self) -> dict[str, tuple[str, str]]:
+        """Key and secret of each account's first key: for whoever starts the exchange, never for a log."""
+        first = {name: self.accounts.keys_of(name)[0] for name in self.accounts.by_name}
+        return {name: (key.public, key.secret) for name, key in first.items()}
+
     # -- the truth, for oracles --------------------------------------------------------------------------------
 
     def book(self, symbol: str, depth: int = 10) -> TrueBook:
@@ -121,7 +138,8 @@ class SimulatedKraken:
 
     def stats(self) -> dict[str, int]:
         """What was asked and sent so far."""
-        return {**self.counts, "open": len(self.connections), "subscriptions": len(self.board)}
+        subscriptions = len(self.board) + len(self.streams)
+        return {**self.counts, "open": len(self.connections), "subscriptions": subscriptions}
 
     # -- for the parts -----------------------------------------------------------------------------------------
 
@@ -152,6 +170,10 @@ class SimulatedKraken:
             for subscription in self.board.listeners(topic):
                 out.append(SimFrame(subscription.connection.number, frame))
 
+    def venue_ns(self) -> int:
+        """The venue's clock as it shows: a fault may have put it wrong."""
+        return self.now_ns + self.account_faults.clock_skew_ns
+
     def start_heartbeat(self, connection: Connection, now_ns: int) -> None:
         """Heartbeats begin with the first subscription."""
         if not connection.heartbeat:
@@ -164,6 +186,7 @@ class SimulatedKraken:
         if not self._started:
             self._started = True
             self.feed.start(now_ns)
+            self.accounts.start(now_ns)
         self.now_ns = max(self.now_ns, now_ns)
         self._skip_pause(now_ns)
         events_left = EVENTS_PER_CALL if self.feed.unpaced else -1
@@ -192,6 +215,7 @@ class SimulatedKraken:
     def _forget(self, number: int) -> None:
         connection = self.connections.pop(number, None)
         if connection is not None:
+            self.streams.drop(number)
             for topic in drop_all(self.board, connection):
                 self.feed.unwatch(topic)
 
@@ -208,7 +232,8 @@ class SimulatedKraken:
         if connection is None:
             return
         # An active subscription keeps a connection open (sheet 1.1), however quiet its market is.
-        active_ns = when_ns if connection.subscriptions else connection.active_ns
+        is_subscribed = connection.subscriptions or self.streams.is_fed(number)
+        active_ns = when_ns if is_subscribed else connection.active_ns
         deadline_ns = active_ns + self._idle_ns()
         if deadline_ns <= when_ns:
             self.cut(number)
