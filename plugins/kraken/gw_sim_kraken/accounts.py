@@ -10,6 +10,7 @@ from gw_sim_kraken.account import Account
 from gw_sim_kraken.amounts import from_scaled
 from gw_sim_kraken.api_key import TRADING_PERMISSIONS, ApiKey
 from gw_sim_kraken.counters import DecayingCounter
+from gw_sim_kraken.day import DAY_NS
 from gw_sim_kraken.feed import Feed
 from gw_sim_kraken.ids import Ids
 from gw_sim_kraken.ledger import LedgerEntry
@@ -52,7 +53,7 @@ class Accounts:
             self.add_key(name, Ids(Random(f"{settings.seed}/key/{name}")))
 
     def start(self, now_ns: int) -> None:
-        """The first deposits: enough of both assets of the first markets."""
+        """The first deposits, a day before the opening: enough of both assets of the first markets."""
         pairs = list(self._feed.listing.pairs.values())[: self._exchange.settings.account_pairs]
         for account in self.by_name.values():
             assert isinstance(self._feed, SeededFeed), "checked when it was made"
@@ -63,7 +64,7 @@ class Accounts:
                 for asset, amount in ((pair.base, base), (pair.quote, base * from_scaled(price, pair.price_precision))):
                     amounts[asset] = amounts.get(asset, Decimal(0)) + amount
             for asset, amount in amounts.items():
-                self.settlement.transfer(account, "deposit", asset, amount, now_ns)
+                self.settlement.transfer(account, "deposit", asset, amount, max(0, now_ns - DAY_NS))
 
     def get(self, name: str) -> Account:
         """The account of a name; an empty one means the only or first. Raises ValueError naming those there are."""

@@ -11,7 +11,9 @@ from random import Random
 from typing import Any
 
 from gw_sim_kraken import rest
+from gw_sim_kraken.account_actions import AccountActions
 from gw_sim_kraken.account_faults import AccountFaults
+from gw_sim_kraken.account_truth import account_truth
 from gw_sim_kraken.accounts import Accounts
 from gw_sim_kraken.board import Board, drop_all
 from gw_sim_kraken.connections import HOSTS, Connection, Gate
@@ -20,9 +22,11 @@ from gw_sim_kraken.fault_switch import FaultSwitch
 from gw_sim_kraken.faults import Faults
 from gw_sim_kraken.feed import Emission, Feed, TrueBook
 from gw_sim_kraken.frames import HEARTBEAT, Trade, status_frame
+from gw_sim_kraken.order_desk import OrderDesk
 from gw_sim_kraken.private_streams import PrivateStreams
 from gw_sim_kraken.rest_private import PrivateRest
 from gw_sim_kraken.schedule import Schedule
+from gw_sim_kraken.seeded import SeededFeed
 from gw_sim_kraken.settings import SimKrakenSettings
 from gw_sim_kraken.texts import SECOND_NS
 from gwcore.rest import HttpRequest, HttpResponse
@@ -55,8 +59,12 @@ class SimulatedKraken:
         self.streams = PrivateStreams(self)
         self.accounts = Accounts(self, feed)
         self.private_rest = PrivateRest(self)
+        self.order_desk = OrderDesk(self)
+        if isinstance(feed, SeededFeed):
+            feed.on_trade = self.order_desk.on_trade
         self.desk = Desk(self)
         self._switch = FaultSwitch(self)
+        self._actions = AccountActions(self)
         self._gate = Gate(settings)
         self._out: list[SimFrame] = []
         self._started = False
@@ -67,7 +75,7 @@ class SimulatedKraken:
     def http(self, request: HttpRequest, now_ns: int) -> HttpResponse:
         """Answer one REST request."""
         self._run_to(now_ns)
-        return self.faults.http_response(request) or rest.answer(self, request)
+        return self.faults.http_response(request, lambda: rest.answer(self, request))
 
     def open(self, path: str, now_ns: int) -> int | Refusal:
         """Accept or refuse a connection; the path says which host is meant."""
@@ -121,10 +129,18 @@ class SimulatedKraken:
         """Switch a fault; `fault_switch` lists them. Raises ValueError naming those it knows."""
         return self._switch.apply(name, options)
 
+    def run_to(self, now_ns: int) -> None:
+        """Let time pass up to `now_ns`, so that what follows from the control side happens then."""
+        self._run_to(now_ns)
+
     def credentials(self) -> dict[str, tuple[str, str]]:
         """Key and secret of each account's first key: for whoever starts the exchange, never for a log."""
         first = {name: self.accounts.keys_of(name)[0] for name in self.accounts.by_name}
         return {name: (key.public, key.secret) for name, key in first.items()}
+
+    def act(self, name: str, **options: Any) -> Any:
+        """Have something done to an account; `account_actions` lists what. Raises ValueError naming what it knows."""
+        return self._actions.apply(name, options)
 
     # -- the truth, for oracles --------------------------------------------------------------------------------
 
@@ -135,6 +151,10 @@ class SimulatedKraken:
     def trades(self, symbol: str) -> Sequence[Trade]:
         """All trades of a symbol (as many as are kept), oldest first. Raises KeyError for an unknown symbol."""
         return self.feed.trades(symbol)
+
+    def account(self, name: str = "") -> dict[str, Any]:
+        """The truth about an account (`account_truth`). Raises ValueError naming those there are."""
+        return account_truth(self.accounts.get(name), self.feed.listing, self.now_ns)
 
     def stats(self) -> dict[str, int]:
         """What was asked and sent so far."""

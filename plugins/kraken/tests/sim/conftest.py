@@ -171,7 +171,11 @@ class PrivateClient:
 
     def messages(self, channel: str = "executions", kind: str | None = None) -> list[Any]:
         messages = [read(frame) for frame in self.driver.frames[self.connection]]
-        return [one for one in messages if one.get("channel") == channel and kind in (None, one.get("type"))]
+        return [
+            one
+            for one in messages
+            if one.get("channel") == channel and "data" in one and kind in (None, one.get("type"))
+        ]
 
 
 def read(frame: bytes) -> Any:
