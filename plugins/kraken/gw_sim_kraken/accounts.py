@@ -18,6 +18,7 @@ from gw_sim_kraken.seeded import SeededFeed
 from gw_sim_kraken.settlement import Settlement
 from gw_sim_kraken.tiers import TIERS
 from gw_sim_kraken.tokens import Tokens
+from gw_sim_kraken.trader import Trader
 from gw_sim_kraken.valuation import Valuation
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ class Accounts:
                 base = from_scaled(quantity, pair.qty_precision) * _START_ORDERS
                 for asset, amount in ((pair.base, base), (pair.quote, base * from_scaled(price, pair.price_precision))):
                     amounts[asset] = amounts.get(asset, Decimal(0)) + amount
+            if self._exchange.settings.account_rate > 0:
+                rng = Random(f"{self._exchange.settings.seed}/trader/{account.name}")
+                Trader(self._exchange, self._feed, account, rng).start(now_ns)
             for asset, amount in amounts.items():
                 self.settlement.transfer(account, "deposit", asset, amount, max(0, now_ns - DAY_NS))
 
