@@ -37,7 +37,7 @@ FAULTS = {
     "drop_executions": "count gap channel: the next private frames are withheld; gap=false: no number is missing either",
     "replay_fills": "account count kind: the last fills once more, as kind=snapshot or kind=update",
     "rest_lag": "ms: private REST knows nothing of what is newer",
-    "lose_replies": "count: the next trading requests are carried out and not answered",
+    "lose_replies": "count: the next trading requests on a WebSocket are carried out and not answered; for REST see http",
     "skew_clock": "ms: the venue's clock in Time, time_in and time_out is off",
     "restore": "ends all of them",
 }

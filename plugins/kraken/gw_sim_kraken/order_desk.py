@@ -218,8 +218,7 @@ class OrderDesk:
 
     def _check_amend(self, account: Account, order: OwnOrder, request: AmendRequest) -> None:
         exchange, market = self._exchange, order.market
-        if request.deadline_ns and request.deadline_ns < exchange.venue_ns():
-            raise OrderRefused("EService:Deadline elapsed")
+        order_checks.check_deadline(exchange, request.deadline_ns)
         if request.quantity is None and request.limit_price is None:
             raise OrderRefused("EGeneral:Invalid arguments")
         order_checks.check_mode(exchange, market.pair, post_only=order.post_only, is_market=False)
@@ -240,6 +239,19 @@ class OrderDesk:
             leverage=order.leverage,
         )
         order_checks.check_funds(exchange, account, market, wanted, order)
+
+    def charge_cancel(self, account: Account, order: OwnOrder, now_ns: int) -> None:
+        """Count the cancel of a batch: it is accepted also beyond the maximum (sheet 3.7)."""
+        counter = account.engine_counter(order.symbol)
+        counter.add(engine_costs.cancel_cost(now_ns - order.changed_ns), now_ns)
+
+    def charge_batch(self, account: Account, symbol: str, cost: int, now_ns: int) -> None:
+        """Count the adds of a batch at once."""
+        self._charge(account, self._market(symbol), cost, now_ns)
+
+    def check(self, account: Account, request: OrderRequest) -> None:
+        """All that `place` would refuse for, without placing or counting."""
+        order_checks.check_new(self._exchange, account, self._market(request.symbol), request)
 
     def _charge(self, account: Account, market: PairMarket, cost: int, now_ns: int) -> None:
         """Count a transaction; the fixed part is charged even if its validation fails later."""
