@@ -174,6 +174,11 @@ class SimulatedKraken:
         self._out.insert(position, SimFrame(connection, frame))
 
     @property
+    def is_open(self) -> bool:
+        """Whether it was given a time yet."""
+        return self._started
+
+    @property
     def queued(self) -> int:
         """How many frames wait to be sent."""
         return len(self._out)

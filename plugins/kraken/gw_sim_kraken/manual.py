@@ -45,6 +45,8 @@ ACTIONS = {
     "order": "symbol side quantity price order_type time_in_force expire_in_s post_only reduce_only leverage fee_in_base "
     "userref cl_ord_id: an order from another interface; without a price a market order",
     "amend": "order_id quantity price",
+    "restate": "order_id quantity price reason: the engine changes an order by itself",
+    "report_status": "order_id: a report of the kind status",
     "cancel": "order_id reason",
     "cancel_all": "",
     "fills": "count symbol side maker: so many fills at once, by market orders, or (maker=true) of one resting order",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gw_sim_kraken import funds
 from gw_sim_kraken.account import Account
-from gw_sim_kraken.amounts import from_scaled, to_scaled
+from gw_sim_kraken.amounts import AMOUNT_MAX, from_scaled, to_scaled
 from gw_sim_kraken.listing import Pair
 from gw_sim_kraken.market import PairMarket
 from gw_sim_kraken.order_request import OrderRefused, OrderRequest
@@ -78,8 +78,12 @@ def check_amounts(pair: Pair, quantity: Decimal, price: Decimal | None) -> None:
         raise OrderRefused("EGeneral:Invalid arguments:volume")
     if quantity < Decimal(pair.qty_min):
         raise OrderRefused("EGeneral:Invalid arguments:volume minimum not met")
+    if quantity > AMOUNT_MAX:
+        raise OrderRefused("EGeneral:Invalid arguments:volume")
     if price is None:
         return
+    if price > AMOUNT_MAX or quantity * price > AMOUNT_MAX:
+        raise OrderRefused("EOrder:Insufficient funds")
     if price <= 0:
         raise OrderRefused("EGeneral:Invalid arguments:price")
     if price != from_scaled(to_scaled(price, pair.price_precision), pair.price_precision):

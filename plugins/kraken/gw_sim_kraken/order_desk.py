@@ -65,9 +65,10 @@ class OrderDesk:
         return order
 
     def amend(
-        self, account: Account, order: OwnOrder | None, request: AmendRequest, now_ns: int, *, limited: bool = True
-    ) -> str:
-        """Change an open order in place; returns the amend_id."""
+        self, account: Account, order: OwnOrder | None, request: AmendRequest, now_ns: int, *, limited: bool = True,
+        restated: str = "",
+    ) -> str:  # fmt: skip
+        """Change an open order in place; returns the amend_id. `restated`: why the engine did it by itself."""
         order = self._open(order)
         self._check_not_down(order)
         if limited:
@@ -84,8 +85,8 @@ class OrderDesk:
             # Less keeps the place in the queue (sheet 3.6).
             engine.reduce(order.number, to_scaled(quantity - order.filled, market.pair.qty_precision))
         order.limit_price, order.quantity, order.amended, order.changed_ns = price, quantity, True, now_ns
-        amend_id = self._note_amendment(order, "user", USER, now_ns)
-        self._exchange.streams.report(account, order, "amended", now_ns)
+        amend_id = self._note_amendment(order, "restated" if restated else "user", restated or USER, now_ns)
+        self._exchange.streams.report(account, order, "restated" if restated else "amended", now_ns)
         if quantity <= order.filled:
             self._exchange.publish(market.emit(now_ns, best))
             self._end(account, order, CANCELED, USER, now_ns)
