@@ -77,13 +77,15 @@ class OrderDesk:
         market, engine = order.market, order.market.engine
         price = request.limit_price if request.limit_price is not None else order.limit_price
         quantity = request.quantity if request.quantity is not None else order.quantity
-        moves = price != order.limit_price or quantity > order.quantity
+        resting, left = engine.orders.get(order.number), to_scaled(quantity - order.filled, market.pair.qty_precision)
+        # A fault may have taken the order off the book, or digits from its quantity.
+        moves = price != order.limit_price or resting is None or left > resting.quantity
         best = market.best()
         if moves or quantity <= order.filled:
             engine.cancel(order.number)
-        elif quantity < order.quantity:
+        elif resting is not None and left < resting.quantity:
             # Less keeps the place in the queue (sheet 3.6).
-            engine.reduce(order.number, to_scaled(quantity - order.filled, market.pair.qty_precision))
+            engine.reduce(order.number, left)
         order.limit_price, order.quantity, order.amended, order.changed_ns = price, quantity, True, now_ns
         amend_id = self._note_amendment(order, "restated" if restated else "user", restated or USER, now_ns)
         self._exchange.streams.report(account, order, "restated" if restated else "amended", now_ns)

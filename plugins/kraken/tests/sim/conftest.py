@@ -192,7 +192,7 @@ class PrivateClient:
             asset = entry["asset"]
             sums[asset] = sums.get(asset, Decimal(0)) + Decimal(entry["amount"]) - Decimal(entry["fee"])
             assert Decimal(entry["balance"]) == sums[asset]
-        assert {asset: str(total) for asset, total in sums.items()} == truth["balances"]
+        assert {asset: format(total, "f") for asset, total in sums.items()} == truth["balances"]
         fills = {fill["exec_id"]: fill for fill in truth["fills"]}
         for order in truth["orders"]:
             own = [fills[exec_id] for exec_id in order["fills"]]

@@ -122,6 +122,19 @@ def test_orders_survive_an_empty_side_and_a_change_of_precision(client) -> None:
     assert not any(order.owner is not None for order in engine.orders.values())
 
 
+def test_orders_are_amended_while_a_fault_has_them(client) -> None:
+    price = client.low()
+    made = client.do("order", symbol=SYMBOL, side="buy", quantity="0.00200001", price=price)
+    client.sim.fault("empty_side", symbol=SYMBOL, side="bids")
+    client.do("amend", order_id=made["order_id"], quantity="0.00150001")
+    client.sim.fault("empty_side", symbol=SYMBOL, side="bids", on=False)
+    client.sim.fault("precision", symbol=SYMBOL, qty_precision=6)
+    for quantity in ("0.0015", "0.001", "0.002"):
+        client.do("amend", order_id=made["order_id"], quantity=quantity)
+        (resting,) = [order for order in client.market.engine.orders.values() if order.owner is not None]
+        assert resting.quantity == Decimal(quantity).scaleb(6)
+
+
 def test_deposits_reach_the_stream(client) -> None:
     before = Decimal(client.call("Balance")["ZUSD"])
     client.do("deposit", asset="USD", amount="12.5")
