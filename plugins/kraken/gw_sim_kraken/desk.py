@@ -8,6 +8,8 @@ from gw_sim_kraken import replies
 from gw_sim_kraken.connections import LEVEL3, PUBLIC, Connection, Subscription
 from gw_sim_kraken.feed import Topic
 from gw_sim_kraken.listing import instrument_snapshot
+from gw_sim_kraken.private_desk import PrivateDesk
+from gw_sim_kraken.private_streams import PrivateSubscription
 from gw_sim_kraken.requests import (
     LEVEL3_CHANNEL,
     PRIVATE_CHANNELS,
@@ -29,6 +31,9 @@ _MILLISECOND_NS = 1_000_000
 ACK_MS = (2, 40)
 SNAPSHOT_MS = (5, 250)
 SERVER_US = (20, 60)
+ORDER_MS = (2, 10)
+#: Share of trading replies that come before the first report.
+_REPLY_FIRST = 0.5
 #: Topic under which replies are ordered that belong to no topic.
 _NO_TOPIC = Topic("", "")
 _FIELDS = {"ping": {"method", "req_id"}, "subscribe": {"method", "params", "req_id"}}
@@ -42,6 +47,7 @@ class Desk:
 
     def __init__(self, exchange: SimulatedKraken) -> None:
         self._exchange = exchange
+        self._private = PrivateDesk(exchange, self)
 
     def receive(self, connection: Connection, frame: bytes, now_ns: int) -> None:
         """Answer one frame."""
@@ -58,7 +64,7 @@ class Desk:
             method, req_id = request.method, request.req_id
             self._handle(connection, request, now_ns)
         except RequestError as fault:
-            reply = replies.error(method, fault.text, req_id, self._times(connection, now_ns), **fault.keys)
+            reply = replies.error(method, fault.text, req_id, self.times(connection, now_ns), **fault.keys)
             self._reply(connection, _NO_TOPIC, reply, now_ns)
 
     def feed(self, when_ns: int, subscription: Subscription) -> None:
@@ -79,15 +85,20 @@ class Desk:
         method = request.method
         if method == "ping":
             _check_fields(request, "ping")
-            reply = replies.pong(request.req_id, self._times(connection, now_ns))
+            reply = replies.pong(request.req_id, self.times(connection, now_ns))
             self._reply(connection, _NO_TOPIC, reply, now_ns)
         elif method in TRADING_METHODS:
             if connection.host != PUBLIC:
-                raise RequestError("ESession:Invalid session" if "token" in request.params else "Token(s) not found")
+                self._private.trade(connection, request, now_ns)
+                return
             raise RequestError(_NOT_PRIVATE)
         elif method in ("subscribe", "unsubscribe"):
             _check_fields(request, "subscribe")
             _check_host(connection, request)
+            if request.params["channel"] in PRIVATE_CHANNELS:
+                answer = self._private.subscribe if method == "subscribe" else self._private.unsubscribe
+                answer(connection, request, now_ns)
+                return
             what = wanted(request)
             if method == "subscribe":
                 self._exchange.counts["subscribes"] += 1
@@ -105,7 +116,7 @@ class Desk:
         try:
             self._subscribe(connection, request, what, symbol, now_ns)
         except RequestError as fault:
-            times_ns = self._times(connection, now_ns)
+            times_ns = self.times(connection, now_ns)
             reply = replies.error("subscribe", fault.text, request.req_id, times_ns, **fault.keys)
             self._reply(connection, Topic(what.channel, symbol, what.parameter), reply, now_ns)
 
@@ -126,7 +137,7 @@ class Desk:
         unfed = exchange.faults.unfed
         subscription = Subscription(connection, topic, unfed=unfed is not None and unfed.takes(topic))
         connection.subscriptions[topic] = subscription
-        times_ns = self._times(connection, now_ns)
+        times_ns = self.times(connection, now_ns)
         reply = replies.ack("subscribe", *topic, what.snapshot, request.req_id, times_ns)
         when_ns = self._reply_ns(connection, topic, now_ns)
         exchange.schedule.at(when_ns, self._begin, subscription, reply, what.snapshot)
@@ -157,7 +168,7 @@ class Desk:
     def _unsubscribe(self, connection: Connection, request: Request, what: Wanted, symbol: str, now_ns: int) -> None:
         exchange = self._exchange
         topic = Topic(what.channel, symbol, what.parameter)
-        times_ns = self._times(connection, now_ns)
+        times_ns = self.times(connection, now_ns)
         subscription = connection.subscriptions.pop(topic, None)
         if subscription is None:
             # Kraken names the wrong method here (sheet 4.3).
@@ -168,6 +179,36 @@ class Desk:
                 exchange.feed.unwatch(topic)
             reply = replies.ack("unsubscribe", *topic, False, request.req_id, times_ns)
         self._reply(connection, topic, reply, now_ns)
+
+    # -- for private requests ----------------------------------------------------------------------------------
+
+    def begin_private(
+        self, connection: Connection, channel: str, reply: bytes, subscription: PrivateSubscription, now_ns: int
+    ) -> None:
+        """The ack at its time, and the snapshot after it."""
+        when_ns = self._reply_ns(connection, Topic(channel, ""), now_ns)
+        self._exchange.schedule.at(when_ns, self._ack_private, reply, subscription)
+
+    def reply(self, connection: Connection, reply: bytes, now_ns: int) -> None:
+        """A reply that belongs to no topic."""
+        self._reply(connection, _NO_TOPIC, reply, now_ns)
+
+    def reply_to_order(self, connection: Connection, reply: bytes, position: int, now_ns: int) -> None:
+        """A trading reply: before or after the reports of what it did, as it comes (sheet 4.12); `position` is before."""
+        if connection.rng.random() < _REPLY_FIRST:
+            self._exchange.send_at(position, connection.number, reply)
+            return
+        when_ns = now_ns + self._delay_ns(connection, ORDER_MS)
+        self._exchange.schedule.at(when_ns, self._deliver, connection.number, reply)
+
+    def _ack_private(self, when_ns: int, reply: bytes, subscription: PrivateSubscription) -> None:
+        exchange, connection = self._exchange, subscription.connection
+        if connection.number not in exchange.connections:
+            return
+        exchange.send(connection.number, reply)
+        exchange.start_heartbeat(connection, when_ns)
+        delay_ns = self._delay_ns(connection, SNAPSHOT_MS)
+        exchange.schedule.at(when_ns + delay_ns, exchange.streams.feed, subscription)
 
     # -- time --------------------------------------------------------------------------------------------------
 
@@ -186,10 +227,12 @@ class Desk:
             return 0
         return connection.rng.randint(range_ms[0] * _MILLISECOND_NS, range_ms[1] * _MILLISECOND_NS)
 
-    def _times(self, connection: Connection, now_ns: int) -> tuple[int, int]:
+    def times(self, connection: Connection, now_ns: int) -> tuple[int, int]:
+        """`time_in` and `time_out` of a reply, by the venue's clock."""
+        in_ns = now_ns + self._exchange.account_faults.clock_skew_ns
         if not self._exchange.settings.latency:
-            return now_ns, now_ns
-        return now_ns, now_ns + connection.rng.randint(*SERVER_US) * 1000
+            return in_ns, in_ns
+        return in_ns, in_ns + connection.rng.randint(*SERVER_US) * 1000
 
     def _reply_ns(self, connection: Connection, topic: Topic, now_ns: int) -> int:
         when_ns = max(now_ns + self._delay_ns(connection, ACK_MS), connection.reply_ns.get(topic, 0))
@@ -210,7 +253,7 @@ def _check_fields(request: Request, kind: str) -> None:
 
 
 def _check_host(connection: Connection, request: Request) -> None:
-    """The cross-host errors, and those of private channels (nobody has an account here yet)."""
+    """The cross-host errors; level3 has no data here, so its tokens are never good."""
     channel = request.params.get("channel")
     if not isinstance(channel, str):
         raise RequestError("Malformed request")
@@ -222,6 +265,8 @@ def _check_host(connection: Connection, request: Request) -> None:
         raise RequestError("Unsupported event")
     if connection.host == PUBLIC or (connection.host == LEVEL3) != (channel == LEVEL3_CHANNEL):
         raise RequestError(_NOT_PRIVATE if channel != LEVEL3_CHANNEL or connection.host == PUBLIC else _NOT_LEVEL3)
+    if channel in PRIVATE_CHANNELS:
+        return
     if not isinstance(request.params.get("token"), str):
         raise RequestError("Token(s) not found")
     raise RequestError("ESession:Invalid session", channel=channel, status="error")

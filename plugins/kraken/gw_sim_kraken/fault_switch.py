@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gw_sim_kraken import market_faults, modes
+from gw_sim_kraken.account_switch import AccountSwitch
 from gw_sim_kraken.downtime_faults import DowntimeFaults
 from gw_sim_kraken.faults import ANY, CHECKSUM, CORRUPT, DROP, DUPLICATE, BookFault, Faults, HttpFault
 from gw_sim_kraken.request_faults import RequestFaults
@@ -38,6 +39,7 @@ class FaultSwitch:
         self._exchange = exchange
         self._market_faults = market_faults.MarketFaults(exchange)
         self._downtime_faults = DowntimeFaults(exchange)
+        self._account_switch = AccountSwitch(exchange)
         self._table: dict[str, Callable[..., str]] = {
             CORRUPT: self._book_fault(CORRUPT),
             CHECKSUM: self._book_fault(CHECKSUM),
@@ -58,6 +60,7 @@ class FaultSwitch:
             **self._market_faults.table(),
             **self._downtime_faults.table(),
             **RequestFaults(exchange).table(),
+            **self._account_switch.table(),
         }
 
     @property
@@ -154,10 +157,13 @@ class FaultSwitch:
         return f"the next {count} connects are refused with {status}" if on else "connects are taken"
 
     def _http(
-        self, status: int = 503, body: str = "html", error: str = "", path: str = "", count: int = -1, on: bool = True
-    ) -> str:
-        self._exchange.faults.http_fault = HttpFault(status, body, error, path, count) if on and count else None
-        return f"REST answers {error or status}" if on else "REST answers as usual"
+        self, status: int = 503, body: str = "html", error: str = "", path: str = "", count: int = -1,
+        after: bool = False, on: bool = True,
+    ) -> str:  # fmt: skip
+        """`after`: the request is carried out first. Status 0: no answer at all, the line is cut."""
+        fault = HttpFault(status, body, error, path, count, after)
+        self._exchange.faults.http_fault = fault if on and count else None
+        return f"REST answers {error or status or 'nothing'}" if on else "REST answers as usual"
 
     # -- modes -------------------------------------------------------------------------------------------------
 
@@ -174,6 +180,7 @@ class FaultSwitch:
             self._starve(symbol, on=False)
         self._market_faults.restore()
         self._downtime_faults.restore()
+        self._account_switch.restore()
         if exchange.system != "online":
             self._status("online")
         return "all faults are off"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gw_sim_kraken.action_list import ACTIONS
 from gw_sim_kraken.connections import HOSTS
 from gw_sim_kraken.exchange import SimulatedKraken
 from gw_sim_kraken.fault_list import FAULTS
@@ -35,8 +36,9 @@ SPEC = SimulatorSpec(
     settings=SimKrakenSettings,
     create=create,
     paths=tuple(HOSTS),
+    summary="Kraken spot: a seeded market with accounts, or a recording, with faults to be switched while it runs",
     faults=FAULTS,
-    summary="Kraken spot: a seeded market or a recording, with faults to be switched while it runs",
+    actions=ACTIONS,
 )
 
 
