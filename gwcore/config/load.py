@@ -20,6 +20,7 @@ from gwcore.plugin_checks import is_name
 from gwcore.settings import (
     CaptureSettings,
     ClientSettings,
+    DetectionSettings,
     GatewayConfig,
     GatewaySettings,
     HealingSettings,
@@ -93,6 +94,7 @@ class _Reader:
         ]
         healing = self._fill(HealingSettings, ("healing",))
         checks.check_healing(healing, self.faults)
+        detection = self._fill(DetectionSettings, ("detection",))
         journal = self._fill(JournalSettings, ("journal",))
         checks.check_journal(journal, self.faults)
         clients = self._fill(ClientSettings, ("clients",))
@@ -109,6 +111,7 @@ class _Reader:
             journal=journal.settings,
             clients=clients.settings,
             capture=capture.settings,
+            detection=detection.settings,
         )
         return LoadedConfig(config, dict(self._origins))
 

@@ -19,6 +19,7 @@ from gwcore.engine.subscription import Phase, Subscription
 from gwcore.engine.subscriptions import SubscriptionSet
 from gwcore.engine.top_feed import TopFeed
 from gwcore.engine.trade_feed import TradeFeed
+from gwcore.engine.watch import Watch
 from gwcore.errors import DecodeError, VenueError
 from gwcore.model import (
     Channel,
@@ -27,14 +28,14 @@ from gwcore.model import (
     MarketByPriceUpdate,
     MarketStatus,
     StaleReason,
+    StatisticsUpdate,
     StreamState,
-    StreamStatus,
     TimeSeriesUpdate,
     TopOfBook,
     TradeSummary,
 )
 from gwcore.ports import Random
-from gwcore.settings import HealingSettings
+from gwcore.settings import DetectionSettings, HealingSettings
 from gwcore.venue import (
     Acknowledged,
     Fetch,
@@ -64,7 +65,14 @@ class MarketDataMachine:
     """One shard's connection, over all its reconnects. The runtime calls `on_*`; effects go to the outbox."""
 
     def __init__(
-        self, shard: Shard, streams: Streams, outbox: Outbox, healing: HealingSettings, random: Random, now_ns: int
+        self,
+        shard: Shard,
+        streams: Streams,
+        outbox: Outbox,
+        healing: HealingSettings,
+        random: Random,
+        now_ns: int,
+        detection: DetectionSettings | None = None,
     ) -> None:
         self.shard = shard
         self._outbox = outbox
@@ -72,16 +80,20 @@ class MarketDataMachine:
         self.limits = streams.limits.groups[shard.group]
         self.instruments: dict[str, Instrument] = dict(shard.instruments)
         self._codec: MarketDataCodec | None = None
+        detection = detection if detection is not None else DetectionSettings()
+        self.watch = Watch(shard.index, outbox, self.limits, detection)
         self.subscriptions = SubscriptionSet(
             self.limits,
             healing,
             random,
             send=self._send,
             renew=outbox.close,
-            on_state=self._on_state,
+            on_state=self.watch.on_state,
             on_accepted=self._on_accepted,
+            on_lost=self.watch.on_lost,
         )
-        self.books = BookKeeper(streams, self.subscriptions, outbox, healing, self._on_state, now_ns)
+        self.books = BookKeeper(streams, self.subscriptions, outbox, healing, detection, self.watch.on_state, now_ns)
+        self.watch.bind(self.subscriptions, self.books)
         self.recovery = Recovery(outbox.on_recovered)
         self.trades = TradeFeed(streams, outbox, self.instruments, self.recovery)
         self.candles = CandleFeed(streams, outbox, self.instruments, self.recovery)
@@ -103,7 +115,8 @@ class MarketDataMachine:
         self.unknown: Counter[str] = Counter()
         self._handlers: dict[type, Callable[[Any, int], None]] = {
             MarketByPriceUpdate: self.books.on_book,
-            TradeSummary: self.trades.on_trades,
+            TradeSummary: self._on_trades,
+            StatisticsUpdate: self._on_statistics,
             TopOfBook: self.tops.on_top,
             TimeSeriesUpdate: self.candles.on_candles,
             InstrumentUpdate: outbox.on_instruments,
@@ -125,7 +138,8 @@ class MarketDataMachine:
         """Subscribe these topics too."""
         topics = tuple(topics)
         self.instruments.update(instruments)
-        self.subscriptions.add(topics, now_ns)
+        for fresh in self.subscriptions.add(topics, now_ns):
+            self.watch.quiet.add(fresh, now_ns)
         for topic in topics:
             channel, symbol, _ = topic
             # Not only the new ones: one that is just being left may be wanted again.
@@ -139,12 +153,14 @@ class MarketDataMachine:
         self.books.remove(symbol)
         self.trades.remove(symbol)
         self.candles.remove(symbol)
+        self.watch.held.remove(symbol)
         self.tops.stale(StaleReason.UNSUBSCRIBED, symbol)
         self.instruments.pop(symbol, None)
         topics = [topic for topic in self.subscriptions.topics if topic.symbol == symbol]
         for topic in topics:
             # What still comes is dropped, also where it is wanted again before the venue has let go of it.
             self.subscriptions.topics[topic].state = StreamState.IDLE
+            self.watch.quiet.remove(topic)
         self.subscriptions.remove(topics, now_ns)
 
     def on_instrument(self, instrument: Instrument, *, is_matching: bool, now_ns: int) -> None:
@@ -175,6 +191,7 @@ class MarketDataMachine:
         self._pinged = None
         self.is_open = True
         self.books.on_open()
+        self.watch.on_open(codec, now_ns)
         self.subscriptions.on_open(codec, now_ns)
         for frame in codec.open():
             self._send_unasked(frame)
@@ -234,14 +251,15 @@ class MarketDataMachine:
         self._codec = None
         self.recovery.on_close()
         self.candles.on_close()
+        self.watch.quiet.on_close()
         self.tops.stale(StaleReason.DISCONNECT)
         for subscription in list(self.subscriptions.topics.values()):
             if subscription.state is StreamState.LIVE:
                 if subscription.book is not None:
                     self.books.on_close(subscription, cause)
-                self._on_state(subscription, StreamState.STALE, StaleReason.DISCONNECT, cause, now_ns)
+                self.watch.on_state(subscription, StreamState.STALE, StaleReason.DISCONNECT, cause, now_ns)
             elif subscription.state is not StreamState.QUARANTINED:
-                self._on_state(subscription, StreamState.IDLE, StaleReason.DISCONNECT, cause, now_ns)
+                self.watch.on_state(subscription, StreamState.IDLE, StaleReason.DISCONNECT, cause, now_ns)
         self.subscriptions.on_close()
 
     def on_timer(self, now_ns: int) -> None:
@@ -257,6 +275,7 @@ class MarketDataMachine:
             self._outbox.close(f"silence: no frame for {self.limits.silence_s:g} s")
             return
         self._ping()
+        self.watch.on_timer(now_ns, self.frames)
         self.subscriptions.on_timer(now_ns)
         self.subscriptions.pump(now_ns)
 
@@ -265,6 +284,7 @@ class MarketDataMachine:
         times = [self.trades.next_ns(), self.candles.next_ns(), self.recovery.next_ns()]
         if self.is_open:
             times += (self.last_frame_ns + int(self.limits.silence_s * NANOSECONDS), self.subscriptions.next_ns())
+            times.append(self.watch.quiet.next_ns())
             if self.limits.ping_s is not None and hasattr(self._codec, "ping"):
                 due_ns = self._ping_ns + int(self.limits.ping_s * NANOSECONDS)
                 times.append(max(due_ns, self.subscriptions.ready_ns()))
@@ -324,7 +344,16 @@ class MarketDataMachine:
     def _on_fetch(self, message: Fetch, received_ns: int) -> None:
         self._outbox.fetch(None, message.flow)
 
+    def _on_trades(self, summary: TradeSummary, received_ns: int) -> None:
+        self.watch.on_trades(summary)
+        self.trades.on_trades(summary, received_ns)
+
+    def _on_statistics(self, update: StatisticsUpdate, received_ns: int) -> None:
+        self.watch.held.on_statistics(update)
+        self._publish(update, received_ns)
+
     def _on_pong(self, message: Pong, received_ns: int) -> None:
+        self.watch.answers += 1
         if self._pinged is None or message.request_id != self._pinged:
             return  # that it came is what counts, and it was counted
         self._pinged = None
@@ -337,30 +366,3 @@ class MarketDataMachine:
         if snapshot is not None and subscription.phase is Phase.DATA:
             subscription.buffer = []
             self._outbox.fetch(subscription.topic, snapshot(subscription.topic))
-
-    def _on_state(
-        self,
-        subscription: Subscription,
-        state: StreamState,
-        reason: StaleReason | None,
-        detail: str | None,
-        now_ns: int,
-    ) -> None:
-        if subscription.state is state and subscription.reason is reason:
-            return
-        subscription.state = state
-        subscription.reason = reason
-        subscription.detail = detail
-        subscription.since_ns = now_ns
-        if state is not StreamState.IDLE and state is not StreamState.SUBSCRIBING:
-            self._outbox.publish_status(
-                StreamStatus(
-                    channel=subscription.topic.channel.value,
-                    symbol=subscription.topic.symbol,
-                    shard=self.shard.index,
-                    state=state,
-                    reason=reason,
-                    detail=detail,
-                    resubscribes=subscription.resubscribes,
-                )
-            )

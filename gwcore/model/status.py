@@ -67,6 +67,7 @@ class StreamStatus(
     since_ns: int | None = None
     resubscribes: int | None = None
     origin: Origin = Origin.GATEWAY
+    age_ns: int | None = None  # of its last data (or of a probe that confirmed it) just now, to half a second
 
 
 class RateLimit(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -173,6 +173,7 @@ class Gateway:
             clock=self.ports.clock,
             random=self.ports.random,
             healing=self.config.healing,
+            detection=self.config.detection,
             budget=self._budgets[shard.group],
             capture=self.captures.of(self.publisher.partition(f"md.{shard.index}")),
         )

@@ -49,6 +49,10 @@ _METRICS = (
     ),
     # Subscriptions and books
     Metric("gw_feed_state", "gauge", ("channel", "state"), "Subscriptions in each state."),
+    Metric("gw_feed_live", "gauge", ("channel", "symbol"), "1 while this subscription is LIVE."),
+    Metric("gw_feed_faults_total", "counter", ("channel", "reason"), "Times a subscription went bad, by reason."),
+    Metric("gw_feed_transitions_total", "counter", ("before", "after"), "Changes of state of subscriptions."),
+    Metric("gw_probes_total", "counter", ("outcome",), "Quiet subscriptions asked about, by what came of it."),
     Metric("gw_feed_age_seconds", "gauge", ("channel", "symbol"), "Time since the last data of this subscription."),
     Metric("gw_book_stale_total", "counter", ("reason",), "Books declared stale, by reason."),
     Metric("gw_book_resync_total", "counter", ("reason",), "Books subscribed again, by reason."),

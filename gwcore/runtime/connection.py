@@ -18,7 +18,7 @@ from gwcore.ports import Clock, Connection, Network, Random
 from gwcore.rest import HttpFlow
 from gwcore.runtime.capture import ConnectionCapture
 from gwcore.runtime.http import run_flow
-from gwcore.settings import HealingSettings
+from gwcore.settings import DetectionSettings, HealingSettings
 from gwcore.venue import Frame, InstrumentUpdate, MarketDataMessage, Shard, Streams, Topic
 
 #: Frames that came before the machine was told of the connection; more than this is no exchange.
@@ -73,6 +73,7 @@ class MarketDataConnection:
         healing: HealingSettings,
         budget: RollingBudget,
         capture: ConnectionCapture | None = None,
+        detection: DetectionSettings | None = None,
     ) -> None:
         self.shard = shard
         self._streams = streams
@@ -101,7 +102,8 @@ class MarketDataConnection:
         self._lost_ns: int | None = None  # monotonic, when the connection was lost; None while there is one
         self.connects = 0
         self.last_cause = ""
-        self.machine = MarketDataMachine(shard, streams, self, healing, random, clock.monotonic_ns())
+        now_ns = clock.monotonic_ns()
+        self.machine = MarketDataMachine(shard, streams, self, healing, random, now_ns, detection)
         self._capture = capture
         self._note = capture.note if capture is not None else None
         if capture is not None:

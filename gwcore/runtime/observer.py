@@ -101,6 +101,7 @@ class Observer:
             clock=self._clock,
             random=self._random,
             healing=self._config.healing,
+            detection=self._config.detection,
             budget=self._budgets[shard.group],
             capture=self._captures.of(self.publisher.partition(f"md.{shard.index}")),
         )

@@ -58,6 +58,7 @@ class Telemetry:
         stale: Counter[str] = Counter()
         gaps: Counter[str] = Counter()
         duplicates = backfilled = lost = held = 0
+        yield from self._streams()
         for machine in self._gateway.machine.machines:
             duplicates += machine.trades.duplicates
             backfilled += machine.trades.backfilled
@@ -79,6 +80,31 @@ class Telemetry:
         yield Sample("gw_trades_held", (), held)
         for name, count in gaps.items():
             yield Sample("gw_trade_gaps_total", (("state", name),), count)
+
+    def _streams(self) -> Iterable[Sample]:
+        faults: Counter[tuple[str, str]] = Counter()
+        transitions: Counter[tuple[str, str]] = Counter()
+        probes: Counter[str] = Counter()
+        now_ns = self._gateway.ports.clock.monotonic_ns()
+        for machine in self._gateway.machine.machines:
+            watch = machine.watch
+            probes.update(watch.quiet.outcomes)
+            for (channel, reason), count in watch.states.faults.items():
+                faults[channel.value, reason.value] += count
+            for (before, after), count in watch.states.transitions.items():
+                transitions[before.value, after.value] += count
+            for topic, subscription in machine.subscriptions.topics.items():
+                labels = (("channel", topic.channel.value), ("symbol", topic.symbol or ""))
+                yield Sample("gw_feed_live", labels, int(subscription.state is StreamState.LIVE))
+                age_ns = watch.quiet.age_ns(topic, now_ns)
+                if age_ns is not None:
+                    yield Sample("gw_feed_age_seconds", labels, age_ns / 1e9)
+        for (name, why), count in faults.items():
+            yield Sample("gw_feed_faults_total", (("channel", name), ("reason", why)), count)
+        for (before_state, after_state), count in transitions.items():
+            yield Sample("gw_feed_transitions_total", (("before", before_state), ("after", after_state)), count)
+        for outcome, count in probes.items():
+            yield Sample("gw_probes_total", (("outcome", outcome),), count)
 
     def _rest(self) -> Iterable[Sample]:
         network = self._gateway.network

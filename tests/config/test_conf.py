@@ -12,7 +12,14 @@ import pytest
 
 from gwcore.config import Sources, lint_config, load_config
 from gwcore.plugins import load_sink, load_transport, load_venue
-from gwcore.settings import CaptureSettings, ClientSettings, GatewaySettings, HealingSettings, JournalSettings
+from gwcore.settings import (
+    CaptureSettings,
+    ClientSettings,
+    DetectionSettings,
+    GatewaySettings,
+    HealingSettings,
+    JournalSettings,
+)
 
 CONF = Path(__file__).resolve().parent.parent.parent / "conf"
 FILES = sorted(CONF.glob("*.toml"))
@@ -30,6 +37,7 @@ def tables() -> dict[str, type[msgspec.Struct]]:
         "sink.file": load_sink("file").settings,
         "sink.jetstream": load_sink("jetstream").settings,
         "healing": HealingSettings,
+        "detection": DetectionSettings,
         "journal": JournalSettings,
         "clients": ClientSettings,
         "capture": CaptureSettings,

@@ -40,6 +40,8 @@ def simulator_faults(symbols: tuple[str, ...]) -> tuple[FaultKind, ...]:
     return (
         simulator_fault("corrupt_level", "corrupt_level", burst, end=restore),
         simulator_fault("wrong_checksum", "wrong_checksum", burst, end=restore),
+        simulator_fault("old_time", "old_time", burst, end=restore),
+        simulator_fault("jump", "jump", of_symbol(), end=restore, may_miss=True),
         simulator_fault("drop_update", "drop_update", of_symbol(count=1)),
         simulator_fault("duplicate_update", "duplicate_update", of_symbol(count=2)),
         simulator_fault("silence", "silence", of_symbol(channel="book"), end=restore, lasts_s=(1.0, 15.0)),

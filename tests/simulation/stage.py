@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gwcore.model import Event
+from gwcore.model import Event, MarketByPriceUpdate, UpdateType
 from gwcore.plugins import load_simulator, load_venue
 from gwcore.runtime.app import Gateway, Ports
 from gwcore.settings import GatewayConfig, GatewaySettings, HealingSettings, SelectedVenue
@@ -33,6 +33,7 @@ class Stage:
     def __init__(self, loop: SimLoop, *, sim: dict[str, Any], venue: dict[str, Any], **gateway: Any) -> None:
         rng = SeededRandom(1, "stage")
         self.clock = VirtualClock(loop)
+        self.loop = loop
         spec, simulator = load_venue("kraken"), load_simulator("kraken")
         self.simulator = simulator.create(simulator.settings(**{"seed": 1, "pairs": 2, "rate": 25.0, **sim}))
         self.network = SimNetwork(loop, self.simulator, rng.stream("network"), clock=self.clock)
@@ -65,6 +66,14 @@ class Stage:
         found = [event for payload in payloads if isinstance(event := decode_envelope(payload).event, kind)]
         return [event for event in found if symbol is None or getattr(event, "symbol", None) == symbol]
 
+    def faults(self, symbol: str) -> list[tuple[str, str]]:
+        """How a book went bad, and came back: (update type, reason) of all that are no increments."""
+        return [
+            (update.update_type.value, update.reason.value if update.reason else "")
+            for update in self.events(MarketByPriceUpdate, symbol)
+            if update.update_type is not UpdateType.INCREMENTAL
+        ]
+
     def book(self, symbol: str) -> Any:
         """The client's book."""
         return self.client.session.books[symbol]
@@ -93,4 +102,4 @@ def on_stage(
             stage.client.end()
         assert exit_code == 0
 
-    run(main, seed=1, budget=Budget(time_s=3_600.0), inline_executor=True)
+    run(main, seed=1, budget=Budget(time_s=7_200.0), inline_executor=True)

@@ -1,4 +1,4 @@
-"""Faults that change the simulated market itself: crossed book, empty side, precision, pair status, listings."""
+"""Faults that change the simulated market itself: crossed book, empty side, jump, precision, pair status, listings."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class MarketFaults:
         self._exchange = exchange
         self._crossing: dict[str, int] = {}  # symbol, the order that crosses
         self._emptied: dict[tuple[str, str], list[tuple[int, int]]] = {}  # symbol and side, price and quantity
+        self._jumped: dict[str, tuple[int, list[tuple[int, int]]]] = {}  # symbol, the far ask, the asks before
         self._precisions: dict[str, tuple[int, int]] = {}  # symbol, price and quantity precision before
         self._statuses: dict[str, str] = {}  # symbol, status before
 
@@ -34,6 +35,7 @@ class MarketFaults:
         return {
             "cross": self._cross,
             "empty_side": self._empty_side,
+            "jump": self._jump,
             "precision": self._precision,
             "pair_status": self._pair_status,
             "list_pair": self._list_pair,
@@ -46,6 +48,8 @@ class MarketFaults:
             self._cross(symbol, on=False)
         for symbol, side in list(self._emptied):
             self._empty_side(symbol, side, on=False)
+        for symbol in list(self._jumped):
+            self._jump(symbol, on=False)
         for symbol in list(self._precisions):
             self._precision(symbol, on=False)
         for symbol in list(self._statuses):
@@ -97,6 +101,29 @@ class MarketFaults:
         market.flow_stopped = on
         self._publish(market, best)
         return f"the {side} of {symbol} are {'gone' if on else 'back'}"
+
+    def _jump(self, symbol: str, times: int = 3, on: bool = True) -> str:
+        """All asks but one, at so many times the price, are gone: a book without a fault, far from its trades."""
+        market = self._feed().market(symbol)
+        engine, best = market.engine, market.best()
+        far, kept = self._jumped.pop(symbol, (0, []))
+        if far:
+            engine.cancel(far)
+        if on:
+            orders = [order for order in engine.orders.values() if order.side == SELL]
+            kept += [(order.price, order.quantity) for order in orders]
+            if not kept:
+                raise ValueError(f"{symbol} has no asks to be moved")
+            for order in orders:
+                engine.cancel(order.number)
+            dearest, quantity = max(kept)
+            self._jumped[symbol] = (engine.rest(SELL, dearest * times, quantity), kept)
+        else:
+            for price, quantity in kept:
+                engine.rest(SELL, price, quantity)
+        market.flow_stopped = on
+        self._publish(market, best)
+        return f"the asks of {symbol} are {f'{times} times as dear' if on else 'as they were'}"
 
     def _precision(
         self, symbol: str, price_precision: int | None = None, qty_precision: int | None = None, on: bool = True
