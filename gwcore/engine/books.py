@@ -159,7 +159,7 @@ class BookKeeper:
                 self._fault(subscription, fault.reason, fault.detail)
             return
         time_ns = book.venue_time_ns
-        if time_ns is not None and last_ns is not None and time_ns < last_ns - self._back_ns:
+        if time_ns is not None and last_ns is not None and time_ns < last_ns and time_ns < last_ns - self._back_ns:
             book.venue_time_ns = last_ns  # of what was published
             self._fault(subscription, StaleReason.TIME_BACKWARDS, DETAILS[StaleReason.TIME_BACKWARDS])
             return

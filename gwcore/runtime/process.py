@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import gwcore
-from gwcore.runtime.app import Gateway, Ports, install_signals
+from gwcore.runtime.app import EXIT_INTERNAL, Gateway, Ports, install_signals
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
 from gwcore.runtime.committer import Committer
+from gwcore.runtime.crash import install_crash_handler
 from gwcore.runtime.health import HealthServer
 from gwcore.runtime.logs import configure_logging
 from gwcore.runtime.metrics import Metrics, build_info
@@ -65,6 +66,7 @@ async def _run(config: GatewayConfig) -> int:
             ),
         )
         install_signals(gateway)
+        install_crash_handler(asyncio.get_running_loop(), lambda reason: gateway.request_stop(reason, EXIT_INTERNAL))
         _log.info("state in %s", state_dir)
         calm_collector()
         try:

@@ -128,6 +128,7 @@ class ToyCodec:
             bids=tuple(PriceLevel(*level) for level in says.get("bids", ())),
             asks=tuple(PriceLevel(*level) for level in says.get("asks", ())),
             checksum=says.get("checksum"),
+            venue_sequence=says.get("sequence"),
             venue_time_ns=int(says["time_s"] * SECOND) if "time_s" in says else None,
         )
 
@@ -217,8 +218,14 @@ class Half:
 class Bench:
     """One machine on a bench: say what the venue says, look at what it did."""
 
-    def __init__(self, *symbols: str, channels: tuple[str, ...] = ("book",), **group: Any) -> None:
-        self.streams = ToyStreams()
+    def __init__(
+        self,
+        *symbols: str,
+        channels: tuple[str, ...] = ("book",),
+        streams: ToyStreams | None = None,
+        **group: Any,
+    ) -> None:
+        self.streams = streams if streams is not None else ToyStreams()
         if group:
             base = self.streams.group
             fields = {name: getattr(base, name) for name in base.__dataclass_fields__}
