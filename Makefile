@@ -1,5 +1,5 @@
 # Each target is one line that calls scripts/; each does its own set-up.
-.PHONY: setup demo test check bench docs
+.PHONY: setup demo test check bench soak docs
 
 setup: ## make .venv/ from the hashed lock
 	@scripts/setup
@@ -15,6 +15,9 @@ check: ## formatting, lint, types, import contracts, generated files
 
 bench: ## our numbers beside a peer's, in one run
 	@scripts/bench
+
+soak: ## 2,000 seeds of the whole gateway with faults: an hour or so
+	@scripts/soak
 
 docs: ## write the generated references and schemas again
 	@scripts/docs

@@ -1,4 +1,4 @@
-"""What no task catches: an exception in a callback of the loop (a timer, frames) ends the process in order, never a zombie."""
+"""What no task catches: an exception in a callback of the loop (timer, frames) ends the process in order, never a zombie."""
 
 from __future__ import annotations
 
