@@ -81,6 +81,7 @@ class HealingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     quarantine_retry_s: Seconds = 60.0  # how often a quarantined symbol is tried
     renew_shard_share: Share = 0.5  # this share of a shard's books stale by proof at once: new connection
     renew_shard_min: Count = 5  # ... but not for fewer than this
+    standby: bool = False  # a second connection for each shard, that goes on without a STALE where the first fails
 
 
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -46,6 +46,15 @@ class HeldData:
         last.count += 1
         last.event = update
 
+    def ticker(self, symbol: str) -> StatisticsUpdate | None:
+        """The last ticker of a symbol."""
+        last = self._tickers.get(symbol)
+        return last.event if last is not None and isinstance(last.event, StatisticsUpdate) else None
+
+    def tickers(self) -> list[tuple[str, StatisticsUpdate]]:
+        """The last ticker of each symbol."""
+        return [(symbol, update) for symbol in self._tickers if (update := self.ticker(symbol)) is not None]
+
     def remove(self, symbol: str) -> None:
         """Forget a symbol."""
         self._trades.pop(symbol, None)

@@ -15,6 +15,7 @@ from gwcore.engine.candle_feed import CandleFeed
 from gwcore.engine.outbox import Outbox
 from gwcore.engine.reconnect import NANOSECONDS
 from gwcore.engine.recovery import Recovery
+from gwcore.engine.standby import SharedFeeds
 from gwcore.engine.subscription import Phase, Subscription
 from gwcore.engine.subscriptions import SubscriptionSet
 from gwcore.engine.top_feed import TopFeed
@@ -73,12 +74,15 @@ class MarketDataMachine:
         random: Random,
         now_ns: int,
         detection: DetectionSettings | None = None,
+        shared: SharedFeeds | None = None,
     ) -> None:
         self.shard = shard
         self._outbox = outbox
         self._publish = outbox.publish
         self.limits = streams.limits.groups[shard.group]
-        self.instruments: dict[str, Instrument] = dict(shard.instruments)
+        self.instruments = shared.instruments if shared is not None else dict(shard.instruments)
+        self.twin: MarketDataMachine | None = None  # the other of a pair: what one is asked for, both are
+        self.is_standby = False  # the other one publishes
         self._codec: MarketDataCodec | None = None
         detection = detection if detection is not None else DetectionSettings()
         self.watch = Watch(shard.index, outbox, self.limits, detection)
@@ -94,8 +98,9 @@ class MarketDataMachine:
         )
         self.books = BookKeeper(streams, self.subscriptions, outbox, healing, detection, self.watch.on_state, now_ns)
         self.watch.bind(self.subscriptions, self.books)
-        self.recovery = Recovery(outbox.on_recovered)
-        self.trades = TradeFeed(streams, outbox, self.instruments, self.recovery)
+        self.recovery = shared.recovery if shared is not None else Recovery(outbox.on_recovered)
+        own = shared.trades if shared is not None else None
+        self.trades = own or TradeFeed(streams, outbox, self.instruments, self.recovery)
         self.candles = CandleFeed(streams, outbox, self.instruments, self.recovery)
         self.tops = TopFeed(outbox)
         self._now_ns = now_ns
@@ -196,7 +201,7 @@ class MarketDataMachine:
         for frame in codec.open():
             self._send_unasked(frame)
         self.subscriptions.pump(now_ns)
-        if self._was_open:
+        if self._was_open and not self.is_standby:
             self.recovery.begin({*self.trades.on_open(), *self.candles.on_open()}, now_ns)
         self._was_open = True
 
@@ -249,7 +254,8 @@ class MarketDataMachine:
         self._set_now(now_ns)
         self.is_open = False
         self._codec = None
-        self.recovery.on_close()
+        if not self.is_standby:
+            self.recovery.on_close()
         self.candles.on_close()
         self.watch.quiet.on_close()
         self.tops.stale(StaleReason.DISCONNECT)

@@ -45,19 +45,22 @@ class StreamStates:
         subscription.reason = reason
         subscription.detail = detail
         subscription.since_ns = now_ns
-        if state not in _UNTOLD:
-            self._publish_status(self.status(subscription, now_ns))
+        self.tell(subscription, now_ns)
 
-    def status(self, subscription: Subscription, now_ns: int) -> StreamStatus:
-        """The subscription as clients are told of it."""
+    def tell(self, subscription: Subscription, now_ns: int) -> None:
+        """Publish how the subscription stands."""
         topic = subscription.topic
-        return StreamStatus(
-            channel=topic.channel.value,
-            symbol=topic.symbol,
-            shard=self._shard,
-            state=subscription.state,
-            reason=subscription.reason,
-            detail=subscription.detail,
-            resubscribes=subscription.resubscribes,
-            age_ns=self._age_ns(topic, now_ns),
+        if subscription.state in _UNTOLD:
+            return
+        self._publish_status(
+            StreamStatus(
+                channel=topic.channel.value,
+                symbol=topic.symbol,
+                shard=self._shard,
+                state=subscription.state,
+                reason=subscription.reason,
+                detail=subscription.detail,
+                resubscribes=subscription.resubscribes,
+                age_ns=self._age_ns(topic, now_ns),
+            )
         )

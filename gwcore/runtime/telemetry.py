@@ -30,7 +30,7 @@ class Telemetry:
         """All samples of the gateway."""
         yield from self._process()
         for connection in self._gateway.hub.connections:
-            label = (("connection", f"md.{connection.shard.index}"),)
+            label = (("connection", connection.name),)
             yield Sample("gw_connect_attempts_total", label, connection.connects)
             yield from _machine(connection.machine, label)
         yield from self._feeds()
@@ -183,9 +183,9 @@ class Telemetry:
         if not gateway.hub.connections:
             return ["the venue has not told its instruments yet"]
         reasons = [
-            f"connection md.{connection.shard.index} is down: {connection.last_cause or 'connecting'}"
+            f"connection {connection.name} is down: {connection.last_cause or 'connecting'}"
             for connection in gateway.hub.connections
-            if not connection.machine.is_open
+            if not connection.machine.is_open and connection.leads
         ]
         if not gateway.machine.is_ready:
             waiting = [
@@ -220,8 +220,9 @@ class Telemetry:
             "latency_p99_ns": gateway.publisher.latency.quantile_ns(0.99),
             "connections": [
                 {
-                    "name": f"md.{connection.shard.index}",
+                    "name": connection.name,
                     "is_open": connection.machine.is_open,
+                    "leads": connection.leads,
                     "frames": connection.machine.frames,
                     "connects": connection.connects,
                     "last_cause": connection.last_cause,

@@ -220,7 +220,7 @@ class _Play:
             found = {
                 (connection.shard.index, client.name, symbol): connection.connects
                 for connection in self.gateway.hub.connections
-                if not connection.machine.is_open
+                if connection.leads and not connection.machine.is_open
                 for client in self.clients
                 if client.is_connected
                 for symbol in connection.machine.instruments
@@ -296,9 +296,10 @@ class _Play:
         outcome.connects = sum(connection.connects for connection in gateway.hub.connections)
         outcome.client_connects = sum(client.connects for client in self.clients)
         outcome.conflations = gateway.fanout.conflations
+        for machine in gateway.machine.machines:  # two connections of a pair share their trades
+            outcome.trades_backfilled += machine.trades.backfilled
+            outcome.trades_lost += machine.trades.lost
         for connection in gateway.hub.connections:
-            outcome.trades_backfilled += connection.machine.trades.backfilled
-            outcome.trades_lost += connection.machine.trades.lost
             outcome.stale.update({reason.value: n for reason, n in connection.machine.books.stale.items()})
             outcome.frames += connection.machine.frames
             watch = connection.machine.watch
