@@ -17,7 +17,15 @@ from gwcore.settings import (
     SelectedSink,
     SelectedVenue,
 )
-from gwcore.testing.faults import CLIENT_FAULTS, CLOCK_FAULTS, NETWORK_FAULTS, FaultKind, simulator_fault
+from gwcore.testing.faults import (
+    CLIENT_FAULTS,
+    CLOCK_FAULTS,
+    NETWORK_FAULTS,
+    Ender,
+    FaultKind,
+    FaultTargets,
+    simulator_fault,
+)
 from gwcore.testing.oracles import TrueLevels, TrueTrade
 from gwcore.testing.seeds import SeededRandom
 from gwcore.testing.simulation import Scenario
@@ -63,8 +71,24 @@ def simulator_faults(symbols: tuple[str, ...]) -> tuple[FaultKind, ...]:
 
 
 def rejection(symbols: tuple[str, ...]) -> FaultKind:
-    """Subscriptions of a symbol are refused for a while. By itself, because the gateway takes a refusal for final."""
-    return simulator_fault("reject", "reject", lambda rng: {"symbol": rng.pick(symbols)}, end=("restore", {}))
+    """Subscriptions of a symbol are refused for a while, and its book goes bad, so that it has to be subscribed.
+
+    By itself, because the gateway asks again only once a minute.
+    """
+
+    def strike(targets: FaultTargets, rng: SeededRandom) -> Ender:
+        symbol = rng.pick(symbols)
+        targets.simulator.fault("reject", symbol=symbol)
+        targets.simulator.fault("wrong_checksum", symbol=symbol)
+        targets.network.poke()
+
+        def end() -> None:
+            targets.simulator.fault("restore")
+            targets.network.poke()
+
+        return end
+
+    return FaultKind(name="reject", strike=strike, lasts_s=(2.0, 6.0))
 
 
 def true_levels(simulator: Any, symbol: str, depth: int) -> TrueLevels:
