@@ -27,6 +27,12 @@ _METRICS = (
     Metric("gw_ready", "gauge", (), "1 when all that was asked for is up."),
     Metric("gw_loop_lag_seconds", "gauge", (), "How late the event loop was at the last look."),
     Metric("gw_loop_lag_max_seconds", "gauge", (), "How late the event loop was at worst since the last scrape."),
+    Metric(
+        "gw_loop_stalls_total",
+        "counter",
+        (),
+        "Times the event loop did not run for a second; the log says who held it.",
+    ),
     Metric("gw_metrics_errors_total", "counter", (), "Metrics that could not be collected at a scrape."),
     Metric("gw_log_suppressed_total", "counter", (), "Log messages left out because they repeat."),
     # Connections to the venue

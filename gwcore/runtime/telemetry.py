@@ -12,6 +12,7 @@ from gwcore.runtime.app import Gateway
 from gwcore.runtime.backlog import measure_backlog
 from gwcore.runtime.metrics import Sample
 from gwcore.runtime.sinks import CLASSES
+from gwcore.runtime.stall import StallWatch
 
 #: Symbols named in one reason of `not_ready`; the rest is counted.
 NAMED_MAX = 5
@@ -25,6 +26,7 @@ class Telemetry:
         self._started_ns = started_ns
         self.loop_lag_s = 0.0
         self.loop_lag_max_s = 0.0
+        self.stalls: StallWatch | None = None
 
     def samples(self) -> Iterable[Sample]:
         """All samples of the gateway."""
@@ -47,6 +49,8 @@ class Telemetry:
         yield Sample("gw_loop_lag_seconds", (), self.loop_lag_s)
         yield Sample("gw_loop_lag_max_seconds", (), self.loop_lag_max_s)
         self.loop_lag_max_s = 0.0
+        if self.stalls is not None:
+            yield Sample("gw_loop_stalls_total", (), self.stalls.stalls)
         for kind, count in publisher.events_of_kind().items():
             yield Sample("gw_events_total", (("kind", kind),), count)
         yield Sample("gw_event_bytes_total", (), publisher.bytes)
@@ -241,6 +245,7 @@ class Telemetry:
                 }
                 for runner in gateway.sinks
             ],
+            "last_stall": self.stalls.last if self.stalls is not None else "",
             "clients": len(gateway.fanout.sessions),
             "journal_failed": gateway.journal.failed,
             "addresses": gateway.addresses,

@@ -33,13 +33,13 @@ TESTED = {
         "-k",
         "garbage or hello or limit or descriptors",
     ],
+    "F36 loop blocked by a plugin, named": ["tests/runtime/test_stall.py"],
     "F37 a component raises": ["tests/runtime/test_crash.py"],
     "F38 SIGTERM with the venue away": ["tests/e2e/test_gateway_process.py", "-k", "stop_is_quick or second_signal"],
 }
 #: What this command can't show here, and why.
 NOT_HERE = {
     "F5 packet loss, narrow link": "the virtual network loses connections, not packets",
-    "F36 loop blocked by a plugin": "`gw_loop_lag_max_seconds` shows it; the plugin is not named yet",
     "F12-F20, F35 orders": "shown with orders",
 }
 INTRO = """# Reliability
