@@ -93,7 +93,9 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     probe_grace_s: Seconds = 0.25  # what a probe contradicts has this long to arrive, then the feed is silent
     probe_timeout_s: Seconds = 5.0  # a probe without an answer: the symbol is subscribed anew, live meanwhile
     application_s: Seconds = 15.0  # nothing but answers to our pings, where the venue sends heartbeats: dead
-    jump_share: Share = 0.25  # how far, as a share of its price, the middle of a book may be from the last trade ...
+    jump_share: Share = (
+        0.25  # the share of its price that the middle of a book may move at once, away from the last trade ...
+    )
     jump_trade_s: Seconds = 60.0  # ... while that is not older than this
     time_back_s: Seconds = 1.0  # how far the venue's time of a book may go back
     time_confirm_s: Seconds = 5.0  # a snapshot that is too old is believed when the venue still says so after this long

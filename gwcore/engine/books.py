@@ -96,7 +96,7 @@ class BookKeeper:
         rule = self._streams.book_rule(instrument, subscription.topic.parameter)
         before, self._ticks[symbol] = self._ticks.get(symbol), instrument.tick_size
         if rule != subscription.book.rule:
-            subscription.low2 = subscription.high2 = 0  # in ticks that are no more
+            subscription.low2 = subscription.high2 = subscription.middle2 = 0  # in ticks that are no more
             subscription.newest_ns = self._newest(subscription)
             subscription.book = OrderBook(symbol, rule)
             if subscription.state is StreamState.LIVE:
@@ -213,12 +213,18 @@ class BookKeeper:
         fault = fresh.apply(update)
         if fault is not None and fault.reason is not None:
             self._fault(subscription, fault.reason, fault.detail)
-        elif fresh.bids() == book.bids() and fresh.asks() == book.asks():
+        elif self._is_as_new(book, fresh) or (fresh.bids() == book.bids() and fresh.asks() == book.asks()):
             self._subscriptions.fed(subscription)
             self.on_confirmed(subscription, self.now_ns)
         else:
             self.lose(subscription, StaleReason.SILENCE, "no data came, and the venue holds something else")
             self._on_snapshot(subscription, update, received_ns)
+
+    @staticmethod
+    def _is_as_new(book: OrderBook, snapshot: OrderBook) -> bool:
+        """Whether numbers show that the book holds all that a snapshot does: it came by another way, and later."""
+        ours, theirs = book.venue_sequence, snapshot.venue_sequence
+        return ours is not None and theirs is not None and theirs <= ours
 
     @staticmethod
     def _complete(update: MarketByPriceUpdate, book: OrderBook) -> MarketByPriceUpdate:

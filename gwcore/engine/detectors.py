@@ -60,7 +60,10 @@ class Suspicions:
         """What is odd about the best prices and was not confirmed lately: a crossed or locked book, a lost side, a jump."""
         if book.is_two_sided and not book.is_crossed:
             subscription.had_both_sides = True
-            if not subscription.high2 or subscription.low2 <= book.middle2 <= subscription.high2:
+            middle2 = book.middle2
+            is_near = not subscription.high2 or subscription.low2 <= middle2 <= subscription.high2
+            if is_near or not self._is_jump(subscription.middle2, middle2):
+                subscription.middle2 = middle2
                 if subscription.confirmed is not None:
                     self._calm_down(subscription, now_ns)
                 return None
@@ -75,6 +78,10 @@ class Suspicions:
             subscription.calm_ns = None  # it goes on, or is there again: thin pairs do lose a side, again and again
             return None
         return reason
+
+    def _is_jump(self, before2: int, now2: int) -> bool:
+        """Whether the middle moved by the whole bound at once. A wide spread is far from its trades all the time."""
+        return bool(before2) and abs(now2 - before2) > before2 * self._share
 
     def went_back(self, subscription: Subscription, book: OrderBook) -> StaleReason | None:
         """Whether a snapshot is older than what was published before it: the venue may have sent an old book again."""
@@ -95,6 +102,7 @@ class Suspicions:
             subscription.newest_ns = None
         else:
             subscription.confirmed, subscription.calm_ns = reason, None
+            subscription.middle2 = 0
         subscription.suspected = None
         subscription.failures.clear()  # the venue did nothing wrong: no step towards quarantine
         return True

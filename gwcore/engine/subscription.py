@@ -45,6 +45,7 @@ class Subscription:
         "held",
         "high2",
         "low2",
+        "middle2",
         "newest_ns",
         "phase",
         "quarantined",
@@ -81,6 +82,7 @@ class Subscription:
         self.suspected_ns = 0  # monotonic, since when
         self.newest_ns: int | None = None  # the venue's time of what was published before the book went bad
         self.low2 = self.high2 = 0  # bounds of best bid plus best ask, in ticks, that trades allow; 0: no fresh trade
+        self.middle2 = 0  # best bid plus best ask when they were last good; 0: not known
         self.traded_ns = 0  # monotonic, of the trade they come from
         self.verifying = False  # a live book is subscribed anew, only to see whether it is still the venue's
         self.quarantined = False  # put in quarantine and not live since

@@ -57,6 +57,14 @@ def test_within_the_bound_no_middle_is_a_jump(bench):
     assert state(b) is StreamState.LIVE
 
 
+def test_a_wide_spread_far_from_its_trades_is_no_jump(bench):
+    b = bench(BTC, channels=("book", "trade")).connect().hear(ack=["book", BTC])
+    b.hear(book=BTC, type="SNAPSHOT", bids=[["2.0", "1.00"]], asks=[["10.0", "1.00"]], checksum=101)
+    b.hear(symbol=BTC, trades=[1], price="10.0")  # the middle is 6.0, and has been
+    b.hear(book=BTC, bids=[["2.1", "1.00"]], checksum=201)
+    assert state(b) is StreamState.LIVE
+
+
 # --- time going backwards ---------------------------------------------------------------------------------------------
 
 
