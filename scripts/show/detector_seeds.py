@@ -30,6 +30,8 @@ SEEDS = 400
 #: How often each is to fire in all seeds of the soak; in a part of them, in proportion, and once at least.
 FIRED_MIN, SOAK_SEEDS = 10, 2000
 KINDS_MIN, VIRTUAL_S_MIN, FRAMES_MIN = 3, 60.0, 500
+#: Messages a second of the market: enough for the frames, also where connections are away for half of the time.
+RATE = 60.0
 #: Clocks that run out within a seed; with the defaults a minute of faults is too short for them.
 DETECTION = DetectionSettings(book_quiet_s=5.0, trade_quiet_s=15.0, ticker_quiet_s=15.0, confirmed_s=10.0)
 #: Changes of state that healing is made of.
@@ -49,6 +51,8 @@ TRANSITIONS = (
     "STALE -> IDLE",
     "RESYNC -> PENDING_DATA",
     "RESYNC -> QUARANTINED",
+    "PENDING_DATA -> QUARANTINED",
+    "STALE -> QUARANTINED",
     "QUARANTINED -> PENDING_DATA",
     "REJECTED -> PENDING_DATA",
 )
@@ -57,11 +61,11 @@ TRANSITIONS = (
 def one(seed: int) -> Outcome:
     """One seed; what no program may do (deadlock, leak) is a violation too."""
     logging.getLogger("gwcore").setLevel(logging.CRITICAL)
-    scenario = kraken_scenario.scenario(detection=DETECTION)
-    symbols = scenario.symbols
-    faults = (*scenario.faults, kraken_scenario.rejection(symbols))
+    usual = kraken_scenario.scenario()
+    faults = (*usual.faults, kraken_scenario.rejection(usual.symbols))
+    scenario = kraken_scenario.scenario(rate=RATE, detection=DETECTION, faults=faults, kinds_min=KINDS_MIN + 2)
     try:
-        return simulate(seed, kraken_scenario.scenario(detection=DETECTION, faults=faults))
+        return simulate(seed, scenario)
     except Exception as error:
         return Outcome(seed=seed, violations=[f"{type(error).__name__}: {error}"])
 
@@ -97,7 +101,7 @@ def show(count: int, processes: int) -> bool:
             bad += bool(outcome.violations)
             for violation in outcome.violations[:3]:
                 print(f"seed {outcome.seed}: {violation}")
-    toy_reasons, toy_violations = toy_course.play()
+    toy_reasons, toy_transitions, toy_violations = toy_course.play()
     print(
         f"{count} seeds in {time.monotonic() - since_s:.0f} s on {processes} processes: {bad} with a violation, {short} with "
         f"fewer than {KINDS_MIN} kinds of fault, {VIRTUAL_S_MIN:g} virtual s or {FRAMES_MIN} frames; "
@@ -112,7 +116,7 @@ def show(count: int, processes: int) -> bool:
     good = [
         table("kinds of fault that struck", struck, kinds, least),
         table(note, reasons + toy_reasons, every, least),
-        table("changes of state", transitions, TRANSITIONS, least),
+        table("changes of state", transitions + toy_transitions, TRANSITIONS, least),
         table("quiet subscriptions asked about", probes, ("confirmed", "contradicted", "data came"), least),
     ]
     return not bad and not short and not toy_violations and all(good)

@@ -7,7 +7,7 @@ from typing import Any
 from fault_stage import Fault, Row
 from stage import Stage
 
-from gwcore.model import StreamState, StreamStatus
+from gwcore.model import GatewayStatus, StreamState, StreamStatus
 from gwcore.testing.links import Direction
 from gwcore.testing.network import ConnectMode
 
@@ -116,6 +116,19 @@ def _in_the_end_all(stage: Stage, row: Row) -> None:
         row.wrong.append("wanted is not confirmed")
 
 
+def _cut_leader(stage: Stage, symbol: str) -> None:
+    leader = next(connection for connection in stage.gateway.hub.connections if connection.leads)
+    link: Any = leader._connection
+    link.cut("connection reset")
+
+
+def _taken_over(stage: Stage, row: Row) -> None:
+    causes = [each.cause for each in stage.events(GatewayStatus) if each.component == "standby.md.0"]
+    row.notes = ["the standby goes on: nothing is STALE"]
+    if causes[-1:] != ["takes over: connection reset"]:
+        row.wrong.append("the standby did not take over")
+
+
 def _skew(stage: Stage, symbol: str) -> None:
     stage.clock.skew_ns = 3600 * 10**9
 
@@ -151,6 +164,8 @@ FAULTS = (
           of_message=False, whole=True, limit_s=10.5),
     Fault("F4 reset", "reset, frames in flight lost", _link(lambda link: link.cut("connection reset", keep=0)),
           mend=_no_end, of_message=False, whole=True, limit_s=0.5),
+    Fault("F4 reset, with standby", "the leading connection of two is reset", _cut_leader, mend=_no_end,
+          is_harmless=True, lasts_s=10.0, has_standby=True, note=_taken_over),
     Fault("F6 latency 3 s", "each frame 3 s later than before", lambda stage, symbol: stage.network.set_spike(3.0),
           mend=lambda stage, symbol: stage.network.set_spike(0.0), lasts_s=60.0, is_harmless=True),
     Fault("F7 accepted, then closed", "each connect is closed at once", _connects(ConnectMode.DROP), mend=_let_in,

@@ -127,6 +127,7 @@ class Fault:
     sim: dict[str, Any] = field(default_factory=dict)
     venue: dict[str, Any] = field(default_factory=dict)
     note: Callable[[Stage, Row], None] = lambda stage, row: None
+    has_standby: bool = False
 
 
 def measure(fault: Fault, runs: int = RUNS) -> Row:
@@ -139,7 +140,11 @@ def measure(fault: Fault, runs: int = RUNS) -> Row:
             await _play(stage, fault, row)
 
         on_stage(
-            play, healing=HealingSettings(), sim={"pairs": 3, "rate": 30.0, **fault.sim}, venue=fault.venue, seed=seed
+            play,
+            healing=HealingSettings(standby=fault.has_standby),
+            sim={"pairs": 3, "rate": 30.0, **fault.sim},
+            venue=fault.venue,
+            seed=seed,
         )
     return row
 

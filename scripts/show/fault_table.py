@@ -65,6 +65,7 @@ RULES = """
   that shows the same confirms it, and what was confirmed is not doubted again while it lasts, nor for a minute after.
 - A quiet pair is not a fault. After its channel's time without data the venue is asked by REST, up to 250 pairs in
   one request; where REST does not answer, the pair is subscribed anew while what clients hold stays LIVE.
+- With `[healing] standby = true` a second connection takes over where the first fails: one INCREMENTAL, no STALE.
 - While the venue or the pair is not online: STALE, and no repair.
 - Connects wait a random time below a doubling bound, reset only after a connection held, and never exceed the venue's
   budget.

@@ -18,6 +18,8 @@ from gwcore.book import LEVELS_MAX, BookRule, Continuity
 from gwcore.model import Instrument, MarketByPriceUpdate, UpdateType
 
 ROUNDS = 12
+#: Five requests without an answer, and the time to leave between them.
+UNANSWERED_S = 115.0
 SYMBOL = "AAA/USD"
 
 
@@ -27,9 +29,10 @@ class _NumberedStreams(ToyStreams):
         return BookRule(**decimals, depth=None, continuity=Continuity.PLUS_ONE)
 
 
-def play() -> tuple[Counter[str], list[str]]:
-    """Each fault `ROUNDS` times, each on a machine of its own."""
+def play() -> tuple[Counter[str], Counter[str], list[str]]:
+    """Each fault `ROUNDS` times, each on a machine of its own: reasons, changes of state, violations."""
     reasons: Counter[str] = Counter()
+    transitions: Counter[str] = Counter()
     violations: list[str] = []
     many = [[f"{number}.0", "1.00"] for number in range(20, 20 + LEVELS_MAX)]
     faults: dict[str, dict[str, Any]] = {
@@ -46,7 +49,12 @@ def play() -> tuple[Counter[str], list[str]]:
         bench = _live()
         bench.machine.remove(SYMBOL, bench.now_ns)
         reasons += _judge(bench, "UNSUBSCRIBED", violations)
-    return reasons, violations
+    for _ in range(ROUNDS):
+        # A venue that never answers, and is not silent: on Kraken the silence would be noticed first.
+        bench = Bench(SYMBOL, silence_s=1000.0, ping_s=None).connect().wait(UNANSWERED_S)
+        for (before, after), count in bench.machine.watch.states.transitions.items():
+            transitions[f"{before.value} -> {after.value}"] += count
+    return reasons, transitions, violations
 
 
 def _live() -> Bench:

@@ -104,14 +104,14 @@ def true_trades(simulator: Any, symbol: str) -> Mapping[int, TrueTrade]:
     }
 
 
-def scenario(**options: Any) -> Scenario:
+def scenario(rate: float = RATE, **options: Any) -> Scenario:
     """Six pairs, the file sink, three clients, and every kind of fault there is."""
     venue = load_venue("kraken")
     simulator = load_simulator("kraken")
     sink = load_sink("file")
 
     def make_simulator(seed: int) -> Any:
-        return simulator.create(simulator.settings(seed=seed, pairs=PAIRS, rate=RATE))
+        return simulator.create(simulator.settings(seed=seed, pairs=PAIRS, rate=rate))
 
     symbols = tuple(make_simulator(1).feed.listing.pairs)
     environment = venue.environments["sim"]
