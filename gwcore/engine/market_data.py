@@ -84,7 +84,7 @@ class MarketDataMachine:
         self.twin: MarketDataMachine | None = None  # the other of a pair: what one is asked for, both are
         self.is_standby = False  # the other one publishes
         self._codec: MarketDataCodec | None = None
-        detection = detection if detection is not None else DetectionSettings()
+        detection = detection or DetectionSettings()
         self.watch = Watch(shard.index, outbox, self.limits, detection)
         self.subscriptions = SubscriptionSet(
             self.limits,
@@ -99,8 +99,8 @@ class MarketDataMachine:
         self.books = BookKeeper(streams, self.subscriptions, outbox, healing, detection, self.watch.on_state, now_ns)
         self.watch.bind(self.subscriptions, self.books)
         self.recovery = shared.recovery if shared is not None else Recovery(outbox.on_recovered)
-        own = shared.trades if shared is not None else None
-        self.trades = own or TradeFeed(streams, outbox, self.instruments, self.recovery)
+        known = shared.trades if shared is not None else None
+        self.trades = known or TradeFeed(streams, outbox, self.instruments, self.recovery)
         self.candles = CandleFeed(streams, outbox, self.instruments, self.recovery)
         self.tops = TopFeed(outbox)
         self._now_ns = now_ns
@@ -111,8 +111,7 @@ class MarketDataMachine:
         self._was_open = False
         self.is_open = False
         # Counters, read at scrape time.
-        self.frames = 0
-        self.undecodable = 0
+        self.frames = self.undecodable = 0
         self.plugin_errors = 0  # decode raised something it may not
         self.last_undecodable = ""
         self.on_undecodable: Callable[[str], None] = _ignore
