@@ -263,6 +263,16 @@ class OrderBook:
         return bool(bids and asks) and -bids[0] < asks[0]
 
     @property
+    def is_two_sided(self) -> bool:
+        """Whether there is a bid and an ask."""
+        return bool(self._bids.keys and self._asks.keys)
+
+    @property
+    def middle2(self) -> int:
+        """Twice the middle of a two-sided book, in ticks: an integer."""
+        return self._asks.keys[0] - self._bids.keys[0]
+
+    @property
     def is_crossed(self) -> bool:
         """Whether the best bid is at or above the best ask (locked counts)."""
         return bool(self._bids.keys and self._asks.keys) and -self._bids.keys[0] >= self._asks.keys[0]

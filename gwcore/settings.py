@@ -21,6 +21,7 @@ __all__ = [
     "CaptureSettings",
     "ClientSettings",
     "Count",
+    "DetectionSettings",
     "GatewayConfig",
     "GatewaySettings",
     "HealingSettings",
@@ -81,6 +82,25 @@ class HealingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     quarantine_retry_s: Seconds = 60.0  # how often a quarantined symbol is tried
     renew_shard_share: Share = 0.5  # this share of a shard's books stale by proof at once: new connection
     renew_shard_min: Count = 5  # ... but not for fewer than this
+    standby: bool = False  # a second connection for each shard, that goes on without a STALE where the first fails
+
+
+class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Table `[detection]`: when a feed is doubted. Proof (checksum, sequence, precision) has no setting."""
+
+    book_quiet_s: Seconds | None = 60.0  # a book without an update for this long is probed; None: never
+    trade_quiet_s: Seconds | None = 300.0  # the same for trades
+    ticker_quiet_s: Seconds | None = 300.0  # the same for tickers
+    probe_grace_s: Seconds = 0.25  # what a probe contradicts has this long to arrive, then the feed is silent
+    probe_timeout_s: Seconds = 5.0  # a probe without an answer: the symbol is subscribed anew, live meanwhile
+    application_s: Seconds = 15.0  # nothing but answers to our pings, where the venue sends heartbeats: dead
+    jump_share: Share = (
+        0.25  # the share of its price that the middle of a book may move at once, away from the last trade ...
+    )
+    jump_trade_s: Seconds = 60.0  # ... while that is not older than this
+    time_back_s: Seconds = 1.0  # how far the venue's time of a book may go back
+    time_confirm_s: Seconds = 5.0  # a snapshot that is too old is believed when the venue still says so after this long
+    confirmed_s: Seconds = 60.0  # what a fresh snapshot confirmed is not doubted again until it was gone for this long
 
 
 class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -167,3 +187,4 @@ class GatewayConfig:
     clients: ClientSettings = field(default_factory=ClientSettings)
     capture: CaptureSettings = field(default_factory=CaptureSettings)
     runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
+    detection: DetectionSettings = field(default_factory=DetectionSettings)

@@ -22,7 +22,7 @@ from gwcore.config.toml_lines import KeyPath, key_lines
 from gwcore.suggest import did_you_mean
 
 #: Tables with keys in them, and tables that hold one table a plugin.
-FLAT_TABLES = ("gateway", "healing", "journal", "clients", "capture", "runtime")
+FLAT_TABLES = ("gateway", "healing", "detection", "journal", "clients", "capture", "runtime")
 NAMED_TABLES = ("venue", "transport", "sink")
 TABLES = FLAT_TABLES + NAMED_TABLES
 

@@ -20,6 +20,7 @@ from gwcore.plugin_checks import is_name
 from gwcore.settings import (
     CaptureSettings,
     ClientSettings,
+    DetectionSettings,
     GatewayConfig,
     GatewaySettings,
     HealingSettings,
@@ -94,6 +95,7 @@ class _Reader:
         ]
         healing = self._fill(HealingSettings, ("healing",))
         checks.check_healing(healing, self.faults)
+        detection = self._fill(DetectionSettings, ("detection",))
         journal = self._fill(JournalSettings, ("journal",))
         checks.check_journal(journal, self.faults)
         clients = self._fill(ClientSettings, ("clients",))
@@ -113,6 +115,7 @@ class _Reader:
             clients=clients.settings,
             capture=capture.settings,
             runtime=runtime.settings,
+            detection=detection.settings,
         )
         return LoadedConfig(config, dict(self._origins))
 

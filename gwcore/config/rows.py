@@ -29,6 +29,7 @@ def config_rows(loaded: LoadedConfig) -> list[ConfigRow]:
         *((f"transport.{transport.spec.name}", transport.settings) for transport in config.transports),
         *((f"sink.{sink.spec.name}", sink.settings) for sink in config.sinks),
         ("healing", config.healing),
+        ("detection", config.detection),
         ("journal", config.journal),
         ("clients", config.clients),
         ("capture", config.capture),

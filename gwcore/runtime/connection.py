@@ -10,16 +10,18 @@ from typing import Protocol, TypeVar
 
 from gwcore.engine.gateway import Outage
 from gwcore.engine.market_data import MarketDataMachine
+from gwcore.engine.outbox import Outbox
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.reconnect import NANOSECONDS, Backoff, RollingBudget
 from gwcore.engine.recovery import Recovered
+from gwcore.engine.standby import Seat
 from gwcore.errors import GatewayError, VenueError
 from gwcore.model import ConnectionState, Event, Instrument, MarketStatus, StreamStatus
 from gwcore.ports import Clock, Connection, Network, Random
 from gwcore.rest import HttpFlow
 from gwcore.runtime.capture import ConnectionCapture
 from gwcore.runtime.http import run_flow
-from gwcore.settings import HealingSettings
+from gwcore.settings import DetectionSettings, HealingSettings
 from gwcore.venue import Frame, InstrumentUpdate, MarketDataMessage, Shard, Streams, Topic
 
 #: Frames that came before the machine was told of the connection; more than this is no exchange.
@@ -39,9 +41,7 @@ class Hub(Protocol):
         """The venue said how it stands."""
         ...
 
-    def on_connection(
-        self, shard: Shard, state: ConnectionState, cause: str | None, outage: Outage | None = None
-    ) -> None:
+    def on_connection(self, name: str, state: ConnectionState, cause: str | None, outage: Outage | None = None) -> None:
         """The connection came or went; `outage`: it was gone before."""
         ...
 
@@ -74,8 +74,12 @@ class MarketDataConnection:
         healing: HealingSettings,
         budget: RollingBudget,
         capture: ConnectionCapture | None = None,
+        detection: DetectionSettings | None = None,
+        seat: Seat | None = None,
     ) -> None:
         self.shard = shard
+        self.name = seat.name if seat is not None else f"md.{shard.index}"
+        self._seat = seat  # one of two connections of this shard; None: the only one
         self._streams = streams
         self._hub = hub
         self._network = network
@@ -104,12 +108,25 @@ class MarketDataConnection:
         self._lost_ns: int | None = None  # monotonic, when the connection was lost; None while there is one
         self.connects = 0
         self.last_cause = ""
-        self.machine = MarketDataMachine(shard, streams, self, healing, random, clock.monotonic_ns())
+        now_ns = clock.monotonic_ns()
+        outbox: Outbox = self
+        shared = None
+        if seat is not None:
+            seat.outbox, outbox = self, seat
+            shared = seat.pair.shared(streams, self)
+        self.machine = MarketDataMachine(shard, streams, outbox, healing, random, now_ns, detection, shared)
+        if seat is not None:
+            seat.machine = self.machine
         self._capture = capture
         self._note = capture.note if capture is not None else None
         if capture is not None:
             capture.bind(self.machine.books, self.machine.instruments)
             self.machine.on_undecodable = capture.on_undecodable
+
+    @property
+    def leads(self) -> bool:
+        """Whether what this connection says is published."""
+        return self._seat is None or self._seat.leads
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -120,7 +137,7 @@ class MarketDataConnection:
                 cause = await self._once()
                 delay_s = self._backoff.on_failure(self._clock.monotonic_ns())
                 self.last_cause = cause
-                self._hub.on_connection(self.shard, ConnectionState.DISCONNECTED, cause)
+                self._hub.on_connection(self.name, ConnectionState.DISCONNECTED, cause)
                 await asyncio.sleep(delay_s)
         finally:
             self._is_stopped = True
@@ -140,7 +157,7 @@ class MarketDataConnection:
             await asyncio.sleep(wait_s)
         self._budget.spend(self._clock.monotonic_ns())
         self.connects += 1
-        self._hub.on_connection(self.shard, ConnectionState.CONNECTING, None)
+        self._hub.on_connection(self.name, ConnectionState.CONNECTING, None)
         # All of them, and always as they are now: the venue tells of every instrument on one connection.
         shard = replace(self.shard, instruments=self._hub.instruments())
         codec = self._streams.market_data(shard)
@@ -154,6 +171,8 @@ class MarketDataConnection:
         now_ns = self._clock.monotonic_ns()
         self._backoff.on_open(now_ns)
         self._came_back(now_ns)
+        if self._seat is not None:
+            self._seat.pair.on_open(self._seat, now_ns)
         self.machine.on_open(codec, now_ns)
         early, self._early = self._early, None
         for frame, received_ns in early:
@@ -165,11 +184,11 @@ class MarketDataConnection:
 
     def _came_back(self, now_ns: int) -> None:
         if self._lost_ns is None or self._outage is None:
-            self._hub.on_connection(self.shard, ConnectionState.CONNECTED, None)
+            self._hub.on_connection(self.name, ConnectionState.CONNECTED, None)
             return
         self._outage = self._outage._replace(duration_ns=now_ns - self._lost_ns, to_ns=self._clock.now_ns())
         self._lost_ns = None
-        self._hub.on_connection(self.shard, ConnectionState.CONNECTED, self._outage.cause, self._outage)
+        self._hub.on_connection(self.name, ConnectionState.CONNECTED, self._outage.cause, self._outage)
 
     def _too_old(self, connection: Connection) -> None:
         if connection is self._connection:
@@ -202,6 +221,8 @@ class MarketDataConnection:
         if self.machine.is_open:
             now_ns = self._clock.monotonic_ns()
             silent_ns = now_ns - self.machine.last_frame_ns
+            if self._seat is not None:
+                self._seat.pair.on_failing(self._seat, cause, now_ns)
             self.machine.on_close(cause, now_ns)
             self._lost_ns = now_ns
             self._outage = Outage(cause, from_ns=self._clock.now_ns() - silent_ns)
@@ -231,13 +252,17 @@ class MarketDataConnection:
 
     def _on_timer(self) -> None:
         self._timer = None
-        self.machine.on_timer(self._clock.monotonic_ns())
+        now_ns = self._clock.monotonic_ns()
+        self.machine.on_timer(now_ns)
+        if self._seat is not None:
+            self._seat.pair.on_timer(now_ns)
         self._arm()
         self._hub.on_turn()
 
     def stop(self, cause: str) -> None:
         """The gateway stops: what the machine still has to say is said."""
         self._is_stopped = True
+        self._seat = None  # nobody takes over
         self.on_close(cause)
         self.machine.on_stop(cause)
 
@@ -310,7 +335,7 @@ class MarketDataConnection:
         if self._outage is not None:
             state = ConnectionState.CONNECTED if self.machine.is_open else ConnectionState.DISCONNECTED
             outage = self._outage._replace(recovered=recovered)
-            self._hub.on_connection(self.shard, state, outage.cause, outage)
+            self._hub.on_connection(self.name, state, outage.cause, outage)
 
     def on_instruments(self, update: InstrumentUpdate, received_ns: int) -> None:
         """The venue said what is traded."""

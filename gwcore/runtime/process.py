@@ -10,14 +10,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import gwcore
-from gwcore.runtime.app import Gateway, Ports, install_signals
+from gwcore.runtime.app import EXIT_INTERNAL, Gateway, Ports, install_signals
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
 from gwcore.runtime.committer import Committer
+from gwcore.runtime.crash import install_crash_handler
 from gwcore.runtime.health import HealthServer
 from gwcore.runtime.libraries import WebSocketClient, find_client, find_loop
 from gwcore.runtime.logs import configure_logging
 from gwcore.runtime.metrics import Metrics, build_info
 from gwcore.runtime.network import RealNetwork
+from gwcore.runtime.stall import StallWatch
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.runtime.telemetry import Telemetry
 from gwcore.settings import GatewayConfig
@@ -69,6 +71,7 @@ async def _run(config: GatewayConfig, client: WebSocketClient) -> int:
             ),
         )
         install_signals(gateway)
+        install_crash_handler(asyncio.get_running_loop(), lambda reason: gateway.request_stop(reason, EXIT_INTERNAL))
         _log.info("state in %s", state_dir)
         calm_collector()
         try:
@@ -81,7 +84,12 @@ async def _run(config: GatewayConfig, client: WebSocketClient) -> int:
 @contextlib.asynccontextmanager
 async def _telemetry(gateway: Gateway, started_ns: int) -> AsyncIterator[None]:
     telemetry = Telemetry(gateway, started_ns)
-    lag = asyncio.create_task(_watch_lag(telemetry), name="loop lag")
+    stalls = StallWatch(
+        lambda late_s, place: _log.error("the event loop has not run for %.1f s; it is in %s", late_s, place)
+    )
+    telemetry.stalls = stalls
+    stalls.start()
+    lag = asyncio.create_task(_watch_lag(telemetry, stalls), name="loop lag")
     server = None
     port = gateway.config.gateway.metrics_port
     try:
@@ -100,14 +108,16 @@ async def _telemetry(gateway: Gateway, started_ns: int) -> AsyncIterator[None]:
         yield
     finally:
         lag.cancel()
+        stalls.stop()
         if server is not None:
             await server.close()
 
 
-async def _watch_lag(telemetry: Telemetry) -> None:
+async def _watch_lag(telemetry: Telemetry, stalls: StallWatch) -> None:
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + LAG_CHECK_S
         await asyncio.sleep(LAG_CHECK_S)
+        stalls.beat()
         telemetry.loop_lag_s = max(0.0, loop.time() - due)
         telemetry.loop_lag_max_s = max(telemetry.loop_lag_max_s, telemetry.loop_lag_s)

@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gwcore.cli.gateways import find_socket
 from gwcore.cli.main import main
 from gwcore.cli.watch_rows import Rows, duration_text
 from gwcore.errors import ConfigError
-from gwcore.model import Envelope, Event, Header, StaleReason
+from gwcore.model import Envelope, Event, Header, StaleReason, StreamState, StreamStatus
 from gwcore.testing.events import book_change, book_snapshot, book_stale, reference, top, trade
 
 
@@ -223,6 +224,18 @@ def test_rows_show_no_price_they_can_not_vouch_for() -> None:
     assert (stale.state, stale.reason, stale.bid, stale.spread) == ("STALE", "CROSSED", "", "")
     rows.disconnected("DISCONNECT")
     assert (live.state, live.reason, live.bid) == ("STALE", "DISCONNECT", "")
+
+
+def test_rows_say_how_a_book_is_got_back() -> None:
+    rows = Rows()
+    told = StreamStatus(channel="book", symbol="BTC/USD", state=StreamState.QUARANTINED, reason=StaleReason.CHECKSUM)
+    rows.apply([envelope(book_snapshot()), envelope(msgspec.structs.replace(told, channel="trade"))], 1)
+    [row] = rows.sorted()
+    assert row.state == "LIVE"
+    rows.apply([envelope(told)], 2)
+    assert (row.state, row.reason, row.bid) == ("QUARANTINED", "CHECKSUM", "")
+    rows.apply([envelope(book_snapshot())], 3)
+    assert row.state == "LIVE"
 
 
 @pytest.mark.parametrize(

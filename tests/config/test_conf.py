@@ -15,6 +15,7 @@ from gwcore.plugins import load_sink, load_transport, load_venue
 from gwcore.settings import (
     CaptureSettings,
     ClientSettings,
+    DetectionSettings,
     GatewaySettings,
     HealingSettings,
     JournalSettings,
@@ -38,6 +39,7 @@ def tables() -> dict[str, type[msgspec.Struct]]:
         "sink.file": load_sink("file").settings,
         "sink.jetstream": load_sink("jetstream").settings,
         "healing": HealingSettings,
+        "detection": DetectionSettings,
         "journal": JournalSettings,
         "clients": ClientSettings,
         "capture": CaptureSettings,

@@ -17,7 +17,15 @@ from gwcore.settings import (
     SelectedSink,
     SelectedVenue,
 )
-from gwcore.testing.faults import CLIENT_FAULTS, CLOCK_FAULTS, NETWORK_FAULTS, FaultKind, simulator_fault
+from gwcore.testing.faults import (
+    CLIENT_FAULTS,
+    CLOCK_FAULTS,
+    NETWORK_FAULTS,
+    Ender,
+    FaultKind,
+    FaultTargets,
+    simulator_fault,
+)
 from gwcore.testing.oracles import TrueLevels, TrueTrade
 from gwcore.testing.seeds import SeededRandom
 from gwcore.testing.simulation import Scenario
@@ -40,6 +48,8 @@ def simulator_faults(symbols: tuple[str, ...]) -> tuple[FaultKind, ...]:
     return (
         simulator_fault("corrupt_level", "corrupt_level", burst, end=restore),
         simulator_fault("wrong_checksum", "wrong_checksum", burst, end=restore),
+        simulator_fault("old_time", "old_time", burst, end=restore),
+        simulator_fault("jump", "jump", of_symbol(), end=restore, may_miss=True),
         simulator_fault("drop_update", "drop_update", of_symbol(count=1)),
         simulator_fault("duplicate_update", "duplicate_update", of_symbol(count=2)),
         simulator_fault("silence", "silence", of_symbol(channel="book"), end=restore, lasts_s=(1.0, 15.0)),
@@ -104,8 +114,24 @@ def downtime_faults(symbols: tuple[str, ...]) -> tuple[FaultKind, ...]:
 
 
 def rejection(symbols: tuple[str, ...]) -> FaultKind:
-    """Subscriptions of a symbol are refused for a while. By itself, because the gateway takes a refusal for final."""
-    return simulator_fault("reject", "reject", lambda rng: {"symbol": rng.pick(symbols)}, end=("restore", {}))
+    """Subscriptions of a symbol are refused for a while, and its book goes bad, so that it has to be subscribed.
+
+    By itself, because the gateway asks again only once a minute.
+    """
+
+    def strike(targets: FaultTargets, rng: SeededRandom) -> Ender:
+        symbol = rng.pick(symbols)
+        targets.simulator.fault("reject", symbol=symbol)
+        targets.simulator.fault("wrong_checksum", symbol=symbol)
+        targets.network.poke()
+
+        def end() -> None:
+            targets.simulator.fault("restore")
+            targets.network.poke()
+
+        return end
+
+    return FaultKind(name="reject", strike=strike, lasts_s=(2.0, 6.0))
 
 
 def true_levels(simulator: Any, symbol: str, depth: int) -> TrueLevels:
@@ -121,14 +147,14 @@ def true_trades(simulator: Any, symbol: str) -> Mapping[int, TrueTrade]:
     }
 
 
-def scenario(**options: Any) -> Scenario:
+def scenario(rate: float = RATE, **options: Any) -> Scenario:
     """Six pairs, the file sink, three clients, and every kind of fault there is."""
     venue = load_venue("kraken")
     simulator = load_simulator("kraken")
     sink = load_sink("file")
 
     def make_simulator(seed: int) -> Any:
-        return simulator.create(simulator.settings(seed=seed, pairs=PAIRS, rate=RATE))
+        return simulator.create(simulator.settings(seed=seed, pairs=PAIRS, rate=rate))
 
     symbols = tuple(make_simulator(1).feed.listing.pairs)
     environment = venue.environments["sim"]

@@ -1,7 +1,7 @@
 """The faults by name, switched while the exchange runs. Each lasting one takes `on=False`; `restore` ends all.
 
-Book faults (corrupt_level, wrong_checksum, drop_update, duplicate_update) take `symbol` ("*": whichever comes next)
-and `count` (-1: until restored); the first two also `snapshots`, all of them `depth`: then only events count that a book of
+Book faults (corrupt_level, wrong_checksum, old_time, drop_update, duplicate_update) take `symbol` ("*": whichever comes next)
+and `count` (-1: until restored); the first three also `snapshots`, all of them `depth`: then only events count that a book of
 this depth is told of, which is what a client of any depth can notice by the checksum when it is 10.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gw_sim_kraken import market_faults, modes
 from gw_sim_kraken.account_switch import AccountSwitch
 from gw_sim_kraken.downtime_faults import DowntimeFaults
-from gw_sim_kraken.faults import ANY, CHECKSUM, CORRUPT, DROP, DUPLICATE, BookFault, Faults, HttpFault
+from gw_sim_kraken.faults import ANY, CHECKSUM, CORRUPT, DROP, DUPLICATE, OLD_TIME, BookFault, Faults, HttpFault
 from gw_sim_kraken.request_faults import RequestFaults
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class FaultSwitch:
         self._table: dict[str, Callable[..., str]] = {
             CORRUPT: self._book_fault(CORRUPT),
             CHECKSUM: self._book_fault(CHECKSUM),
+            OLD_TIME: self._book_fault(OLD_TIME),
             DROP: self._book_fault(DROP),
             DUPLICATE: self._book_fault(DUPLICATE),
             "freeze": self._freeze,

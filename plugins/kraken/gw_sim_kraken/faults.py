@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gw_sim_kraken.request_faults import RateLimit, Unfed
 
 CORRUPT, CHECKSUM, DROP, DUPLICATE = "corrupt_level", "wrong_checksum", "drop_update", "duplicate_update"
+OLD_TIME = "old_time"
 ANY = "*"
 #: What downtime does not withhold.
 _ALWAYS = ("status", "instrument")
@@ -113,7 +114,7 @@ class Faults:
     def snapshot(self, topic: Topic, frame: bytes, feed: Feed) -> bytes:
         """A snapshot frame, with the fault that also meant snapshots."""
         fault = self._armed(topic.symbol) if topic.channel == "book" and self.books else None
-        if fault is None or not fault.snapshots or fault.kind not in (CORRUPT, CHECKSUM):
+        if fault is None or not fault.snapshots or fault.kind not in (CORRUPT, CHECKSUM, OLD_TIME):
             return frame
         changed = self._apply(fault, topic, frame, feed)
         if changed is None:
@@ -157,7 +158,9 @@ class Faults:
             return []
         if fault.kind == DUPLICATE:
             return [frame, frame]
-        if fault.kind == CHECKSUM:
+        if fault.kind == OLD_TIME:
+            changed = damage.old_time(frame)
+        elif fault.kind == CHECKSUM:
             changed = damage.wrong_checksum(frame)
         else:
             book = feed.book(topic.symbol, LEVELS)
