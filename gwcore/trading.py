@@ -26,7 +26,8 @@ class Signer(Protocol):
     def sign(self, algorithm: str, message: bytes) -> bytes:
         """A signature over `message`. Raises Unsupported.
 
-        `algorithm`: `hmac-sha256`, `hmac-sha512`, `ed25519`, `ecdsa-p256-sha256`.
+        `algorithm`: `hmac-sha256`, `hmac-sha512`, `ed25519`, `ecdsa-p256-sha256`; with `-base64` behind it the key is what
+        the secret decodes to.
         """
         ...
 
