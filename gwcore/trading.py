@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from gwcore.model import CancelAllOrders, CancelOrder, CreateOrder, ModifyOrder
+from gwcore.model import CancelAllOrders, CancelOrder, CreateOrder, FundsUpdate, ModifyOrder
 from gwcore.ports import Endpoint
 from gwcore.rest import HttpFlow, HttpResponse
 from gwcore.venue_messages import AccountMessage, AccountSnapshot, Frame, OrderRequest, Outbound
@@ -114,6 +114,10 @@ class AccountCodec(Protocol):
         Asked right after connecting, and again and again to compare. Where the venue pages, all pages. Fills are asked for
         after orders, so that what an order says it traded is among them unless the venue's answers lag.
         """
+        ...
+
+    def funds(self) -> HttpFlow[Sequence[FundsUpdate]]:
+        """Only the funds, with hold and available, where the stream does not tell these. Raises VenueError."""
         ...
 
     def rights(self) -> HttpFlow[Rights]:

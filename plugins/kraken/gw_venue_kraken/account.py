@@ -15,7 +15,7 @@ from gw_venue_kraken.messages import Reply, head_of, reply_of
 from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
 from gwcore.errors import DecodeError
-from gwcore.model import RateLimit, RateLimitsUpdate
+from gwcore.model import FundsUpdate, RateLimit, RateLimitsUpdate
 from gwcore.numbers import decimal_text
 from gwcore.ports import Endpoint
 from gwcore.rest import HttpFlow
@@ -135,6 +135,10 @@ class KrakenAccount:
     def ping(self, request_id: int) -> Frame:
         """The application ping (§4.4)."""
         return b'{"method":"ping","req_id":%d}' % request_id
+
+    def funds(self) -> HttpFlow[Sequence[FundsUpdate]]:
+        """BalanceEx: the stream tells no holds (§4.13). Raises VenueError."""
+        return self._download.funds()
 
     def download(self, known: Known) -> HttpFlow[AccountSnapshot]:
         """All of it by REST. Raises VenueError."""

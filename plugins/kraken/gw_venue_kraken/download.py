@@ -12,7 +12,7 @@ from gw_venue_kraken import private_rest as rest
 from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
 from gwcore.errors import DecodeError
-from gwcore.model import OrderUpdate, TradeUpdate
+from gwcore.model import FundsUpdate, OrderUpdate, TradeUpdate
 from gwcore.rest import HttpFlow
 from gwcore.venue import Account, AccountSnapshot, Known
 
@@ -40,6 +40,16 @@ class Download:
     ) -> HttpFlow[T]:
         """One private call, decoded. Raises VenueError."""
         return rest.call(self._settings.rest_url, self._account.signer, method, decode, parameters or {})
+
+    def funds(self) -> HttpFlow[Sequence[FundsUpdate]]:
+        """What is held, and what of it is on hold. Raises VenueError."""
+        if not self._names.are_known:
+            yield from self._names.learn(self._settings)
+        balances = yield from self.call("BalanceEx", wire.rest_balances_of)
+        try:
+            return rest.funds(self._account.name, balances, self._names)
+        except (ValueError, ArithmeticError) as error:
+            raise DecodeError(f"BalanceEx: {error}") from None
 
     def run(self, known: Known) -> HttpFlow[AccountSnapshot]:
         """Everything. Raises VenueError."""
