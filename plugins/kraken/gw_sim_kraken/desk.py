@@ -8,6 +8,8 @@ from gw_sim_kraken import replies
 from gw_sim_kraken.connections import LEVEL3, PUBLIC, Connection, Subscription
 from gw_sim_kraken.feed import Topic
 from gw_sim_kraken.listing import instrument_snapshot
+from gw_sim_kraken.private_desk import PrivateDesk
+from gw_sim_kraken.private_streams import PrivateSubscription
 from gw_sim_kraken.requests import (
     LEVEL3_CHANNEL,
     PRIVATE_CHANNELS,
@@ -42,6 +44,7 @@ class Desk:
 
     def __init__(self, exchange: SimulatedKraken) -> None:
         self._exchange = exchange
+        self._private = PrivateDesk(exchange, self)
 
     def receive(self, connection: Connection, frame: bytes, now_ns: int) -> None:
         """Answer one frame."""
@@ -54,7 +57,7 @@ class Desk:
             method, req_id = request.method, request.req_id
             self._handle(connection, request, now_ns)
         except RequestError as fault:
-            reply = replies.error(method, fault.text, req_id, self._times(connection, now_ns), **fault.keys)
+            reply = replies.error(method, fault.text, req_id, self.times(connection, now_ns), **fault.keys)
             self._reply(connection, _NO_TOPIC, reply, now_ns)
 
     def feed(self, when_ns: int, subscription: Subscription) -> None:
@@ -75,15 +78,20 @@ class Desk:
         method = request.method
         if method == "ping":
             _check_fields(request, "ping")
-            reply = replies.pong(request.req_id, self._times(connection, now_ns))
+            reply = replies.pong(request.req_id, self.times(connection, now_ns))
             self._reply(connection, _NO_TOPIC, reply, now_ns)
         elif method in TRADING_METHODS:
             if connection.host != PUBLIC:
-                raise RequestError("ESession:Invalid session" if "token" in request.params else "Token(s) not found")
+                self._private.token(request, now_ns)
+                raise RequestError("Unsupported event")
             raise RequestError(_NOT_PRIVATE)
         elif method in ("subscribe", "unsubscribe"):
             _check_fields(request, "subscribe")
             _check_host(connection, request)
+            if request.params["channel"] in PRIVATE_CHANNELS:
+                answer = self._private.subscribe if method == "subscribe" else self._private.unsubscribe
+                answer(connection, request, now_ns)
+                return
             what = wanted(request)
             if method == "subscribe":
                 self._exchange.counts["subscribes"] += 1
@@ -101,7 +109,7 @@ class Desk:
         try:
             self._subscribe(connection, request, what, symbol, now_ns)
         except RequestError as fault:
-            times_ns = self._times(connection, now_ns)
+            times_ns = self.times(connection, now_ns)
             reply = replies.error("subscribe", fault.text, request.req_id, times_ns, **fault.keys)
             self._reply(connection, Topic(what.channel, symbol, what.parameter), reply, now_ns)
 
@@ -119,7 +127,7 @@ class Desk:
         if what.channel == "book" and not exchange.feed.accepts_depth(symbol, int(what.parameter)):
             raise RequestError("Subscription depth not supported")
         subscription = connection.subscriptions[topic] = Subscription(connection, topic)
-        times_ns = self._times(connection, now_ns)
+        times_ns = self.times(connection, now_ns)
         reply = replies.ack("subscribe", *topic, what.snapshot, request.req_id, times_ns)
         when_ns = self._reply_ns(connection, topic, now_ns)
         exchange.schedule.at(when_ns, self._begin, subscription, reply, what.snapshot)
@@ -145,7 +153,7 @@ class Desk:
     def _unsubscribe(self, connection: Connection, request: Request, what: Wanted, symbol: str, now_ns: int) -> None:
         exchange = self._exchange
         topic = Topic(what.channel, symbol, what.parameter)
-        times_ns = self._times(connection, now_ns)
+        times_ns = self.times(connection, now_ns)
         subscription = connection.subscriptions.pop(topic, None)
         if subscription is None:
             # Kraken names the wrong method here (sheet 4.3).
@@ -156,6 +164,28 @@ class Desk:
                 exchange.feed.unwatch(topic)
             reply = replies.ack("unsubscribe", *topic, False, request.req_id, times_ns)
         self._reply(connection, topic, reply, now_ns)
+
+    # -- for private requests ----------------------------------------------------------------------------------
+
+    def begin_private(
+        self, connection: Connection, channel: str, reply: bytes, subscription: PrivateSubscription, now_ns: int
+    ) -> None:
+        """The ack at its time, and the snapshot after it."""
+        when_ns = self._reply_ns(connection, Topic(channel, ""), now_ns)
+        self._exchange.schedule.at(when_ns, self._ack_private, reply, subscription)
+
+    def reply(self, connection: Connection, reply: bytes, now_ns: int) -> None:
+        """A reply that belongs to no topic."""
+        self._reply(connection, _NO_TOPIC, reply, now_ns)
+
+    def _ack_private(self, when_ns: int, reply: bytes, subscription: PrivateSubscription) -> None:
+        exchange, connection = self._exchange, subscription.connection
+        if connection.number not in exchange.connections:
+            return
+        exchange.send(connection.number, reply)
+        exchange.start_heartbeat(connection, when_ns)
+        delay_ns = self._delay_ns(connection, SNAPSHOT_MS)
+        exchange.schedule.at(when_ns + delay_ns, exchange.streams.feed, subscription)
 
     # -- time --------------------------------------------------------------------------------------------------
 
@@ -171,10 +201,12 @@ class Desk:
             return 0
         return connection.rng.randint(range_ms[0] * _MILLISECOND_NS, range_ms[1] * _MILLISECOND_NS)
 
-    def _times(self, connection: Connection, now_ns: int) -> tuple[int, int]:
+    def times(self, connection: Connection, now_ns: int) -> tuple[int, int]:
+        """`time_in` and `time_out` of a reply, by the venue's clock."""
+        in_ns = now_ns + self._exchange.account_faults.clock_skew_ns
         if not self._exchange.settings.latency:
-            return now_ns, now_ns
-        return now_ns, now_ns + connection.rng.randint(*SERVER_US) * 1000
+            return in_ns, in_ns
+        return in_ns, in_ns + connection.rng.randint(*SERVER_US) * 1000
 
     def _reply_ns(self, connection: Connection, topic: Topic, now_ns: int) -> int:
         when_ns = max(now_ns + self._delay_ns(connection, ACK_MS), connection.reply_ns.get(topic, 0))
@@ -195,7 +227,7 @@ def _check_fields(request: Request, kind: str) -> None:
 
 
 def _check_host(connection: Connection, request: Request) -> None:
-    """The cross-host errors, and those of private channels (nobody has an account here yet)."""
+    """The cross-host errors; level3 has no data here, so its tokens are never good."""
     channel = request.params.get("channel")
     if not isinstance(channel, str):
         raise RequestError("Malformed request")
@@ -207,6 +239,8 @@ def _check_host(connection: Connection, request: Request) -> None:
         raise RequestError("Unsupported event")
     if connection.host == PUBLIC or (connection.host == LEVEL3) != (channel == LEVEL3_CHANNEL):
         raise RequestError(_NOT_PRIVATE if channel != LEVEL3_CHANNEL or connection.host == PUBLIC else _NOT_LEVEL3)
+    if channel in PRIVATE_CHANNELS:
+        return
     if not isinstance(request.params.get("token"), str):
         raise RequestError("Token(s) not found")
     raise RequestError("ESession:Invalid session", channel=channel, status="error")

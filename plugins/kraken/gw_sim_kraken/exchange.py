@@ -11,6 +11,10 @@ from random import Random
 from typing import Any
 
 from gw_sim_kraken import rest
+from gw_sim_kraken.account_actions import AccountActions
+from gw_sim_kraken.account_faults import AccountFaults
+from gw_sim_kraken.account_truth import account_truth
+from gw_sim_kraken.accounts import Accounts
 from gw_sim_kraken.board import Board, drop_all
 from gw_sim_kraken.connections import HOSTS, Connection, Gate
 from gw_sim_kraken.desk import Desk
@@ -18,7 +22,11 @@ from gw_sim_kraken.fault_switch import FaultSwitch
 from gw_sim_kraken.faults import Faults
 from gw_sim_kraken.feed import Emission, Feed, TrueBook
 from gw_sim_kraken.frames import HEARTBEAT, Trade, status_frame
+from gw_sim_kraken.order_desk import OrderDesk
+from gw_sim_kraken.private_streams import PrivateStreams
+from gw_sim_kraken.rest_private import PrivateRest
 from gw_sim_kraken.schedule import Schedule
+from gw_sim_kraken.seeded import SeededFeed
 from gw_sim_kraken.settings import SimKrakenSettings
 from gw_sim_kraken.texts import SECOND_NS
 from gwcore.rest import HttpRequest, HttpResponse
@@ -26,6 +34,10 @@ from gwcore.simulator import Refusal, SimFrame
 
 #: Events of an unpaced replay in one call of `advance`: the driver sees to it that clients keep up.
 EVENTS_PER_CALL = 256
+_COUNTS = (
+    "connects", "refused", "subscribes", "unsubscribes", "requests", "frames", "invalid_keys", "invalid_signatures",
+    "invalid_nonces", "rate_limited", "lockouts",
+)  # fmt: skip
 
 
 class SimulatedKraken:
@@ -42,9 +54,17 @@ class SimulatedKraken:
         self.connections: dict[int, Connection] = {}
         self.faults = Faults()
         self.schedule = Schedule()
-        self.counts = {"connects": 0, "refused": 0, "subscribes": 0, "unsubscribes": 0, "requests": 0, "frames": 0}
+        self.counts = dict.fromkeys(_COUNTS, 0)
+        self.account_faults = AccountFaults()
+        self.streams = PrivateStreams(self)
+        self.accounts = Accounts(self, feed)
+        self.private_rest = PrivateRest(self)
+        self.order_desk = OrderDesk(self)
+        if isinstance(feed, SeededFeed):
+            feed.on_trade = self.order_desk.on_trade
         self.desk = Desk(self)
         self._switch = FaultSwitch(self)
+        self._actions = AccountActions(self)
         self._gate = Gate(settings)
         self._out: list[SimFrame] = []
         self._started = False
@@ -55,7 +75,7 @@ class SimulatedKraken:
     def http(self, request: HttpRequest, now_ns: int) -> HttpResponse:
         """Answer one REST request."""
         self._run_to(now_ns)
-        return self.faults.http_response(request) or rest.answer(self, request)
+        return self.faults.http_response(request, lambda: rest.answer(self, request))
 
     def open(self, path: str, now_ns: int) -> int | Refusal:
         """Accept or refuse a connection; the path says which host is meant."""
@@ -109,6 +129,19 @@ class SimulatedKraken:
         """Switch a fault; `fault_switch` lists them. Raises ValueError naming those it knows."""
         return self._switch.apply(name, options)
 
+    def run_to(self, now_ns: int) -> None:
+        """Let time pass up to `now_ns`, so that what follows from the control side happens then."""
+        self._run_to(now_ns)
+
+    def credentials(self) -> dict[str, tuple[str, str]]:
+        """Key and secret of each account's first key: for whoever starts the exchange, never for a log."""
+        first = {name: self.accounts.keys_of(name)[0] for name in self.accounts.by_name}
+        return {name: (key.public, key.secret) for name, key in first.items()}
+
+    def act(self, name: str, **options: Any) -> Any:
+        """Have something done to an account; `account_actions` lists what. Raises ValueError naming what it knows."""
+        return self._actions.apply(name, options)
+
     # -- the truth, for oracles --------------------------------------------------------------------------------
 
     def book(self, symbol: str, depth: int = 10) -> TrueBook:
@@ -119,9 +152,14 @@ class SimulatedKraken:
         """All trades of a symbol (as many as are kept), oldest first. Raises KeyError for an unknown symbol."""
         return self.feed.trades(symbol)
 
+    def account(self, name: str = "") -> dict[str, Any]:
+        """The truth about an account (`account_truth`). Raises ValueError naming those there are."""
+        return account_truth(self.accounts.get(name), self.feed.listing, self.now_ns)
+
     def stats(self) -> dict[str, int]:
         """What was asked and sent so far."""
-        return {**self.counts, "open": len(self.connections), "subscriptions": len(self.board)}
+        subscriptions = len(self.board) + len(self.streams)
+        return {**self.counts, "open": len(self.connections), "subscriptions": subscriptions}
 
     # -- for the parts -----------------------------------------------------------------------------------------
 
@@ -152,6 +190,10 @@ class SimulatedKraken:
             for subscription in self.board.listeners(topic):
                 out.append(SimFrame(subscription.connection.number, frame))
 
+    def venue_ns(self) -> int:
+        """The venue's clock as it shows: a fault may have put it wrong."""
+        return self.now_ns + self.account_faults.clock_skew_ns
+
     def start_heartbeat(self, connection: Connection, now_ns: int) -> None:
         """Heartbeats begin with the first subscription."""
         if not connection.heartbeat:
@@ -164,6 +206,7 @@ class SimulatedKraken:
         if not self._started:
             self._started = True
             self.feed.start(now_ns)
+            self.accounts.start(now_ns)
         self.now_ns = max(self.now_ns, now_ns)
         self._skip_pause(now_ns)
         events_left = EVENTS_PER_CALL if self.feed.unpaced else -1
@@ -192,6 +235,7 @@ class SimulatedKraken:
     def _forget(self, number: int) -> None:
         connection = self.connections.pop(number, None)
         if connection is not None:
+            self.streams.drop(number)
             for topic in drop_all(self.board, connection):
                 self.feed.unwatch(topic)
 
@@ -208,7 +252,8 @@ class SimulatedKraken:
         if connection is None:
             return
         # An active subscription keeps a connection open (sheet 1.1), however quiet its market is.
-        active_ns = when_ns if connection.subscriptions else connection.active_ns
+        is_subscribed = connection.subscriptions or self.streams.is_fed(number)
+        active_ns = when_ns if is_subscribed else connection.active_ns
         deadline_ns = active_ns + self._idle_ns()
         if deadline_ns <= when_ns:
             self.cut(number)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gw_sim_kraken import market_faults
+from gw_sim_kraken.account_switch import AccountSwitch
 from gw_sim_kraken.faults import ANY, CHECKSUM, CORRUPT, DROP, DUPLICATE, BookFault, Faults, HttpFault
 from gw_sim_kraken.frames import status_frame
 
@@ -37,6 +38,7 @@ class FaultSwitch:
     def __init__(self, exchange: SimulatedKraken) -> None:
         self._exchange = exchange
         self._market_faults = market_faults.MarketFaults(exchange)
+        self._account_switch = AccountSwitch(exchange)
         self._table: dict[str, Callable[..., str]] = {
             CORRUPT: self._book_fault(CORRUPT),
             CHECKSUM: self._book_fault(CHECKSUM),
@@ -55,6 +57,7 @@ class FaultSwitch:
             "malformed": self._malformed,
             "restore": self._restore,
             **self._market_faults.table(),
+            **self._account_switch.table(),
         }
 
     def apply(self, name: str, options: dict[str, Any]) -> str:
@@ -146,10 +149,13 @@ class FaultSwitch:
         return f"the next {count} connects are refused with {status}" if on else "connects are taken"
 
     def _http(
-        self, status: int = 503, body: str = "html", error: str = "", path: str = "", count: int = -1, on: bool = True
-    ) -> str:
-        self._exchange.faults.http_fault = HttpFault(status, body, error, path, count) if on and count else None
-        return f"REST answers {error or status}" if on else "REST answers as usual"
+        self, status: int = 503, body: str = "html", error: str = "", path: str = "", count: int = -1,
+        after: bool = False, on: bool = True,
+    ) -> str:  # fmt: skip
+        """`after`: the request is carried out first. Status 0: no answer at all, the line is cut."""
+        fault = HttpFault(status, body, error, path, count, after)
+        self._exchange.faults.http_fault = fault if on and count else None
+        return f"REST answers {error or status or 'nothing'}" if on else "REST answers as usual"
 
     # -- modes -------------------------------------------------------------------------------------------------
 
@@ -182,6 +188,7 @@ class FaultSwitch:
         for symbol in starved:
             self._starve(symbol, on=False)
         self._market_faults.restore()
+        self._account_switch.restore()
         if exchange.system != "online":
             self._status("online")
         return "all faults are off"

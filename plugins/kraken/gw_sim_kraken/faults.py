@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -38,6 +38,7 @@ class HttpFault:
     error: str
     path: str
     count: int
+    after: bool = False  # the request is carried out first
 
 
 class Faults:
@@ -109,11 +110,13 @@ class Faults:
         self._use_up(fault)
         return changed[0]
 
-    def http_response(self, request: HttpRequest) -> HttpResponse | None:
-        """The answer that replaces the real one."""
+    def http_response(self, request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpResponse:
+        """`answer`, or what replaces it."""
         fault = self.http_fault
         if fault is None or fault.path not in request.url:
-            return None
+            return answer()
+        if fault.after:
+            answer()
         fault.count -= 1
         if fault.count == 0:
             self.http_fault = None

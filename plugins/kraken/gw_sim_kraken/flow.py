@@ -101,14 +101,16 @@ class OrderFlow:
     def _cancel(self, book: Side) -> None:
         if len(book.levels) <= _LEVELS_LEFT:
             return
-        orders = list(book.at(self._rank(book)).orders)
-        self._engine.cancel(orders[self._rng.randrange(len(orders))])
+        # Accounts' orders are theirs to cancel.
+        orders = [order.number for order in book.at(self._rank(book)).orders.values() if order.owner is None]
+        if orders:
+            self._engine.cancel(orders[self._rng.randrange(len(orders))])
 
     def _reduce(self, book: Side) -> None:
         if not book.levels:
             return
         order = next(iter(book.at(self._rank(book)).orders.values()))
-        if order.quantity > 1:
+        if order.quantity > 1 and order.owner is None:
             self._engine.reduce(order.number, self._rng.randint(1, order.quantity - 1))
 
     def _take(self, side: int, *, limit: bool) -> tuple[str, str, list[Fill]] | None:

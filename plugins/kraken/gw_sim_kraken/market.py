@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from random import Random
 
@@ -16,7 +16,7 @@ from gw_sim_kraken.feed import Emission, Topic, TrueBook
 from gw_sim_kraken.flow import OrderFlow
 from gw_sim_kraken.frames import Trade
 from gw_sim_kraken.listing import Pair
-from gw_sim_kraken.matching import Fill, MatchingEngine, Side
+from gw_sim_kraken.matching import Fill, MatchingEngine, Owner, Side
 from gw_sim_kraken.texts import number_text
 from gw_sim_kraken.window import Window
 
@@ -24,6 +24,10 @@ from gw_sim_kraken.window import Window
 HISTORY_TRADES = 50
 #: Hours before the opening that the day figures know of in the lump.
 HISTORY_HOURS = 23
+
+
+#: Told of each trade in which an account's order took part: market, trade, maker, taker.
+TradeListener = Callable[["PairMarket", Trade, Owner | None, Owner | None], None]
 
 
 class PairMarket:
@@ -38,6 +42,7 @@ class PairMarket:
         self.watched: set[Topic] = set()
         self.changed_ns = open_ns
         self.flow_stopped = False  # while a fault holds the book in a state of its own
+        self.on_trade: TradeListener | None = None
         self._changed = False
         self._windows: dict[int, Window] = {}
         self._window_list: tuple[Window, ...] = ()
@@ -65,8 +70,12 @@ class PairMarket:
         now_ns: int,
         best_before: tuple[object, object],
         taken: tuple[str, str, list[Fill]] | None = None,
+        taker: Owner | None = None,
     ) -> list[Emission]:
-        """End an event: frames of all that changed since the last one, for those topics that are watched."""
+        """End an event: frames of all that changed since the last one, for those topics that are watched.
+
+        `taken`: side of the taker, order type, fills. `taker`: where it is an account's order.
+        """
         out: list[Emission] = []
         checksum = -1
         if self._changed:
@@ -79,7 +88,7 @@ class PairMarket:
                     checksum = self.checksum()
                 out.append((topic, frames.book_frame("update", self.pair, *changes, checksum, now_ns)))
         if taken is not None and taken[2]:
-            out += self._trade_frames(now_ns, *taken)
+            out += self._trade_frames(now_ns, *taken, taker)
         if self._best() != best_before:
             topic = Topic("ticker", self.pair.symbol, "bbo")
             if topic in self.watched:
@@ -147,14 +156,14 @@ class PairMarket:
         pair, engine = self.pair, self.engine
         price = _ratio(price_precision - pair.price_precision)
         quantity = _ratio(qty_precision - pair.qty_precision)
-        orders = [(order.side, order.price, order.quantity) for order in engine.orders.values()]
+        orders = [(order.side, order.price, order.quantity, order.owner) for order in engine.orders.values()]
         for number in list(engine.orders):
             engine.cancel(number)
         for window in self._window_list:
             window.take(self.changed_ns)
-        for side, old_price, old_quantity in orders:
+        for side, old_price, old_quantity, owner in orders:
             new_price = old_price * price[0] // price[1] + (1 if side and old_price * price[0] % price[1] else 0)
-            engine.rest(side, max(1, new_price), max(1, old_quantity * quantity[0] // quantity[1]))
+            engine.rest(side, max(1, new_price), max(1, old_quantity * quantity[0] // quantity[1]), owner)
         for window in self._window_list:
             window.take(self.changed_ns)
         self._day.rescale(price, quantity)
@@ -178,9 +187,15 @@ class PairMarket:
     def _level_text(self, level: tuple[int, int]) -> tuple[str, str]:
         return number_text(level[0], self.pair.price_precision), number_text(level[1], self.pair.qty_precision)
 
-    def _trade_frames(self, now_ns: int, side: str, order_type: str, fills: Iterable[Fill]) -> list[Emission]:
+    def _trade_frames(
+        self, now_ns: int, side: str, order_type: str, fills: Sequence[Fill], taker: Owner | None
+    ) -> list[Emission]:
         symbol, out = self.pair.symbol, []
         trades = [self._record(now_ns + number, side, order_type, fill) for number, fill in enumerate(fills)]
+        if self.on_trade is not None:
+            for trade, fill in zip(trades, fills, strict=True):
+                if taker is not None or fill.maker is not None:
+                    self.on_trade(self, trade, fill.maker, taker)
         topic = Topic("trade", symbol, "")
         if topic in self.watched:
             out.append((topic, frames.trade_frame("update", symbol, trades)))
@@ -195,7 +210,7 @@ class PairMarket:
 
     def _record(self, time_ns: int, side: str, order_type: str, fill: Fill) -> Trade:
         self._trade_id += 1
-        price, quantity = self._level_text(fill)
+        price, quantity = self._level_text((fill.price, fill.quantity))
         trade = Trade(self._trade_id, side, price, quantity, order_type, time_ns)
         self.trades.append(trade)
         self._day.add(time_ns, fill.price, fill.quantity)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gw_sim_kraken.feed import Topic
 from gw_sim_kraken.listing import Pair, instrument_update
 from gw_sim_kraken.market import PairMarket
-from gw_sim_kraken.matching import BUY, SELL
+from gw_sim_kraken.matching import BUY, SELL, Order
 from gw_sim_kraken.seeded import SeededFeed
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class MarketFaults:
     def __init__(self, exchange: SimulatedKraken) -> None:
         self._exchange = exchange
         self._crossing: dict[str, int] = {}  # symbol, the order that crosses
-        self._emptied: dict[tuple[str, str], list[tuple[int, int]]] = {}  # symbol and side, price and quantity
+        self._emptied: dict[tuple[str, str], list[Order]] = {}  # by symbol and side
         self._precisions: dict[str, tuple[int, int]] = {}  # symbol, price and quantity precision before
         self._statuses: dict[str, str] = {}  # symbol, status before
 
@@ -88,12 +88,14 @@ class MarketFaults:
         if on:
             orders = [order for order in engine.orders.values() if order.side == index]
             kept = self._emptied.setdefault((symbol, side), [])
-            kept += [(order.price, order.quantity) for order in orders]
+            kept += [Order(0, index, order.price, order.quantity, order.owner) for order in orders]
             for order in orders:
                 engine.cancel(order.number)
         else:
-            for price, quantity in self._emptied.pop((symbol, side), []):
-                engine.rest(index, price, quantity)
+            for order in self._emptied.pop((symbol, side), []):
+                owner = order.owner
+                if owner is None or (owner.is_open and owner.number not in engine.orders):
+                    engine.rest(index, order.price, order.quantity, owner)
         market.flow_stopped = on
         self._publish(market, best)
         return f"the {side} of {symbol} are {'gone' if on else 'back'}"

@@ -8,23 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sortedcontainers import SortedDict
 
 BUY, SELL = 0, 1
 
 
+class Owner(Protocol):
+    """An account's order behind a resting one. The engine keeps `number` up to date."""
+
+    account: str
+    number: int
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still trade."""
+        ...
+
+
 class Order:
-    """One resting order."""
+    """One resting order; without an owner it belongs to the crowd."""
 
-    __slots__ = ("number", "price", "quantity", "side")
+    __slots__ = ("number", "owner", "price", "quantity", "side")
 
-    def __init__(self, number: int, side: int, price: int, quantity: int) -> None:
+    def __init__(self, number: int, side: int, price: int, quantity: int, owner: Owner | None = None) -> None:
         self.number = number
         self.side = side
         self.price = price
         self.quantity = quantity
+        self.owner = owner
 
 
 class Level:
@@ -40,10 +53,11 @@ class Level:
 
 
 class Fill(NamedTuple):
-    """One trade: the price is the resting order's."""
+    """One trade: the price is the resting order's, and so is `maker` where an account owns it."""
 
     price: int
     quantity: int
+    maker: Owner | None = None
 
 
 class Side:
@@ -104,14 +118,38 @@ class MatchingEngine:
         """Match; what finds no counterpart is cancelled."""
         return self._match(side, quantity, None)[0]
 
-    def rest(self, side: int, price: int, quantity: int) -> int:
+    def match(self, side: int, quantity: int, limit: int | None, account: str) -> list[Fill]:
+        """Match for an account and rest nothing. It stops before the account's own resting order (sheet 3.6, STP)."""
+        return self._match(side, quantity, limit, account)[0]
+
+    def would_meet(self, side: int, limit: int | None) -> Order | None:
+        """The resting order that would be matched first; None where the limit does not cross."""
+        opposite = self.sides[1 - side]
+        level = opposite.best()
+        if level is None or (limit is not None and level.price * opposite.sign > limit * opposite.sign):
+            return None
+        return next(iter(level.orders.values()))
+
+    def offered(self, side: int, quantity: int, limit: int | None) -> tuple[int, int]:
+        """(quantity, price x quantity) of what matching now would trade, at most `quantity`."""
+        opposite, total, notional = self.sides[1 - side], 0, 0
+        for price, resting in opposite.top():
+            if total >= quantity or (limit is not None and price * opposite.sign > limit * opposite.sign):
+                break
+            taken = min(resting, quantity - total)
+            total, notional = total + taken, notional + taken * price
+        return total, notional
+
+    def rest(self, side: int, price: int, quantity: int, owner: Owner | None = None) -> int:
         """Place without matching (also how a crossed book is made); returns the order's number."""
         book = self.sides[side]
         level = book.levels.get(price * book.sign)
         if level is None:
             level = book.levels[price * book.sign] = Level(price)
         self._number += 1
-        order = Order(self._number, side, price, quantity)
+        order = Order(self._number, side, price, quantity, owner)
+        if owner is not None:
+            owner.number = order.number
         self.orders[order.number] = level.orders[order.number] = order
         before = level.quantity
         level.quantity += quantity
@@ -132,7 +170,7 @@ class MatchingEngine:
         assert 0 < quantity < order.quantity
         self._shrink(order, order.quantity - quantity)
 
-    def _match(self, side: int, quantity: int, limit: int | None) -> tuple[list[Fill], int]:
+    def _match(self, side: int, quantity: int, limit: int | None, account: str = "") -> tuple[list[Fill], int]:
         opposite = self.sides[1 - side]
         fills: list[Fill] = []
         while quantity and opposite.levels:
@@ -140,8 +178,10 @@ class MatchingEngine:
             if limit is not None and key > limit * opposite.sign:
                 break
             order = next(iter(level.orders.values()))
+            if account and order.owner is not None and order.owner.account == account:
+                break
             traded = min(quantity, order.quantity)
-            fills.append(Fill(level.price, traded))
+            fills.append(Fill(level.price, traded, order.owner))
             quantity -= traded
             self._shrink(order, traded)
         return fills, quantity

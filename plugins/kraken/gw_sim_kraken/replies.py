@@ -45,6 +45,11 @@ def ack(
     return _encode({"method": method, "result": result, "success": True}, req_id, *times_ns)
 
 
+def success(method: str, result: Any, req_id: int | None, times_ns: tuple[int, int]) -> bytes:
+    """The answer to a private request: `result` is sorted too, an array of results keeps its order."""
+    return _encode({"method": method, "result": result, "success": True}, req_id, *times_ns)
+
+
 def error(method: str, text: str, req_id: int | None, times_ns: tuple[int, int], **keys: Any) -> bytes:
     """A refusal."""
     return _encode({"error": text, "method": method, "success": False, **keys}, req_id, *times_ns)

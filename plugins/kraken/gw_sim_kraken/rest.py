@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from gw_sim_kraken import rest_market
+from gw_sim_kraken import rest_market, rest_private
 from gw_sim_kraken.listing import Asset, Pair
 from gw_sim_kraken.names import asset_id, old_name
 from gw_sim_kraken.rest_market import ApiError
@@ -27,8 +27,11 @@ def answer(exchange: SimulatedKraken, request: HttpRequest) -> HttpResponse:
     """Status 200 for all that reaches the API, errors included."""
     parts = urlsplit(request.url)
     query = dict(parse_qsl(parts.query))
-    if parts.path.startswith("/0/private/"):
-        return _reply(["EAPI:Invalid key"])
+    if parts.path.startswith(rest_private.PREFIX):
+        try:
+            return _reply([], exchange.private_rest.answer(request, exchange.now_ns))
+        except ApiError as error:
+            return _reply([str(error)])
     if not parts.path.startswith("/0/"):
         return HttpResponse(status=404, headers={"content-type": "text/html"}, body=b"<html>404 Not Found</html>")
     call = _METHODS.get(parts.path[len(_PUBLIC) :]) if parts.path.startswith(_PUBLIC) else None
@@ -46,7 +49,7 @@ def _reply(errors: list[str], result: Any = None) -> HttpResponse:
 
 
 def _time(exchange: SimulatedKraken, query: dict[str, str]) -> Any:
-    second = exchange.now_ns // SECOND_NS
+    second = exchange.venue_ns() // SECOND_NS
     # "Tue, 11 Nov 25 00:17:04 +0000": the year has two digits.
     text = formatdate(second)
     head, _, tail = text.rpartition(" ")
@@ -56,7 +59,7 @@ def _time(exchange: SimulatedKraken, query: dict[str, str]) -> Any:
 
 
 def _system_status(exchange: SimulatedKraken, query: dict[str, str]) -> Any:
-    return {"status": exchange.system, "timestamp": second_text(exchange.now_ns)}
+    return {"status": exchange.system, "timestamp": second_text(exchange.venue_ns())}
 
 
 def _assets(exchange: SimulatedKraken, query: dict[str, str]) -> Any:

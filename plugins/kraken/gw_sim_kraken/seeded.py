@@ -13,7 +13,7 @@ from gw_sim_kraken.day import DayFigures
 from gw_sim_kraken.feed import Emission, Topic, TrueBook
 from gw_sim_kraken.frames import Candle, Trade
 from gw_sim_kraken.listing import Pair
-from gw_sim_kraken.market import PairMarket
+from gw_sim_kraken.market import PairMarket, TradeListener
 from gw_sim_kraken.settings import SimKrakenSettings
 from gw_sim_kraken.texts import SECOND_NS
 
@@ -30,6 +30,7 @@ class SeededFeed:
         self.listing, self._characters = make_listing(settings.pairs, settings.seed, exponents=settings.exponents)
         self.unpaced = False
         self.mode = "online"
+        self.on_trade: TradeListener | None = None  # set before the first market is made
         self._settings = settings
         self._symbols = list(self.listing.pairs)
         self._ranks = {symbol: rank for rank, symbol in enumerate(self._symbols)}
@@ -121,7 +122,13 @@ class SeededFeed:
                 self._open_ns,
                 settings.trades_max,
             )
+            market.on_trade = self.on_trade
         return market
+
+    def usual(self, symbol: str) -> tuple[int, int]:
+        """Start price and usual quantity of a market, scaled. Raises KeyError for an unknown symbol."""
+        character = self._characters[symbol]
+        return character.price, character.quantity
 
     def list_pair(self, symbol: str) -> Pair:
         """List one more market; it has the least activity."""

@@ -27,6 +27,16 @@ class SimKrakenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ban_s: float = 600.0  # how long more attempts are refused with 429
     requests_per_s_max: int = 0  # client frames a second on one connection before "Exceeded msg rate"; 0: no limit
     maintenance_closes: bool = False  # maintenance closes the sockets instead of sending new snapshots after it
+    accounts: int = 0  # private side: accounts with one API key each, named account1, account2, ...
+    account_pairs: int = 4  # the first markets, of which an account owns both assets at the start and trades by itself
+    account_rate: float = 0.0  # what each account does by itself (place, amend, cancel, fill) a second; 0: nothing
+    account_rows_max: int = 100_000  # orders, fills and ledger lines kept for each account
+    tier: str = "pro"  # of all accounts: starter, intermediate, pro
+    history_cost: int = 2  # what a call of TradesHistory or Ledgers adds to the REST counter; older guides say 4
+    rest_limits: bool = True  # the REST counter of each key
+    engine_limits: bool = True  # the matching engine's counter of each account and pair, and the cap of open orders
+    lockout_failures: int = 15  # refused keys, signatures or nonces in a row ...
+    lockout_s: float = 900.0  # ... until "EGeneral:Temporary lockout" for this long
     replay: str = ""  # a recording (JSON Lines) to be played instead of a seeded market
     instruments: str = ""  # an instrument snapshot frame for the recording; empty: from its own digits
     speed: float = 1.0  # of the replay; 0: as fast as the clients take it

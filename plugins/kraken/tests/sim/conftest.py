@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
+import urllib.parse
 import zlib
 from collections import defaultdict
 from typing import Any
@@ -12,6 +16,7 @@ from gw_sim_kraken.exchange import SimulatedKraken
 from gw_sim_kraken.plugin import create
 from gw_sim_kraken.settings import SimKrakenSettings
 
+from gwcore.rest import HttpRequest, HttpResponse
 from gwcore.simulator import Refusal
 
 T0 = 1_790_000_000_000_000_000
@@ -122,6 +127,57 @@ class Driver:
             self.books[key].apply(message["type"], row)
 
 
+class PrivateClient:
+    """One account on the wire: signs as the sheet (2.3) says, counts its own nonces, keeps its own token."""
+
+    def __init__(self, driver: Driver, account: str = "account1", key: tuple[str, str] | None = None) -> None:
+        self.driver = driver
+        self.key, self.secret = key or driver.simulator.credentials()[account]
+        self.nonce = 0
+        self.connection = 0
+
+    def request(self, method: str, nonce: int | None = None, sign: str | None = None, **params: Any) -> HttpResponse:
+        self.nonce = self.nonce + 1 if nonce is None else nonce
+        path = f"/0/private/{method}"
+        body = urllib.parse.urlencode({"nonce": self.nonce, **params}).encode()
+        inner = hashlib.sha256(str(self.nonce).encode() + body).digest()
+        mac = hmac.new(base64.b64decode(self.secret), path.encode() + inner, hashlib.sha512)
+        signature = sign or base64.b64encode(mac.digest()).decode()
+        headers = {"API-Key": self.key, "API-Sign": signature, "content-type": "application/x-www-form-urlencoded"}
+        request = HttpRequest(method="POST", url=path, headers=headers, body=body)
+        return self.driver.simulator.http(request, self.driver.now)
+
+    def call(self, method: str, **params: Any) -> Any:
+        """The result; the error texts where there is none."""
+        answer = read(self.request(method, **params).body)
+        return answer["result"] if not answer["error"] else answer["error"]
+
+    def token(self) -> str:
+        return str(self.call("GetWebSocketsToken")["token"])
+
+    def listen(self, *channels: str, **params: Any) -> int:
+        """A new private connection with subscriptions of this account."""
+        self.connection = self.driver.open("/auth/v2")
+        for channel in channels:
+            self.driver.send(
+                self.connection, "subscribe", {"channel": channel, "token": self.token(), **params.get(channel, {})}
+            )
+        self.driver.run(0.01)
+        return self.connection
+
+    def rows(self, channel: str = "executions", kind: str | None = None) -> list[Any]:
+        """All rows of a channel on the last connection."""
+        return [row for message in self.messages(channel, kind) for row in message["data"]]
+
+    def messages(self, channel: str = "executions", kind: str | None = None) -> list[Any]:
+        messages = [read(frame) for frame in self.driver.frames[self.connection]]
+        return [
+            one
+            for one in messages
+            if one.get("channel") == channel and "data" in one and kind in (None, one.get("type"))
+        ]
+
+
 def read(frame: bytes) -> Any:
     """A frame with numbers as the text they are on the wire."""
     return json.loads(frame, parse_float=str, parse_int=str)
@@ -135,6 +191,19 @@ def drive():
         settings = {"latency": False, "deep_pairs": 0, **settings}
         chosen = SimKrakenSettings(**settings)
         return Driver(SimulatedKraken(chosen, feed) if feed is not None else create(chosen))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def private(drive):
+    """A client of account1 on a quiet exchange: `private(pairs=2, accounts=2)`; its `driver` makes time pass."""
+
+    def make(
+        account: str = "account1", driver: Driver | None = None, key: Any = None, **settings: Any
+    ) -> PrivateClient:
+        made = driver or drive(**{"pairs": 2, "rate": 0, "accounts": 2, **settings})
+        return PrivateClient(made, account, key)
 
     return make
 

@@ -1,0 +1,41 @@
+"""State of the faults of the private side; `account_switch` sets the fields. All off at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class AccountFaults:
+    """Counts go down by one for each frame they concern; negative ones last until restored."""
+
+    token_error: str = ""  # what GetWebSocketsToken answers instead
+    refuses_tokens: bool = False  # no token is good on a WebSocket, however fresh
+    duplicates: int = 0  # frames with a fill that are sent twice
+    duplicate_same_sequence: bool = False  # the copy has the number of the first
+    drops: int = 0  # frames that are kept back
+    drop_without_gap: bool = False  # they take no number: nothing shows that they are missing
+    drop_channel: str = "executions"
+    rest_lag_ns: int = 0  # how long REST knows nothing of what happened
+    lost_replies: int = 0  # replies to trading requests that are carried out and not answered
+    clock_skew_ns: int = 0  # of the venue's clock, as it shows in Time and in replies
+
+    def copies(self, channel: str, kind: str, rows: Sequence[str]) -> int:
+        """How often a frame goes out: 0, 1 or 2."""
+        if kind != "update":
+            return 1
+        if self.drops and channel == self.drop_channel:
+            self.drops -= 1
+            return 0
+        if self.duplicates and channel == "executions" and '"exec_type":"trade"' in rows[0]:
+            self.duplicates -= 1
+            return 2
+        return 1
+
+    def loses_reply(self) -> bool:
+        """Whether the next reply of a trading request is lost."""
+        if not self.lost_replies:
+            return False
+        self.lost_replies -= 1
+        return True

@@ -1,0 +1,112 @@
+"""Private requests on a connection: tokens, and who may listen to `executions` and `balances` (sheet 4.2, 4.12, 4.13)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gw_sim_kraken import replies
+from gw_sim_kraken.connections import Connection
+from gw_sim_kraken.private_streams import BALANCES, EXECUTIONS, PrivateSubscription
+from gw_sim_kraken.requests import Request, RequestError
+from gw_sim_kraken.tokens import Token
+
+if TYPE_CHECKING:
+    from gw_sim_kraken.desk import Desk
+    from gw_sim_kraken.exchange import SimulatedKraken
+
+_FLAGS = {
+    EXECUTIONS: ("snap_orders", "snap_trades", "order_status", "ratecounter", "rebased", "snapshot", "snapshot_trades"),
+    BALANCES: ("snapshot", "rebased"),
+}
+#: What a key needs for a channel. The sheet names no permission for them.
+_PERMISSIONS = {
+    EXECUTIONS: frozenset({"query-open-trades", "query-closed-trades"}),
+    BALANCES: frozenset({"query-funds"}),
+}
+_WARNINGS = [
+    "cancel_reason is deprecated, use reason",
+    "stop_price is deprecated, use triggers.price",
+    "trigger is deprecated use triggers.reference",
+    "triggered_price is deprecated use triggers.last_price",
+]
+
+
+class PrivateDesk:
+    """What the desk hands on once it knows that the host is the private one."""
+
+    def __init__(self, exchange: SimulatedKraken, desk: Desk) -> None:
+        self._exchange = exchange
+        self._desk = desk
+
+    def token(self, request: Request, now_ns: int, **keys: Any) -> Token:
+        """The good token of a request. Raises RequestError; `keys` go into the refusal of a bad one."""
+        text = request.params.get("token")
+        if not isinstance(text, str):
+            raise RequestError("Token(s) not found")
+        token = self._exchange.accounts.tokens.find(text, now_ns)
+        if token is None or self._exchange.account_faults.refuses_tokens:
+            raise RequestError("ESession:Invalid session", **keys)
+        return token
+
+    def subscribe(self, connection: Connection, request: Request, now_ns: int) -> None:
+        """Ack, then the snapshot. Raises RequestError."""
+        channel = request.params["channel"]
+        wanted = _wanted(request, channel)
+        token = self.token(request, now_ns, channel=channel, status="error")
+        if _PERMISSIONS[channel].isdisjoint(token.key.permissions):
+            raise RequestError("EGeneral:Permission denied", channel=channel, status="error")
+        exchange = self._exchange
+        if exchange.streams.find(connection.number, channel) is not None:
+            raise RequestError("Already subscribed", channel=channel)
+        exchange.counts["subscribes"] += 1
+        subscription = PrivateSubscription(connection, channel, token, **wanted)
+        exchange.streams.add(subscription)
+        self._desk.begin_private(connection, channel, self._ack(subscription, request, now_ns), subscription, now_ns)
+
+    def unsubscribe(self, connection: Connection, request: Request, now_ns: int) -> None:
+        """Strike it and say so. Raises RequestError."""
+        channel = request.params["channel"]
+        self.token(request, now_ns, channel=channel, status="error")
+        if self._exchange.streams.find(connection.number, channel) is None:
+            # Kraken names the wrong method here (sheet 4.3).
+            reply = replies.error(
+                "subscribe", "Subscription Not Found", request.req_id, self._desk.times(connection, now_ns)
+            )
+        else:
+            self._exchange.counts["unsubscribes"] += 1
+            self._exchange.streams.remove(connection.number, channel)
+            times_ns = self._desk.times(connection, now_ns)
+            reply = replies.success("unsubscribe", {"channel": channel}, request.req_id, times_ns)
+        self._desk.reply(connection, reply, now_ns)
+
+    def _ack(self, subscription: PrivateSubscription, request: Request, now_ns: int) -> bytes:
+        result: dict[str, Any] = {"channel": subscription.channel}
+        if subscription.channel == EXECUTIONS:
+            result["maxratecount"] = self._exchange.accounts.get(subscription.account).tier.engine_max
+            result["snap_orders"] = subscription.snap_orders
+            result["snap_trades"] = subscription.snap_trades
+            result["warnings"] = _WARNINGS
+        else:
+            result["snapshot"] = subscription.snapshot
+        times_ns = self._desk.times(subscription.connection, now_ns)
+        return replies.success("subscribe", result, request.req_id, times_ns)
+
+
+def _wanted(request: Request, channel: str) -> dict[str, bool]:
+    """The flags of a subscription by their field's name. Raises RequestError."""
+    params = request.params
+    for name in params:
+        if name not in ("channel", "token", "users", *_FLAGS[channel]):
+            raise RequestError(f"Unsupported field: '{name}' for the given msg type: {request.method}")
+    for name in _FLAGS[channel]:
+        if not isinstance(params.get(name, True), bool):
+            raise RequestError("Malformed request")
+    if channel == BALANCES:
+        return {"snapshot": params.get("snapshot", True)}
+    # The deprecated `snapshot` and `snapshot_trades` mean the same as the newer names.
+    return {
+        "snap_orders": params.get("snap_orders", params.get("snapshot", True)),
+        "snap_trades": params.get("snap_trades", params.get("snapshot_trades", False)),
+        "order_status": params.get("order_status", True),
+        "ratecounter": params.get("ratecounter", False),
+    }
