@@ -6,7 +6,7 @@ written from the venue's documentation and imports nothing of the venue's plugin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -35,7 +35,7 @@ class Simulator(Protocol):
     """One venue. The driver calls `advance` with non-decreasing times, at the latest at `next_ns`."""
 
     def http(self, request: HttpRequest, now_ns: int) -> HttpResponse:
-        """Answer one REST request. `request.url` may be relative (path and query)."""
+        """Answer one REST request. `request.url` may be relative (path and query). Status 0: the answer is lost."""
         ...
 
     def open(self, path: str, now_ns: int) -> int | Refusal:
@@ -66,6 +66,32 @@ class Simulator(Protocol):
         ...
 
 
+class SimulatedAccounts(Protocol):
+    """What a simulator with accounts can do besides; the control paths and `gw sim` use it where it is there."""
+
+    def run_to(self, now_ns: int) -> None:
+        """Let time pass, so that what the control side does next happens at `now_ns`."""
+        ...
+
+    def act(self, name: str, **options: Any) -> Any:
+        """Have something done to an account, as if by its owner elsewhere; what it returns can be encoded as JSON.
+
+        Raises ValueError naming the actions it knows.
+        """
+        ...
+
+    def account(self, name: str = "") -> Any:
+        """The truth about an account (empty: the first): orders, fills, balances, positions as exact decimal text.
+
+        Raises ValueError naming the accounts there are.
+        """
+        ...
+
+    def credentials(self) -> Mapping[str, tuple[str, str]]:
+        """Key and secret of each account."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorSpec:
     """One simulated venue, as a plugin registers it. `settings` is a msgspec Struct type with a default for each field."""
@@ -76,3 +102,4 @@ class SimulatorSpec:
     create: Callable[[Any], Simulator]
     paths: Iterable[str]  # WebSocket paths it serves, for the banner: ("/v2", ...)
     summary: str
+    manual: Callable[[], str] = str  # what can be switched and done while it runs: the end of `gw sim NAME --help`

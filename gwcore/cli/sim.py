@@ -1,9 +1,13 @@
-"""`gw sim NAME`: serve a simulated venue on loopback. `gw sim fault`: switch a fault of a running one."""
+"""`gw sim NAME`: serve a simulated venue on loopback. `gw sim fault`, `do`, `account`: control one that runs."""
 
 from __future__ import annotations
 
 import http.client
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 import msgspec
@@ -13,7 +17,7 @@ from gwcore.plugins import SIMULATOR, load_simulator, plugin_names
 from gwcore.simulator import SimulatorSpec
 
 PORT = 9180
-_FAULT_TIMEOUT_S = 10.0
+_CONTROL_TIMEOUT_S = 10.0
 
 
 class SpeedType(click.ParamType[float]):
@@ -31,15 +35,26 @@ class SpeedType(click.ParamType[float]):
         return speed
 
 
+class ServeCommand(click.Command):
+    """Serves one simulator; the end of its help is the simulator's own, read when it is shown."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What can be switched and done while it runs."""
+        text = load_simulator(self.name or "").manual()
+        if text:
+            formatter.write_paragraph()
+            formatter.write(text + "\n")
+
+
 class SimulatorGroup(click.Group):
-    """A sub-command for each simulator that is installed, and `fault`."""
+    """A sub-command for each simulator that is installed, and those that control one that runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of simulators, from metadata alone."""
         return sorted({*plugin_names(SIMULATOR), *super().list_commands(ctx)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """`fault`, or the command that serves a simulator."""
+        """A command of our own, or the one that serves a simulator."""
         known = super().get_command(ctx, cmd_name)
         if known is not None or cmd_name not in plugin_names(SIMULATOR):
             return known
@@ -48,13 +63,15 @@ class SimulatorGroup(click.Group):
 
 @click.group(name="sim", cls=SimulatorGroup)
 def command() -> None:
-    """Serve a simulated venue, or switch a fault of one that runs."""
+    """Serve a simulated venue, or control one that runs."""
 
 
 def _serve_command(name: str) -> click.Command:
     """`gw sim NAME` with its options."""
 
-    @click.command(name=name, help=f"Serve the simulated venue {name} on loopback until SIGINT or SIGTERM.")
+    @click.command(
+        name=name, cls=ServeCommand, help=f"Serve the simulated venue {name} on loopback until SIGINT or SIGTERM."
+    )
     @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: any free one.")
     @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
     @click.option("--seed", type=int, help="All chance comes from it.")
@@ -64,15 +81,24 @@ def _serve_command(name: str) -> click.Command:
     @click.option("--speed", type=SpeedType(), help="Of the replay.")
     @click.option("--instruments", type=click.Path(exists=True, dir_okay=False), help="Snapshot frame for the replay.")
     @click.option("--drop", type=click.IntRange(1), help="Withhold the n-th book frame of the replay from clients.")
+    @click.option("--accounts", type=click.IntRange(0), help="How many accounts, named account1 and so on.")
+    @click.option("--account-rate", type=click.FloatRange(0), help="What each account does by itself a second.")
+    @click.option(
+        "--keys",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder for NAME.key and NAME.secret of each account (mode 0600).",
+    )
     @click.option("--set", "pairs_set", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
-    def run(port: int, host: str, pairs_set: tuple[str, ...], **options: Any) -> None:
+    def run(port: int, host: str, keys: Path | None, pairs_set: tuple[str, ...], **options: Any) -> None:
         spec = load_simulator(name)
         chosen = {key: value for key, value in options.items() if value is not None}
         for key in ("speed", "instruments", "drop"):
             if key in chosen and "replay" not in chosen:
                 raise click.UsageError(f"--{key} goes with --replay FILE")
+        if chosen.get("accounts") and keys is None:
+            raise click.UsageError("--accounts goes with --keys DIR, where the keys are written to")
         chosen.update(_parse_pairs(pairs_set))
-        _serve(spec, _settings(spec, chosen), host, port)
+        _serve(spec, _settings(spec, chosen), host, port, keys)
 
     return run
 
@@ -88,11 +114,13 @@ def _settings(spec: SimulatorSpec, chosen: dict[str, Any]) -> Any:
         raise click.UsageError(f"setting of simulator {spec.name}: {error}") from None
 
 
-def _serve(spec: SimulatorSpec, settings: Any, host: str, port: int) -> None:
+def _serve(spec: SimulatorSpec, settings: Any, host: str, port: int, keys: Path | None) -> None:
     from gwcore.testing.serve import Server, serve_until_signal  # websockets and asyncio: only when serving
 
     try:
         simulator = spec.create(settings)
+        if keys is not None:
+            _write_keys(keys, getattr(simulator, "credentials", dict)())
     except (OSError, ValueError) as error:
         raise ConfigError(str(error), hint="see gw sim --help") from error
 
@@ -107,9 +135,29 @@ def _serve(spec: SimulatorSpec, settings: Any, host: str, port: int) -> None:
         raise NotConnected(f"can't listen on {host}:{port}: {error.strerror or error}") from error
 
 
+def _write_keys(folder: Path, credentials: Mapping[str, tuple[str, str]]) -> None:
+    """Each key and secret in a file of its own, as `file:` references of a configuration want them."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, pair in credentials.items():
+        for suffix, text in zip(("key", "secret"), pair, strict=True):
+            path = folder / f"{name}.{suffix}"
+            path.unlink(missing_ok=True)  # an older one may have another mode
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "w", encoding="ascii") as file:
+                file.write(text + "\n")
+
+
+def _control_options(call: Callable[..., int]) -> Callable[..., int]:
+    """--port and --host of a running simulator."""
+    host = click.option("--host", default="127.0.0.1", show_default=True, help="Where it serves.")
+    port = click.option(
+        "--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Where it serves."
+    )
+    return port(host(call))
+
+
 @command.command(name="fault")
-@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Where it serves.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where it serves.")
+@_control_options
 @click.argument("name")
 @click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
 def fault(port: int, host: str, name: str, options: tuple[str, ...]) -> int:
@@ -117,21 +165,56 @@ def fault(port: int, host: str, name: str, options: tuple[str, ...]) -> int:
 
     Lasting faults end with on=false, all of them with `restore`. An unknown name is answered with those there are.
     """
-    body = msgspec.json.encode({"name": name, **_parse_pairs(options)})
-    line = http.client.HTTPConnection(host, port, timeout=_FAULT_TIMEOUT_S)
+    status, answer = _ask(host, port, "POST", "/sim/fault", {"name": name, **_parse_pairs(options)})
+    return _print_answer(status, answer, answer.get("done", ""))
+
+
+@command.command(name="do")
+@_control_options
+@click.argument("name")
+@click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
+def act(port: int, host: str, name: str, options: tuple[str, ...]) -> int:
+    """Do NAME to an account of the simulator on PORT, for example: gw sim do fills count=500 symbol=BTC/USD.
+
+    It happens as if the account's owner did it elsewhere. Prints the answer as JSON; an unknown name is answered with
+    those there are.
+    """
+    # Numbers with a point stay text, digit by digit.
+    texts = {option.partition("=")[0]: option.partition("=")[2] for option in options}
+    pairs = {key: texts[key] if isinstance(value, float) else value for key, value in _parse_pairs(options).items()}
+    status, answer = _ask(host, port, "POST", "/sim/do", {"name": name, **pairs})
+    return _print_answer(status, answer, msgspec.json.encode(answer.get("done")).decode())
+
+
+@command.command(name="account")
+@_control_options
+@click.argument("name", default="")
+def account(port: int, host: str, name: str) -> int:
+    """Print the truth about account NAME of the simulator on PORT as JSON: orders, fills, balances, positions."""
+    status, answer = _ask(host, port, "GET", f"/sim/account?{urlencode({'account': name})}", None)
+    return _print_answer(status, answer, msgspec.json.encode(answer).decode())
+
+
+def _print_answer(status: int, answer: dict[str, Any], text: str) -> int:
+    if status == 200:
+        click.echo(text)
+        return 0
+    click.echo(answer.get("error", "refused"), err=True)
+    return 2
+
+
+def _ask(host: str, port: int, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+    """One control request: its status and its answer. Raises NotConnected."""
+    line = http.client.HTTPConnection(host, port, timeout=_CONTROL_TIMEOUT_S)
+    encoded = msgspec.json.encode(body) if body is not None else None
     try:
-        line.request("POST", "/sim/fault", body, {"content-type": "application/json"})
+        line.request(method, path, encoded, {"content-type": "application/json"})
         response = line.getresponse()
-        answer = msgspec.json.decode(response.read(), type=dict[str, str])
+        return response.status, msgspec.json.decode(response.read(), type=dict[str, Any])
     except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
         raise NotConnected(f"no simulator on {host}:{port}: {error}") from error
     finally:
         line.close()
-    if response.status == 200:
-        click.echo(answer.get("done", ""))
-        return 0
-    click.echo(answer.get("error", "refused"), err=True)
-    return 2
 
 
 def _parse_pairs(texts: tuple[str, ...]) -> dict[str, Any]:

@@ -146,6 +146,8 @@ class SimNetwork:
                 if mode is HttpMode.LOST:
                     await asyncio.sleep(request.timeout_s)
                 response = _HTML_5XX if mode is HttpMode.HTML or self._is_frozen else self._http(request)
+                if response.status == 0:
+                    raise VenueUnavailable(f"{request.url}: the line was cut before the answer")
                 if mode is HttpMode.REPLY_LOST:
                     await asyncio.sleep(request.timeout_s)
                 await self._trip(rng)

@@ -114,7 +114,7 @@ class Server:
         now_ns = self.now_ns()
         self.wake()
         if request.url.startswith(sim_admin.PREFIX):
-            return sim_admin.handle(self.simulator, request, self.stats)
+            return sim_admin.handle(self.simulator, request, self.stats, now_ns)
         return self.simulator.http(request, now_ns)
 
     def connect(self, peer: Peer, path: str) -> int | Refusal:
@@ -320,8 +320,10 @@ class Peer(asyncio.Protocol):
             if request is None:
                 return
             close = request.headers.get("connection", "").lower() == "close"
-            self._transport.write(response_bytes(self._server.answer(request), close=close))
-            if close:
+            answer = self._server.answer(request)
+            if answer.status:  # 0: lost on its way
+                self._transport.write(response_bytes(answer, close=close))
+            if close or not answer.status:
                 self._transport.close()
                 return
 

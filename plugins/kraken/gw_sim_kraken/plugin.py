@@ -7,6 +7,7 @@ from pathlib import Path
 from gw_sim_kraken.connections import HOSTS
 from gw_sim_kraken.exchange import SimulatedKraken
 from gw_sim_kraken.feed import Feed
+from gw_sim_kraken.manual import manual
 from gw_sim_kraken.replay import ReplayFeed
 from gw_sim_kraken.seeded import SeededFeed
 from gw_sim_kraken.settings import SimKrakenSettings
@@ -34,7 +35,8 @@ SPEC = SimulatorSpec(
     settings=SimKrakenSettings,
     create=create,
     paths=tuple(HOSTS),
-    summary="Kraken spot: a seeded market or a recording, with faults to be switched while it runs",
+    summary="Kraken spot: a seeded market with accounts, or a recording, with faults to be switched while it runs",
+    manual=manual,
 )
 
 
