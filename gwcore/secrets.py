@@ -58,6 +58,10 @@ class Secret(str):
         """The value itself: for the one call that needs it."""
         return self._reveal()
 
+    def is_equal(self, text: str) -> bool:
+        """Whether `text`, which somebody sent, is the value; takes as long whatever differs."""
+        return hmac.compare_digest(self.reveal().encode(), text.encode())
+
     def __repr__(self) -> str:
         return f"Secret({MASK!r})"
 

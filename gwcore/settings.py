@@ -60,6 +60,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     sinks: tuple[str, ...] = ()  # the sinks events go to; `--sink`
     env: str = "prod"  # which of the venue's environments
     state_dir: str = ""  # where journal, cursors and sinks keep their state; empty: ~/.local/state/gw/<name>
+    keys_dir: str = (
+        ""  # where nonces and locks of API keys are, for all gateways of a user; empty: ~/.local/state/gw/keys
+    )
     symbols: tuple[str, ...] = ("*",)  # globs of symbols to subscribe
     exclude: tuple[str, ...] = ()  # globs of symbols to leave out
     channels: tuple[str, ...] = ("instrument", "status", "book", "trade", "ticker")  # what to subscribe
@@ -126,6 +129,9 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     buffer_bytes_max: Bytes = 8 * 1024 * 1024  # what one client may lag behind before its policy is applied
     subscriptions_max: Count = 64  # per client
     heartbeat_s: Seconds = 5.0  # sent to clients; three missed ones from a client cut it
+    open_market_data: bool = (
+        True  # market data is for everybody who can connect; false: for users with the verb md alone
+    )
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

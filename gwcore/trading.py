@@ -56,10 +56,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLimits:
-    """What the venue allows one account, and how its connection is kept."""
+    """What the venue allows one account, and how its connection is kept.
 
-    connects: int = 150  # connection attempts ...
-    connects_window_s: float = 600.0  # ... in this rolling window, for all accounts together
+    Connection attempts count with those of the first group of market data: they are limited by address.
+    """
+
     rest_cost_max: float = 15.0  # the account's REST counter may not pass this ...
     rest_decay_per_s: float = 0.33  # ... and falls by this much a second
     silence_s: float = 15.0  # no frame for this long: the connection is dead

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gwcore.engine.account_funds import Mismatch
 from gwcore.engine.account_orders import OrderTable
-from gwcore.model import Discrepancy
+from gwcore.model import Discrepancy, OrderStatus
 from gwcore.venue import AccountSnapshot
 
 NANOSECONDS = 1_000_000_000
@@ -42,8 +42,8 @@ class AccountCheck:
         by_rest = {order.venue_order_id: order for order in snapshot.orders or ()}
         ended = {order.venue_order_id: order for order in snapshot.closed}
         for key, order in table.orders.items():
-            if asked_ns - order.changed_ns < self.lag_ns:
-                continue
+            if asked_ns - order.changed_ns < self.lag_ns or order.update.order_status is OrderStatus.UNKNOWN:
+                continue  # too new for REST, or known by a fill alone
             ours, theirs = order.update, by_rest.get(key)
             if not order.is_done and key in ended:
                 status = ended[key].order_status.value
@@ -60,7 +60,7 @@ class AccountCheck:
                         ours.symbol,
                     )
                 )
-            elif theirs is None and key not in ended and not order.is_done and ours.order_status.value != "UNKNOWN":
+            elif theirs is None and key not in ended and not order.is_done:
                 found.append(Difference(f"status of order {key}", ours.order_status.value, "not found", ours.symbol))
         return found
 

@@ -156,12 +156,12 @@ class OrderTable:
             order = self.orders.get(key)
             if order is None:
                 continue
-            if order.missing > 0 and self._is_whole(order):
+            if self._lacks(order):
                 if not anyway:
                     order.held_ns = now_ns if order.held_ns is None else order.held_ns
                     self._held[key] = order
                     continue
-                order.given_up += order.missing
+                order.given_up += max(_ZERO, order.missing)
             self._held.pop(key, None)
             order.held_ns = None
             latest_ns = 0
@@ -177,10 +177,17 @@ class OrderTable:
             self.orders[update.venue_order_id or ""].filled += Decimal(fill.quantity)
         return [update for _, _, update in runs]
 
-    def _is_whole(self, order: Order) -> bool:
-        """Whether all fills of the order are told: not those of one that is older than the account's first start."""
+    def _lacks(self, order: Order) -> bool:
+        """Whether fills are missing before those that came: by what the order traded, or since that is not known.
+
+        Of an order that is older than the account's first start not all fills are told, so none is waited for.
+        """
         opened_ns, floor_ns = order.update.opened_ns, self.memory.floor_ns
-        return opened_ns is None or floor_ns is None or opened_ns >= floor_ns
+        if opened_ns is not None and floor_ns is not None and opened_ns < floor_ns:
+            return False
+        if order.update.traded_quantity is None:
+            return any(update.origin is not Origin.VENUE for update in order.pending)
+        return order.missing > 0
 
     def _note_done(self, key: str, order: Order) -> None:
         if not order.is_done and order.update.order_status is not OrderStatus.UNKNOWN:

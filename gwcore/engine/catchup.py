@@ -31,6 +31,7 @@ class CatchUp:
         self.gaps: list[Gap] = []
         self.lost: set[str] = set()
         self.has_begun = False  # something was read
+        self.ex_position = 0  # of the last execution record read here: those up to it don't come as news as well
         self.state_of: set[str] = set()  # partitions that can't be replayed: their current state comes first
 
     @classmethod
@@ -42,7 +43,7 @@ class CatchUp:
             after = plan._start(name, token)
             journal_class = partition_class(name)
             if after is None:
-                after = fanout.journal.last_position(journal_class)
+                after = fanout.position(journal_class)
             elif after < 0:
                 after = partition.first_position - 1 if partition.first_position else 0
             starts[journal_class] = min(after, starts.get(journal_class, after))
@@ -60,9 +61,9 @@ class CatchUp:
         if session_id != partition.session_id and partition_class(name) not in HONOURED:
             self._refuse(name, session_id, sequence, "an earlier session: market data starts anew")
             return None
-        if session_id == partition.session_id and sequence >= partition.sequence:
+        if session_id == partition.session_id and sequence >= partition.visible:
             self._skip[name] = (session_id, sequence)
-            return self._fanout.journal.last_position(partition_class(name))
+            return self._fanout.position(partition_class(name))
         position = self._fanout.journal.position_of(session_id, sequence) if sequence > 0 else None
         if position is None and sequence > 0:
             self._refuse(name, session_id, sequence, "the journal does not reach back that far")
@@ -73,7 +74,7 @@ class CatchUp:
     def _refuse(self, name: str, session_id: str, sequence: int, cause: str) -> None:
         partition = self._fanout.publisher.partitions[name]
         self.state_of.add(name)
-        self._skip[name] = (partition.session_id, partition.sequence)
+        self._skip[name] = (partition.session_id, partition.visible)
         same = session_id == partition.session_id
         self.gaps.append(
             Gap(
@@ -83,7 +84,7 @@ class CatchUp:
                 session_id=session_id,
                 first_sequence=sequence + 1,
                 # Where an earlier session ended is not known here; its end is the bound.
-                last_sequence=partition.sequence if same else None,
+                last_sequence=partition.visible if same else None,
             )
         )
 
@@ -96,7 +97,7 @@ class CatchUp:
         """Whether every class has caught up."""
         return not self._readers
 
-    def read(self, count_max: int, wanted: Callable[[str, str | None], bool]) -> list[Record]:
+    def read(self, count_max: int, wanted: Callable[[Record], bool]) -> list[Record]:
         """The next wanted records. A class whose end is reached becomes live within this call."""
         self.has_begun = True
         for journal_class in CLASSES:
@@ -104,17 +105,19 @@ class CatchUp:
             if reader is None:
                 continue
             try:
-                records = reader.read(count_max, synced_only=False)
+                records = reader.read(count_max, synced_only=journal_class == "ex")
             except RecordsGone as gone:
                 self._on_gone(journal_class, gone)
                 continue
             except StorageError as error:
                 self._lost(journal_class, str(error))
                 continue
-            if reader.position >= self._fanout.journal.last_position(journal_class):
+            if journal_class == "ex":
+                self.ex_position = reader.position
+            if reader.position >= self._fanout.position(journal_class):
                 del self._readers[journal_class]
             if records:
-                return [record for record in records if wanted(record.kind, record.symbol) and not self._had(record)]
+                return [record for record in records if wanted(record) and not self._had(record)]
         return []
 
     def _had(self, record: Record) -> bool:
@@ -154,7 +157,7 @@ class CatchUp:
                         partition=name,
                         session_id=partition.session_id,
                         first_sequence=(first or {}).get((name, partition.session_id)),
-                        last_sequence=partition.sequence,
+                        last_sequence=partition.visible,
                     )
                 )
 

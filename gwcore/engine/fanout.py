@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gwcore.engine.access import Access
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.session import Session
 from gwcore.engine.state import CurrentState
-from gwcore.model import Event, Record
+from gwcore.model import Control, Event, Record
 from gwcore.ports import Clock
 from gwcore.settings import ClientSettings
 from gwcore.transport import ClientInfo, ClientWriter
@@ -34,6 +36,10 @@ class RecordSource(Protocol):
 
     def last_position(self, journal_class: str) -> int:
         """Position of the newest record."""
+        ...
+
+    def synced_position(self, journal_class: str) -> int:
+        """Position up to which a class is durable."""
         ...
 
     def reader(self, journal_class: str, after: int) -> RecordReader:
@@ -68,8 +74,10 @@ class Fanout:
         settings: ClientSettings,
         clock: Clock,
         wake: Callable[[], None],
+        access: Access | None = None,
     ) -> None:
         self.identity = identity
+        self.access = access or Access(open_market_data=settings.open_market_data)
         self.publisher = publisher
         self.state = state
         self.journal = journal
@@ -77,6 +85,8 @@ class Fanout:
         self.clock = clock
         self._wake = wake
         self._is_awake = False
+        #: Execution events that are not durable yet. Bounded as the journal is: what it can't take is not held.
+        self._held: deque[tuple[Record, Event, Partition]] = deque()
         self._sessions: dict[int, Session] = {}
         self._live: tuple[Session, ...] = ()
         self._next_id = 1
@@ -85,6 +95,7 @@ class Fanout:
         self.refused = 0
         self.cut: dict[str, int] = {}
         self.conflations = 0
+        self.denials = 0
 
     @property
     def sessions(self) -> Sequence[Session]:
@@ -97,7 +108,7 @@ class Fanout:
 
     def positions(self) -> ResumeToken:
         """Of each partition its session and the last sequence published."""
-        return {name: (one.session_id, one.sequence) for name, one in self.publisher.partitions.items()}
+        return {name: (one.session_id, one.visible) for name, one in self.publisher.partitions.items()}
 
     # --- ClientPort -----------------------------------------------------------------------------------------------
 
@@ -118,9 +129,30 @@ class Fanout:
 
     def on_record(self, record: Record, event: Event, partition: Partition) -> None:
         """A record was published."""
+        if partition.holds and record.position:
+            self._held.append((record, event, partition))
+            return
+        self._tell(record, event, partition)
+
+    def _tell(self, record: Record, event: Event, partition: Partition) -> None:
+        if partition.holds:
+            partition.released = record.sequence
         self.state.note(event, partition)
         for session in self._live:
             session.offer(record)
+
+    def release(self) -> None:
+        """Tell the execution events that are durable by now."""
+        if self._held:
+            synced = self.journal.synced_position("ex")
+            while self._held and self._held[0][0].position <= synced:
+                self._tell(*self._held.popleft())
+
+    def position(self, journal_class: str) -> int:
+        """Position of the last record of a class that clients may know of."""
+        if journal_class == "ex" and self._held:
+            return self._held[0][0].position - 1
+        return self.journal.last_position(journal_class)
 
     def flush(self) -> None:
         """Write what is pending, one call a client (a write per event costs 5-10 times more)."""
@@ -142,12 +174,22 @@ class Fanout:
             self._sent_before += session.events_sent
             self._live = tuple(self._sessions.values())
 
+    def deny(self, session: Session, action: str, detail: str, account: str | None, symbol: str | None) -> None:
+        """A client asked for what is not granted: for the record."""
+        self.denials += 1
+        user = session.grant.user or session.client.identity
+        self.publisher.publish(
+            self.publisher.partition("st"),
+            Control(action=action, user=user, account=account, symbol=symbol, allowed=False, detail=detail),
+        )
+
     def count_cut(self, cause: str) -> None:
         """A client was cut by us."""
         self.cut[cause] = self.cut.get(cause, 0) + 1
 
     def close(self, reason: str) -> None:
         """The gateway stops: write what is pending, then say goodbye to everybody."""
+        self.release()
         self.flush()
         for session in self.sessions:
             session.end(reason)

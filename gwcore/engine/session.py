@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any
 
+from gwcore.engine.access import Grant
 from gwcore.engine.catchup import CatchUp
-from gwcore.engine.selection import Selection, is_glob, part_wants, unknown_kinds
-from gwcore.model import Gap, GapState, Record
+from gwcore.engine.selection import Selection, account_of, is_glob, part_wants, unknown_kinds
+from gwcore.model import CancelAllOrders, CancelOrder, CreateOrder, Gap, GapState, ModifyOrder, Record
 from gwcore.transport import ClientInfo, ClientWriter
 from gwcore.wire import (
     PROTOCOL_VERSION,
@@ -35,6 +36,15 @@ if TYPE_CHECKING:
 
 #: Records written to a client in one turn while it catches up from the journal.
 CATCH_UP_RECORDS = 500
+#: Denied requests of one client, each of which is an event; then it is cut.
+DENIALS_MAX = 100
+#: The verb that each request for orders needs.
+VERBS: dict[type, str] = {
+    CreateOrder: "create",
+    ModifyOrder: "modify",
+    CancelOrder: "cancel",
+    CancelAllOrders: "cancel",
+}
 
 
 class Session:
@@ -46,7 +56,10 @@ class Session:
         self._writer = writer
         self._fanout = fanout
         self._buffer_bytes_max = fanout.settings.buffer_bytes_max
-        self._selection = Selection()
+        self.grant = Grant(verbs=frozenset())  # nothing, until he said hello
+        self._selection = Selection(self.grant)
+        self._denials = 0
+        self._had_ex = 0  # position of the last execution record that came from the journal
         self._catch_up: CatchUp | None = None  # while it reads the journal instead of the news
         self._catch_up_requests: list[int] = []  # what it is for: their SnapshotEnd comes behind the last record
         self._pending: list[Record] = []
@@ -89,7 +102,7 @@ class Session:
         if not self._is_welcome and not isinstance(request, Hello):
             self.end("the first request has to be hello")
         elif handler is None:
-            self._refuse(request, "unsupported", "this gateway takes no orders: it has no account configured")
+            self._on_order_request(request)
         else:
             handler(request)
 
@@ -122,8 +135,14 @@ class Session:
         if request.protocol != PROTOCOL_VERSION:
             self.end(f"protocol {request.protocol} is not spoken here: this gateway speaks {PROTOCOL_VERSION}")
             return
-        self._is_welcome = True
         identity, fanout = self._fanout.identity, self._fanout
+        grant = fanout.access.grant(self.client, request.token)
+        if grant is None:
+            fanout.deny(self, "hello", "the token is not known", None, None)
+            self.end("the token is not known: leave it out, or ask the operator")
+            return
+        self._is_welcome = True
+        self.grant = self._selection.grant = grant
         self._writer.write_message(
             Welcome(
                 version=identity.version,
@@ -136,7 +155,33 @@ class Session:
             )
         )
 
+    def _on_order_request(self, request: Any) -> None:
+        """Orders are not taken yet; who may not even ask is told that."""
+        verb = VERBS[type(request)]
+        denied = self.grant.may(verb, request.account, getattr(request, "symbol", None))
+        if denied:
+            self._deny(request, verb, denied, request.account, getattr(request, "symbol", None))
+        else:
+            self._refuse(request, "unsupported", "this gateway takes no orders: its accounts are read-only")
+
+    def _deny(self, request: object, action: str, text: str, account: str | None, symbol: str | None) -> None:
+        self._fanout.deny(self, action, text, account, symbol)
+        self._denials += 1
+        if self._denials >= DENIALS_MAX:
+            self.end(f"{DENIALS_MAX} requests were denied: ask for what is granted")
+            return
+        self._refuse(request, "denied", f"{text}: ask the operator")
+
+    def _is_denied(self, request: Subscribe | SnapshotRequest, action: str) -> bool:
+        text = self.grant.complaint(request.kinds, request.accounts, request.symbols)
+        if text:
+            account = next(iter(request.accounts), None)
+            self._deny(request, action, text, account, next(iter(request.symbols), None))
+        return bool(text)
+
     def _on_subscribe(self, request: Subscribe) -> None:
+        if self._is_denied(request, "subscribe"):
+            return
         complaint = self._complaint(request.symbols, request.kinds)
         if complaint is None and request.on_slow not in ("conflate", "disconnect"):
             complaint = ("bad_request", f"on_slow {request.on_slow!r}: choose conflate or disconnect")
@@ -153,13 +198,12 @@ class Session:
         self._flush_pending()  # what the subscriptions before it made pending comes first
         self._selection.add(request)
 
-        def wants(kind: str, symbol: str | None) -> bool:
-            return part_wants(request.symbols, request.kinds, kind, symbol)
-
+        wants = self._wants(request)
         symbols = tuple(
             symbol
             for symbol in self._fanout.state.symbols()
-            if part_wants(request.symbols, (), "reference_data", symbol)
+            if self.grant.sees("reference_data", symbol, None)
+            and part_wants(request.symbols, (), (), "reference_data", symbol, None)
         )
         self._writer.write_message(Subscribed(request_id=request.request_id, symbols=symbols))
         if replay:
@@ -185,13 +229,23 @@ class Session:
         else:
             self._refuse(request, "unknown_subscription", f"there is no subscription {request.subscription}")
 
+    def _wants(self, request: Subscribe | SnapshotRequest) -> Callable[[str, str | None, str | None], bool]:
+        def wants(kind: str, symbol: str | None, account: str | None) -> bool:
+            return self.grant.sees(kind, symbol, account) and part_wants(
+                request.symbols, request.kinds, request.accounts, kind, symbol, account
+            )
+
+        return wants
+
     def _on_snapshot(self, request: SnapshotRequest) -> None:
+        if self._is_denied(request, "snapshot"):
+            return
         complaint = self._complaint(request.symbols, request.kinds)
         if complaint is not None:
             self._refuse(request, *complaint)
             return
         self._flush_pending()
-        self._write_state(lambda kind, symbol: part_wants(request.symbols, request.kinds, kind, symbol))
+        self._write_state(self._wants(request))
         self._end_snapshot(request.request_id)
 
     def _on_ping(self, request: Ping) -> None:
@@ -215,10 +269,12 @@ class Session:
 
     def offer(self, record: Record) -> None:
         """A record was published; kept if asked for and not still to be read from the journal."""
-        if not self._selection.wants(record.kind, record.symbol):
+        if not self._wants_record(record):
             return
         if self._catch_up is not None and not self._catch_up.is_live(record.journal_class):
             return
+        if record.position and record.position <= self._had_ex:
+            return  # only execution records have their position here
         if self._dropped and record.journal_class == "md":
             self._drop(record)
             return
@@ -228,6 +284,9 @@ class Session:
             self._overflow()
         elif not self._is_paused:
             self._fanout.wake()
+
+    def _wants_record(self, record: Record) -> bool:
+        return self._selection.wants(record.kind, record.symbol, account_of(record))
 
     def notify(self, record: Record) -> None:
         """A notice made for clients (`Publisher.private_record`): to this one, whatever it asked for, if it asked at all."""
@@ -288,11 +347,16 @@ class Session:
                 )
             )
         self._write_state(
-            lambda kind, symbol: self._selection.wants(kind, symbol) and kind not in ("stream_status", "gateway_status")
+            lambda kind, symbol, account: (
+                account is None
+                and kind not in ("stream_status", "gateway_status")
+                and self._selection.wants(kind, symbol, account)
+            )
         )
 
     def _read_journal(self, catch_up: CatchUp) -> None:
-        records = catch_up.read(CATCH_UP_RECORDS, self._selection.wants)
+        records = catch_up.read(CATCH_UP_RECORDS, self._wants_record)
+        self._had_ex = max(self._had_ex, catch_up.ex_position)
         if records:
             self._write(records)
         for gap in catch_up.take_gaps():
@@ -321,7 +385,9 @@ class Session:
         publisher = self._fanout.publisher
         self._writer.write_events([publisher.private_record(publisher.partition(gap.partition or "st"), gap)])
 
-    def _write_state(self, wanted: Callable[[str, str | None], bool], partitions: Container[str] | None = None) -> None:
+    def _write_state(
+        self, wanted: Callable[[str, str | None, str | None], bool], partitions: Container[str] | None = None
+    ) -> None:
         publisher = self._fanout.publisher
         records = [
             publisher.private_record(partition, event)

@@ -14,6 +14,7 @@ from gwcore.runtime.app import Gateway, Ports, install_signals
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
 from gwcore.runtime.committer import Committer
 from gwcore.runtime.health import HealthServer
+from gwcore.runtime.keys import DirectoryKeys
 from gwcore.runtime.logs import configure_logging
 from gwcore.runtime.metrics import Metrics, build_info
 from gwcore.runtime.network import RealNetwork
@@ -49,7 +50,12 @@ async def _run(config: GatewayConfig) -> int:
     state_dir = Path(config.gateway.state_dir)
     storage = DirectoryStorage(state_dir)
     clock = SystemClock()
-    with storage.lock("lock"):
+    with (
+        storage.lock("lock"),
+        contextlib.closing(
+            DirectoryKeys(DirectoryStorage(Path(config.gateway.keys_dir or state_dir / "keys")), clock)
+        ) as keys,
+    ):
         network = RealNetwork(clock, f"gwcore/{gwcore.__version__}")
         gateway = Gateway(
             config,
@@ -62,6 +68,7 @@ async def _run(config: GatewayConfig) -> int:
                 state_dir=state_dir,
                 committer=Committer,
                 offload=asyncio.to_thread,
+                keys=keys,
             ),
         )
         install_signals(gateway)

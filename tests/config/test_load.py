@@ -129,7 +129,7 @@ def test_variables_are_read_as_the_type_of_their_setting(put: Put) -> None:
     [
         (
             "[gatway]\n",
-            'gw.toml:1: no table [gatway] (did you mean "gateway"? tables: capture, clients, gateway, healing, journal, ',
+            'gw.toml:1: no table [gatway] (did you mean "gateway"? tables: account, capture, clients, gateway, healing, ',
         ),
         (GOOD + "bok_depth = 10\n", 'gw.toml:3: no setting gateway.bok_depth (did you mean "book_depth"? settings: '),
         (

@@ -11,7 +11,7 @@ from gw_venue_kraken import private_messages as wire
 from gw_venue_kraken import private_rest as rest
 from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
-from gwcore.errors import DecodeError
+from gwcore.errors import DecodeError, VenueRejected
 from gwcore.model import FundsUpdate, OrderUpdate, TradeUpdate
 from gwcore.rest import HttpFlow
 from gwcore.venue import Account, AccountSnapshot, Known
@@ -97,9 +97,15 @@ class Download:
     def _query(self, order_ids: Sequence[str]) -> HttpFlow[dict[str, wire.RestOrder]]:
         """Orders by id; those that are open are left out: the list of open ones is older, or they came back."""
         found: dict[str, wire.RestOrder] = {}
-        for first in range(0, len(order_ids), QUERY_ORDERS_MAX):
-            batch = ",".join(order_ids[first : first + QUERY_ORDERS_MAX])
-            found |= yield from self.call("QueryOrders", wire.orders_of, {"txid": batch})
+        batches = [order_ids[first : first + QUERY_ORDERS_MAX] for first in range(0, len(order_ids), QUERY_ORDERS_MAX)]
+        while batches:
+            batch = batches.pop()
+            try:
+                found |= yield from self.call("QueryOrders", wire.orders_of, {"txid": ",".join(batch)})
+            except VenueRejected:
+                # One that REST does not have (yet) spoils the whole request: the others are found by halving it.
+                if len(batch) > 1:
+                    batches += [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
         return {key: order for key, order in found.items() if order.status not in ("open", "pending")}
 
     def _trades(self, since_ns: int) -> HttpFlow[tuple[TradeUpdate, ...]]:

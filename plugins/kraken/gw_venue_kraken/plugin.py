@@ -32,6 +32,7 @@ SPEC = VenueSpec(
             Support.TIME_SERIES,
             Support.CANDLE_HISTORY,
             Support.BOOK_CHECKSUM,
+            Support.ACCOUNT,
         }
     ),
     summary="Kraken spot over WebSocket v2: instruments, status, checked L2 books, trades, tickers, candles, accounts.",
