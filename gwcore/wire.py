@@ -91,7 +91,10 @@ ClientRequest: TypeAlias = (
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="welcome"):
-    """Answer to Hello."""
+    """Answer to Hello. `user`: who the gateway takes the client for; empty: somebody it does not know.
+
+    `partial`: classes (md, ex, st) of which not everything is granted to him, so that sequences may jump without loss.
+    """
 
     protocol: int = PROTOCOL_VERSION
     version: str
@@ -101,6 +104,8 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     client_id: str
     heartbeat_s: float
     sessions: ResumeToken
+    user: str = ""
+    partial: tuple[str, ...] = ()
 
 
 class Subscribed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="subscribed"):

@@ -23,12 +23,14 @@ async def connect(
     queue_events_max: int = QUEUE_EVENTS_MAX,
     queue_bytes_max: int = QUEUE_BYTES_MAX,
     book_rule: RuleFactory | None = None,
+    user_token: str = "",
 ) -> Client:
     """Connect to the gateway at `unix:///path/gw.sock` or a plain path.
 
     `reconnect_s`: after a loss keep trying for this long and go on by resume token; 0: a loss ends the iteration with
     NotConnected. `keep_events=False`: only the books are kept. `book_rule`: makes a BookRule of a snapshot, to verify the
-    venue's checksum once more on this side. Raises NotConnected, ConfigError.
+    venue's checksum once more on this side. `user_token`: says who you are where your user id does not (`[user.NAME]`).
+    Raises NotConnected, ConfigError.
     """
     path = socket_path(address)
 
@@ -37,7 +39,7 @@ async def connect(
 
     client = Client(
         dial,
-        Session(name=name, book_rule=book_rule),
+        Session(name=name, book_rule=book_rule, user_token=user_token),
         reconnect_s=reconnect_s,
         keep_events=keep_events,
         queue_events_max=queue_events_max,

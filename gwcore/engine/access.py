@@ -71,6 +71,19 @@ class Grant:
             return self.has_account(account) and (self.drop_copy or kind not in OWNED_KINDS)
         return kind not in MARKET_KINDS or "md" in self.verbs
 
+    @property
+    def partial(self) -> tuple[str, ...]:
+        """Classes of the journal of which he does not see everything."""
+        all_symbols, all_accounts = "*" in self.symbols, "*" in self.accounts and "read" in self.verbs
+        found = []
+        if not all_symbols or "md" not in self.verbs:
+            found.append("md")
+        if not all_symbols or not all_accounts or not self.drop_copy:
+            found.append("ex")
+        if not all_symbols or not all_accounts:
+            found.append("st")
+        return tuple(found)
+
     def may(self, verb: str, account: str, symbol: str | None = None) -> str:
         """Why he may not; empty: he may."""
         if verb not in self.verbs:

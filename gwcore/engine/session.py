@@ -152,6 +152,8 @@ class Session:
                 client_id=f"{self.client.transport}-{self.number}",
                 heartbeat_s=fanout.settings.heartbeat_s,
                 sessions=fanout.positions(),
+                user=grant.user,
+                partial=grant.partial,
             )
         )
 
