@@ -277,6 +277,7 @@ class AccountMachine:
             return
         self._together.compared(result, asked_ns, now_ns)
         self._settle(None)
+        self._renew_in_doubt()
         self._schedule.on_checked(now_ns, lacking=next(self.table.held, None) is not None)
 
     def _ask_holds(self) -> None:
@@ -292,6 +293,11 @@ class AccountMachine:
                 self._halt(str(result))
             return
         self._together.on_funds(result, now_ns)
+        self._renew_in_doubt()
+
+    def _renew_in_doubt(self) -> None:
+        if self._together.take_doubt():
+            self._outbox.close("renew: the stream and REST disagree, and a new snapshot shows who is right")
 
     # --- time ---------------------------------------------------------------------------------------------------------
 

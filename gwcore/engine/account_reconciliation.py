@@ -40,6 +40,7 @@ class AccountReconciliation:
         self._told_all = False  # in this process's life: clients know all that is open
         self.recovered = 0
         self.discrepancies = 0
+        self._is_in_doubt = False  # the stream was found to be wrong: only a new snapshot mends that
 
     def known(self, orders: tuple[str, ...], unproven_ns: int | None) -> Known:
         """What to ask for. `unproven_ns`: when REST was asked last without its lag having passed since."""
@@ -119,6 +120,7 @@ class AccountReconciliation:
         for funds in news:
             self._outbox.publish(funds)
         for difference in self.check.news(self.check.funds(mismatches, now_ns)):
+            self._is_in_doubt = True
             self._tell(difference)
 
     # --- the comparison -----------------------------------------------------------------------------------------------
@@ -137,7 +139,13 @@ class AccountReconciliation:
         for held in self._table.held:
             self.touch(held.update.venue_order_id)
         for difference in self.check.news([*found, *unknown]):
+            self._is_in_doubt = True
             self._tell(difference)
+
+    def take_doubt(self) -> bool:
+        """Whether the stream was found to be wrong since the last call. A difference counts once, so this ends by itself."""
+        doubt, self._is_in_doubt = self._is_in_doubt, False
+        return doubt
 
     def give_up_waiting(self, now_ns: int) -> None:
         """Fills that waited as long as they may are told, and that one is missing is told with them."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -36,7 +37,13 @@ def run_gateway(config: GatewayConfig) -> int:
     Raises ConfigError where it can't start (a second process on the state directory, a port in use).
     """
     configure_logging(config.gateway.log_level, config.gateway.log_format)
+    refuse_core_dumps()
     return asyncio.run(_run(config))
+
+
+def refuse_core_dumps() -> None:
+    """Secrets are in this process's memory: it never writes that to a disk, whatever ends it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def calm_collector() -> None:

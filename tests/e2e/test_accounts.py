@@ -44,7 +44,7 @@ def test_the_whole_of_two_accounts(tmp_path: Path) -> None:
         order = processes.do(
             sim, "order", symbol="BTC/USD", side="buy", quantity="0.01", price="1000", account="account1"
         )
-        made = processes.do(sim, "fills", count=5, account="account1")["exec_ids"]
+        made = processes.do(sim, "fills", count=5, account="account1", maker=True)["exec_ids"]
         wait_for("the fills", lambda: len(processes.rows(gateway, "fills", "--account", "account1")) == 5)
         assert fill_ids(processes.rows(gateway, "fills", "--account", "account1")) == made
         assert processes.rows(gateway, "fills", "--account", "account2") == []
@@ -63,7 +63,7 @@ def test_the_whole_of_two_accounts(tmp_path: Path) -> None:
         assert "the API key is in use by another process" in second.errors()
 
         gateway.kill()
-        processes.do(sim, "fills", count=60, account="account1")
+        processes.do(sim, "fills", count=60, account="account1", maker=True)
         again = processes.start(tmp_path, sim, config, "--sink", "file")
         with ending(again):
             wait_accounts(again)

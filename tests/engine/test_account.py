@@ -239,6 +239,21 @@ def test_funds_have_totals_of_the_stream_and_holds_of_rest() -> None:
     assert (last.total, last.hold, last.available) == ("80.00", "0", "80.0")
 
 
+def test_a_total_that_stays_different_is_told_and_asked_for_anew() -> None:
+    stage = AccountStage(funds_s=5.0)
+    stage.ready(AccountSnapshot(orders=()))
+    stage.tell(funds(total="80.00"))
+    for _ in range(12):
+        stage.wait(10.0)
+        for kind, _asked, done in [*stage.flows]:
+            stage.flows.clear()
+            rest = [funds(total="95.00")]  # the stream lost what came last
+            done(AccountSnapshot(orders=(), funds=tuple(rest)) if kind == "download" else rest, stage.now_ns)
+    [event] = stage.of(Discrepancy)
+    assert (event.subject, event.expected, event.found) == ("total of USD", "80.00", "95.00")
+    assert len(stage.closed) == 1
+
+
 def test_a_position_that_is_gone_is_told() -> None:
     stage = AccountStage()
     held = PositionUpdate(account="main", symbol="BTC/USD", long_quantity="1", short_quantity="0", cost="100")
