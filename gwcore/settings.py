@@ -156,6 +156,7 @@ class UserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Annotated[int, msgspec.Meta(ge=0)], ...
     ] = ()  # user ids on this machine, as the kernel says (SO_PEERCRED)
     nats: tuple[str, ...] = ()  # user names or nkeys, as the NATS server authenticated them
+    bus: bool = False  # what the NATS transport puts on subjects: whoever the server lets read them sees this grant
     token: SecretRef | None = None  # where the token is that a client may say instead
     accounts: tuple[str, ...] = ()  # globs of accounts
     symbols: tuple[str, ...] = ("*",)  # globs of symbols, of market data and of accounts alike

@@ -101,6 +101,7 @@ class Entries:
             settings: UserSettings = self._fill(UserSettings, ("user", name)).settings
             found[name] = settings
             marks: list[object] = [*settings.uids, *settings.nats, *([settings.token] if settings.token else [])]
+            marks += ["bus"] if settings.bus else []
             if not marks:
                 self._faults.add(
                     f"user.{name}: nothing says who that is",

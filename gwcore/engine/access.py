@@ -48,6 +48,9 @@ OWNED_KINDS = frozenset(KIND_OF_TYPE[kind] for kind in (OrderAck, OrderUpdate, T
 #: Kinds that only accounts have.
 ACCOUNT_KINDS = OWNED_KINDS | {KIND_OF_TYPE[kind] for kind in (FundsUpdate, PositionUpdate, TradeBalance)}
 
+#: The identity of the session by which the NATS transport puts events on subjects, for whoever the server lets read them.
+BUS = "bus"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
@@ -135,7 +138,8 @@ class Access:
                 verbs=frozenset(user.verbs),
                 drop_copy=user.drop_copy,
             )
-            marks = [*(f"uid:{uid}" for uid in user.uids), *(f"nats:{mark}" for mark in user.nats)]
+            marks = [*(f"uid:{uid}" for uid in user.uids), *(f"user:{mark}" for mark in user.nats)]
+            marks += [BUS] if user.bus else []
             self._by_identity |= dict.fromkeys(marks, name)
 
     def grant(self, client: ClientInfo, token: str) -> Grant | None:

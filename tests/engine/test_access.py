@@ -38,10 +38,10 @@ SEES = [
     ("uid:1001", "trade_summary", "ETH/USD", None, True),  # nobody we know: market data is open
     ("uid:1001", "funds", None, "main", False),
     ("uid:1001", "external_latency", None, "main", False),
-    ("nats:office", "order_update", "ETH/USD", "main", True),
-    ("nats:office", "trade_update", "ETH/USD", "second", True),
-    ("nats:office", "trade_summary", "ETH/USD", None, False),  # no verb md
-    ("nats:1000", "funds", None, "main", False),  # a NATS name is no user id
+    ("user:office", "order_update", "ETH/USD", "main", True),
+    ("user:office", "trade_update", "ETH/USD", "second", True),
+    ("user:office", "trade_summary", "ETH/USD", None, False),  # no verb md
+    ("user:1000", "funds", None, "main", False),  # a NATS name is no user id
 ]
 
 
@@ -56,7 +56,7 @@ MAY = [
     ("uid:1000", "create", "second", "BTC/USD", "the account second is not granted"),
     ("uid:1000", "cancel", "main", None, "the verb cancel is not granted"),
     ("uid:1001", "create", "main", "BTC/USD", "the verb create is not granted"),
-    ("nats:office", "create", "main", "BTC/USD", "the verb create is not granted"),
+    ("user:office", "create", "main", "BTC/USD", "the verb create is not granted"),
 ]
 
 
@@ -72,7 +72,7 @@ ASKS = [
     ("uid:1000", (), ("second",), (), "the account second is not granted"),
     ("uid:1000", (), (), ("ETH/USD",), "the symbol ETH/USD is not granted"),
     ("uid:1001", ("funds",), (), (), "funds is of accounts, and none is granted"),
-    ("nats:office", ("trade_summary",), (), (), "trade_summary is market data, which is not granted"),
+    ("user:office", ("trade_summary",), (), (), "trade_summary is market data, which is not granted"),
 ]
 
 
@@ -87,6 +87,14 @@ def test_a_token_says_who_somebody_is_and_a_wrong_one_nothing() -> None:
     assert grant("uid:1000", "robots-own-token").user == "robot"
     assert access().grant(ClientInfo(transport="t", identity="uid:1000"), "wrong") is None
     assert grant("uid:1000").user == "trader"
+
+
+def test_nothing_of_an_account_goes_onto_the_bus_unless_it_is_said() -> None:
+    bus = ClientInfo(transport="nats", identity="bus")
+    assert not access().grant(bus, "").sees("funds", None, "main")  # type: ignore[union-attr]
+    shared = Access({"bus": UserSettings(bus=True, accounts=("main",), drop_copy=True)})
+    assert shared.grant(bus, "").sees("order_update", "BTC/USD", "main")  # type: ignore[union-attr]
+    assert not shared.grant(bus, "").sees("funds", None, "second")  # type: ignore[union-attr]
 
 
 def test_market_data_may_be_closed() -> None:
