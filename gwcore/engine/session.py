@@ -275,8 +275,8 @@ class Session:
             return
         if self._catch_up is not None and not self._catch_up.is_live(record.journal_class):
             return
-        if record.position and record.position <= self._had_ex:
-            return  # only execution records have their position here
+        if 0 < record.position <= self._had_ex and record.journal_class == "ex":
+            return
         if self._dropped and record.journal_class == "md":
             self._drop(record)
             return

@@ -118,6 +118,19 @@ def test_what_synced_while_it_was_read_is_not_told_twice(desk: Any) -> None:
     assert totals(client) == ["1", "2", "3"]
 
 
+def test_positions_of_other_classes_are_not_taken_for_those_of_executions(desk: Any) -> None:
+    for number in (1, 2, 3):
+        tell(desk, number)
+    sync(desk, 3)
+    client = come(desk, from_start=True)
+    desk.trade(number=7)
+    [record] = desk.shelf.records["md"]
+    before = len(client.events())
+    client.session.offer(record._replace(position=1))  # a playback's records have theirs
+    desk.turn()
+    assert len(client.events()) == before + 2
+
+
 def test_positions_tell_what_was_told(desk: Any) -> None:
     tell(desk, 1)
     tell(desk, 2)
