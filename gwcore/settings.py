@@ -140,7 +140,9 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     key: SecretRef = ""  # where the API key is
     secret: SecretRef = ""  # where its secret is
     passphrase: SecretRef | None = None  # where the passphrase is, for venues that want one
-    master: bool = False  # the account whose key is used for what needs one and is of no account (fees); one at most
+    master: bool = (
+        False  # its key is for what needs one and is of no account (fees; nothing asks for that yet); one at most
+    )
     allow_withdraw_key: bool = False  # take a key that may withdraw, or whose rights can't be read
     history_s: Annotated[float, msgspec.Meta(ge=0)] = 86400.0  # at the first start, fills this far back are told
     check_s: Seconds = 300.0  # how often orders, fills and funds are compared with what REST answers

@@ -141,6 +141,8 @@ class Accounts:
 
 def _signer(selected: SelectedAccount, keys: Keys, clock: Clock) -> KeySigner:
     settings = selected.settings
+    if settings.secret.startswith("env:"):
+        _log.warning("account %s: a secret in the environment is seen by every process of this user", selected.name)
     key = resolve_secret(settings.key)
     return KeySigner(
         key,

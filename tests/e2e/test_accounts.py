@@ -35,6 +35,7 @@ def fill_ids(events: list[Any]) -> list[str]:
     return [fill["trade_id"] for event in events for fill in event["fills"]]
 
 
+@pytest.mark.timeout(180)  # five processes start one after the other
 def test_the_whole_of_two_accounts(tmp_path: Path) -> None:
     sim = processes.make_sim(tmp_path)
     config = processes.config_file(tmp_path, "account1", "account2")
