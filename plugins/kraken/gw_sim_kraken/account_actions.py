@@ -36,6 +36,8 @@ class AccountActions:
         self._table: dict[str, Callable[..., Any]] = {
             "order": self._order,
             "amend": self._amend,
+            "restate": self._restate,
+            "report_status": self._report_status,
             "cancel": self._cancel,
             "cancel_all": self._cancel_all,
             "fills": self._fills,
@@ -54,6 +56,8 @@ class AccountActions:
         except TypeError as error:
             known = ", ".join(inspect.signature(call).parameters)
             raise ValueError(f"action {name}: {error}; it has the options {known}") from None
+        if not self._exchange.is_open:
+            raise ValueError("the exchange has not opened yet: let time pass first (run_to)")
         try:
             return call(**options)
         except OrderRefused as refusal:
@@ -94,6 +98,26 @@ class AccountActions:
             limit_price=None if price is None else _amount(price, "price"),
         )
         self._exchange.order_desk.amend(owner, order, request, self._exchange.now_ns, limited=False)
+        return order_truth(order)
+
+    def _restate(
+        self, order_id: str, quantity: Any = None, price: Any = None, account: str = "", reason: str = "Restated"
+    ) -> dict[str, Any]:
+        """The engine changes an order by itself."""
+        owner, order = self._found(account, order_id)
+        request = AmendRequest(
+            quantity=None if quantity is None else _amount(quantity, "quantity"),
+            limit_price=None if price is None else _amount(price, "price"),
+        )
+        self._exchange.order_desk.amend(
+            owner, order, request, self._exchange.now_ns, limited=False, restated=reason or "Restated"
+        )
+        return order_truth(order)
+
+    def _report_status(self, order_id: str, account: str = "") -> dict[str, Any]:
+        """A report of the kind `status`, of an order of which nothing changed that others show."""
+        owner, order = self._found(account, order_id)
+        self._exchange.streams.report(owner, order, "status", self._exchange.now_ns)
         return order_truth(order)
 
     def _cancel(self, order_id: str, account: str = "", reason: str = "User requested") -> dict[str, Any]:

@@ -18,7 +18,7 @@ class AccountFaults:
     drop_without_gap: bool = False  # they take no number: nothing shows that they are missing
     drop_channel: str = "executions"
     rest_lag_ns: int = 0  # how long REST knows nothing of what happened
-    lost_replies: int = 0  # replies to trading requests that are carried out and not answered
+    lost_replies: int = 0  # replies to trading requests on a WebSocket, which are carried out all the same
     clock_skew_ns: int = 0  # of the venue's clock, as it shows in Time and in replies
 
     def copies(self, channel: str, kind: str, rows: Sequence[str]) -> int:

@@ -31,6 +31,9 @@ _MILLISECOND_NS = 1_000_000
 ACK_MS = (2, 40)
 SNAPSHOT_MS = (5, 250)
 SERVER_US = (20, 60)
+ORDER_MS = (2, 10)
+#: Share of trading replies that come before the first report.
+_REPLY_FIRST = 0.5
 #: Topic under which replies are ordered that belong to no topic.
 _NO_TOPIC = Topic("", "")
 _FIELDS = {"ping": {"method", "req_id"}, "subscribe": {"method", "params", "req_id"}}
@@ -82,8 +85,8 @@ class Desk:
             self._reply(connection, _NO_TOPIC, reply, now_ns)
         elif method in TRADING_METHODS:
             if connection.host != PUBLIC:
-                self._private.token(request, now_ns)
-                raise RequestError("Unsupported event")
+                self._private.trade(connection, request, now_ns)
+                return
             raise RequestError(_NOT_PRIVATE)
         elif method in ("subscribe", "unsubscribe"):
             _check_fields(request, "subscribe")
@@ -177,6 +180,14 @@ class Desk:
     def reply(self, connection: Connection, reply: bytes, now_ns: int) -> None:
         """A reply that belongs to no topic."""
         self._reply(connection, _NO_TOPIC, reply, now_ns)
+
+    def reply_to_order(self, connection: Connection, reply: bytes, position: int, now_ns: int) -> None:
+        """A trading reply: before or after the reports of what it did, as it comes (sheet 4.12); `position` is before."""
+        if connection.rng.random() < _REPLY_FIRST:
+            self._exchange.send_at(position, connection.number, reply)
+            return
+        when_ns = now_ns + self._delay_ns(connection, ORDER_MS)
+        self._exchange.schedule.at(when_ns, self._deliver, connection.number, reply)
 
     def _ack_private(self, when_ns: int, reply: bytes, subscription: PrivateSubscription) -> None:
         exchange, connection = self._exchange, subscription.connection

@@ -17,6 +17,7 @@ from gw_sim_kraken.account_truth import account_truth
 from gw_sim_kraken.accounts import Accounts
 from gw_sim_kraken.board import Board, drop_all
 from gw_sim_kraken.connections import HOSTS, Connection, Gate
+from gw_sim_kraken.dead_man import DeadMan
 from gw_sim_kraken.desk import Desk
 from gw_sim_kraken.fault_switch import FaultSwitch
 from gw_sim_kraken.faults import Faults
@@ -60,6 +61,7 @@ class SimulatedKraken:
         self.accounts = Accounts(self, feed)
         self.private_rest = PrivateRest(self)
         self.order_desk = OrderDesk(self)
+        self.dead_man = DeadMan(self)
         if isinstance(feed, SeededFeed):
             feed.on_trade = self.order_desk.on_trade
         self.desk = Desk(self)
@@ -166,6 +168,20 @@ class SimulatedKraken:
     def send(self, connection: int, frame: bytes) -> None:
         """Queue a frame."""
         self._out.append(SimFrame(connection, frame))
+
+    def send_at(self, position: int, connection: int, frame: bytes) -> None:
+        """Queue a frame ahead of those queued since `queued` was read."""
+        self._out.insert(position, SimFrame(connection, frame))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was given a time yet."""
+        return self._started
+
+    @property
+    def queued(self) -> int:
+        """How many frames wait to be sent."""
+        return len(self._out)
 
     def send_all(self, frame: bytes) -> None:
         """Queue a frame for every connection."""

@@ -37,7 +37,7 @@ FAULTS = {
     "drop_executions": "count gap channel: the next private frames are withheld; gap=false: no number is missing either",
     "replay_fills": "account count kind: the last fills once more, as kind=snapshot or kind=update",
     "rest_lag": "ms: private REST knows nothing of what is newer",
-    "lose_replies": "count: the next trading requests are carried out and not answered",
+    "lose_replies": "count: the next trading requests on a WebSocket are carried out and not answered; for REST see http",
     "skew_clock": "ms: the venue's clock in Time, time_in and time_out is off",
     "restore": "ends all of them",
 }
@@ -45,6 +45,8 @@ ACTIONS = {
     "order": "symbol side quantity price order_type time_in_force expire_in_s post_only reduce_only leverage fee_in_base "
     "userref cl_ord_id: an order from another interface; without a price a market order",
     "amend": "order_id quantity price",
+    "restate": "order_id quantity price reason: the engine changes an order by itself",
+    "report_status": "order_id: a report of the kind status",
     "cancel": "order_id reason",
     "cancel_all": "",
     "fills": "count symbol side maker: so many fills at once, by market orders, or (maker=true) of one resting order",

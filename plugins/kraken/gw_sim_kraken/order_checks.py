@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from gw_sim_kraken import funds
 from gw_sim_kraken.account import Account
-from gw_sim_kraken.amounts import from_scaled, to_scaled
+from gw_sim_kraken.amounts import AMOUNT_MAX, from_scaled, to_scaled
 from gw_sim_kraken.listing import Pair
 from gw_sim_kraken.market import PairMarket
 from gw_sim_kraken.order_request import OrderRefused, OrderRequest
 from gw_sim_kraken.own_order import OwnOrder
+from gw_sim_kraken.texts import SECOND_NS
 
 if TYPE_CHECKING:
     from gw_sim_kraken.exchange import SimulatedKraken
 
 LEVERAGE_MAX = 5
+#: A UUID with dashes, 32 hexadecimal digits, or free text (sheet 3.5).
+_CLIENT_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}|[\x20-\x7e]{1,18}")
+_DEADLINE_MAX_NS = 60 * SECOND_NS
+
+
+def check_deadline(exchange: SimulatedKraken, deadline_ns: int) -> None:
+    """Whether the engine still takes what must be done by then (0: whenever)."""
+    if deadline_ns and deadline_ns < exchange.venue_ns():
+        raise OrderRefused("EService:Deadline elapsed")
+    if deadline_ns > exchange.venue_ns() + _DEADLINE_MAX_NS:
+        raise OrderRefused("EGeneral:Invalid arguments:deadline")
 
 
 def check_mode(exchange: SimulatedKraken, pair: Pair, *, post_only: bool, is_market: bool) -> None:
@@ -35,8 +48,7 @@ def check_mode(exchange: SimulatedKraken, pair: Pair, *, post_only: bool, is_mar
 def check_new(exchange: SimulatedKraken, account: Account, market: PairMarket, request: OrderRequest) -> None:
     """All that can be said before the order meets the book."""
     pair = market.pair
-    if request.deadline_ns and request.deadline_ns < exchange.venue_ns():
-        raise OrderRefused("EService:Deadline elapsed")
+    check_deadline(exchange, request.deadline_ns)
     check_mode(exchange, pair, post_only=request.post_only, is_market=request.order_type == "market")
     if request.order_type not in ("limit", "market"):
         raise OrderRefused("EGeneral:Invalid arguments:ordertype")
@@ -47,6 +59,8 @@ def check_new(exchange: SimulatedKraken, account: Account, market: PairMarket, r
     if request.time_in_force == "GTD" and request.expire_ns <= exchange.venue_ns():
         raise OrderRefused("EGeneral:Invalid arguments:expiretm")
     check_amounts(pair, request.quantity, request.limit_price)
+    if request.cl_ord_id and not _CLIENT_ID.fullmatch(request.cl_ord_id):
+        raise OrderRefused("EGeneral:Invalid arguments:cl_ord_id")
     if request.cl_ord_id and request.userref:
         raise OrderRefused("EGeneral:Invalid arguments:cl_ord_id and userref are mutually exclusive")
     if request.cl_ord_id and any(one.cl_ord_id == request.cl_ord_id for one in account.open_orders.values()):
@@ -64,8 +78,12 @@ def check_amounts(pair: Pair, quantity: Decimal, price: Decimal | None) -> None:
         raise OrderRefused("EGeneral:Invalid arguments:volume")
     if quantity < Decimal(pair.qty_min):
         raise OrderRefused("EGeneral:Invalid arguments:volume minimum not met")
+    if quantity > AMOUNT_MAX:
+        raise OrderRefused("EGeneral:Invalid arguments:volume")
     if price is None:
         return
+    if price > AMOUNT_MAX or quantity * price > AMOUNT_MAX:
+        raise OrderRefused("EOrder:Insufficient funds")
     if price <= 0:
         raise OrderRefused("EGeneral:Invalid arguments:price")
     if price != from_scaled(to_scaled(price, pair.price_precision), pair.price_precision):

@@ -65,9 +65,10 @@ class OrderDesk:
         return order
 
     def amend(
-        self, account: Account, order: OwnOrder | None, request: AmendRequest, now_ns: int, *, limited: bool = True
-    ) -> str:
-        """Change an open order in place; returns the amend_id."""
+        self, account: Account, order: OwnOrder | None, request: AmendRequest, now_ns: int, *, limited: bool = True,
+        restated: str = "",
+    ) -> str:  # fmt: skip
+        """Change an open order in place; returns the amend_id. `restated`: why the engine did it by itself."""
         order = self._open(order)
         self._check_not_down(order)
         if limited:
@@ -76,16 +77,18 @@ class OrderDesk:
         market, engine = order.market, order.market.engine
         price = request.limit_price if request.limit_price is not None else order.limit_price
         quantity = request.quantity if request.quantity is not None else order.quantity
-        moves = price != order.limit_price or quantity > order.quantity
+        resting, left = engine.orders.get(order.number), to_scaled(quantity - order.filled, market.pair.qty_precision)
+        # A fault may have taken the order off the book, or digits from its quantity.
+        moves = price != order.limit_price or resting is None or left > resting.quantity
         best = market.best()
         if moves or quantity <= order.filled:
             engine.cancel(order.number)
-        elif quantity < order.quantity:
+        elif resting is not None and left < resting.quantity:
             # Less keeps the place in the queue (sheet 3.6).
-            engine.reduce(order.number, to_scaled(quantity - order.filled, market.pair.qty_precision))
+            engine.reduce(order.number, left)
         order.limit_price, order.quantity, order.amended, order.changed_ns = price, quantity, True, now_ns
-        amend_id = self._note_amendment(order, "user", USER, now_ns)
-        self._exchange.streams.report(account, order, "amended", now_ns)
+        amend_id = self._note_amendment(order, "restated" if restated else "user", restated or USER, now_ns)
+        self._exchange.streams.report(account, order, "restated" if restated else "amended", now_ns)
         if quantity <= order.filled:
             self._exchange.publish(market.emit(now_ns, best))
             self._end(account, order, CANCELED, USER, now_ns)
@@ -218,8 +221,7 @@ class OrderDesk:
 
     def _check_amend(self, account: Account, order: OwnOrder, request: AmendRequest) -> None:
         exchange, market = self._exchange, order.market
-        if request.deadline_ns and request.deadline_ns < exchange.venue_ns():
-            raise OrderRefused("EService:Deadline elapsed")
+        order_checks.check_deadline(exchange, request.deadline_ns)
         if request.quantity is None and request.limit_price is None:
             raise OrderRefused("EGeneral:Invalid arguments")
         order_checks.check_mode(exchange, market.pair, post_only=order.post_only, is_market=False)
@@ -240,6 +242,19 @@ class OrderDesk:
             leverage=order.leverage,
         )
         order_checks.check_funds(exchange, account, market, wanted, order)
+
+    def charge_cancel(self, account: Account, order: OwnOrder, now_ns: int) -> None:
+        """Count the cancel of a batch: it is accepted also beyond the maximum (sheet 3.7)."""
+        counter = account.engine_counter(order.symbol)
+        counter.add(engine_costs.cancel_cost(now_ns - order.changed_ns), now_ns)
+
+    def charge_batch(self, account: Account, symbol: str, cost: int, now_ns: int) -> None:
+        """Count the adds of a batch at once."""
+        self._charge(account, self._market(symbol), cost, now_ns)
+
+    def check(self, account: Account, request: OrderRequest) -> None:
+        """All that `place` would refuse for, without placing or counting."""
+        order_checks.check_new(self._exchange, account, self._market(request.symbol), request)
 
     def _charge(self, account: Account, market: PairMarket, cost: int, now_ns: int) -> None:
         """Count a transaction; the fixed part is charged even if its validation fails later."""

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from gw_sim_kraken import replies
 from gw_sim_kraken.connections import Connection
+from gw_sim_kraken.order_request import OrderRefused
 from gw_sim_kraken.private_streams import BALANCES, EXECUTIONS, PrivateSubscription
 from gw_sim_kraken.requests import Request, RequestError
 from gw_sim_kraken.tokens import Token
+from gw_sim_kraken.ws_trading import WsTrading
 
 if TYPE_CHECKING:
     from gw_sim_kraken.desk import Desk
@@ -23,6 +25,8 @@ _PERMISSIONS = {
     EXECUTIONS: frozenset({"query-open-trades", "query-closed-trades"}),
     BALANCES: frozenset({"query-funds"}),
 }
+#: Share of batch_cancel replies in the shape that was recorded; the others are as documented.
+_OLD_SHAPE = 0.5
 _WARNINGS = [
     "cancel_reason is deprecated, use reason",
     "stop_price is deprecated, use triggers.price",
@@ -37,6 +41,7 @@ class PrivateDesk:
     def __init__(self, exchange: SimulatedKraken, desk: Desk) -> None:
         self._exchange = exchange
         self._desk = desk
+        self._trading = WsTrading(exchange)
 
     def token(self, request: Request, now_ns: int, **keys: Any) -> Token:
         """The good token of a request. Raises RequestError; `keys` go into the refusal of a bad one."""
@@ -78,6 +83,27 @@ class PrivateDesk:
             times_ns = self._desk.times(connection, now_ns)
             reply = replies.success("unsubscribe", {"channel": channel}, request.req_id, times_ns)
         self._desk.reply(connection, reply, now_ns)
+
+    def trade(self, connection: Connection, request: Request, now_ns: int) -> None:
+        """A trading request and its replies. Raises RequestError."""
+        exchange, desk = self._exchange, self._desk
+        token = self.token(request, now_ns)
+        account, position = exchange.accounts.get(token.key.account), exchange.queued
+        try:
+            results = self._trading.answer(request, account, token.key.permissions, now_ns)
+        except OrderRefused as refusal:
+            results = [refusal]
+        for result in results:
+            if exchange.account_faults.loses_reply():
+                continue
+            times_ns = desk.times(connection, now_ns)
+            if isinstance(result, OrderRefused):
+                reply = replies.error(request.method, str(result), request.req_id, times_ns)
+            elif request.method == "batch_cancel" and connection.rng.random() < _OLD_SHAPE:
+                reply = replies.batch_cancelled(result["count"], request.req_id, times_ns)
+            else:
+                reply = replies.success(request.method, result, request.req_id, times_ns)
+            desk.reply_to_order(connection, reply, position, now_ns)
 
     def _ack(self, subscription: PrivateSubscription, request: Request, now_ns: int) -> bytes:
         result: dict[str, Any] = {"channel": subscription.channel}

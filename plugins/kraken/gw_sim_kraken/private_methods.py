@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gw_sim_kraken import rest_account, rest_history, rest_orders
+from gw_sim_kraken import rest_account, rest_history, rest_orders, rest_trading
 from gw_sim_kraken.settings import SimKrakenSettings
 
 ENGINE, USUAL, HISTORY = 0, 1, 2
@@ -29,6 +29,7 @@ def _method(call: Callable[[Any], Any], *permissions: str, price: int = USUAL) -
     return Method(call, frozenset(permissions), price)
 
 
+_CANCEL = ("modify-trades", "close-trades")
 _ANY = rest_account.ANY_PERMISSION
 TABLE: dict[str, Method] = {
     "Balance": _method(rest_account.balance, "query-funds"),
@@ -45,5 +46,12 @@ TABLE: dict[str, Method] = {
     "QueryTrades": _method(rest_history.query_trades, "query-closed-trades"),
     "OpenPositions": _method(rest_history.open_positions, "query-open-trades"),
     "Ledgers": _method(rest_history.ledgers, "query-ledger", price=HISTORY),
+    "AddOrder": _method(rest_trading.add_order, "modify-trades", price=ENGINE),
+    "AddOrderBatch": _method(rest_trading.add_order_batch, "modify-trades", price=ENGINE),
+    "AmendOrder": _method(rest_trading.amend_order, "modify-trades", price=ENGINE),
+    "CancelOrder": _method(rest_trading.cancel_order, *_CANCEL, price=ENGINE),
+    "CancelOrderBatch": _method(rest_trading.cancel_order_batch, *_CANCEL, price=ENGINE),
+    "CancelAll": _method(rest_trading.cancel_all, *_CANCEL, price=ENGINE),
+    "CancelAllOrdersAfter": _method(rest_trading.cancel_all_orders_after, *_CANCEL, price=ENGINE),
     "QueryLedgers": _method(rest_history.query_ledgers, "query-ledger", price=HISTORY),
 }

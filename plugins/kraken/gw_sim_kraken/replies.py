@@ -50,6 +50,11 @@ def success(method: str, result: Any, req_id: int | None, times_ns: tuple[int, i
     return _encode({"method": method, "result": result, "success": True}, req_id, *times_ns)
 
 
+def batch_cancelled(count: int, req_id: int | None, times_ns: tuple[int, int]) -> bytes:
+    """The shape in which a reply to batch_cancel was recorded: no result."""
+    return _encode({"method": "batch_cancel", "orders_cancelled": count, "success": True}, req_id, *times_ns)
+
+
 def error(method: str, text: str, req_id: int | None, times_ns: tuple[int, int], **keys: Any) -> bytes:
     """A refusal."""
     return _encode({"error": text, "method": method, "success": False, **keys}, req_id, *times_ns)

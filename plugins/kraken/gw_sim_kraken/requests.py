@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -27,6 +28,10 @@ _FIELDS = {
     "ohlc": {"channel", "symbol", "interval", "snapshot"},
     "instrument": {"channel", "snapshot", "include_tokenized_assets", "execution_venue"},
 }
+
+
+#: Numbers of orders keep their digits.
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class RequestError(Exception):
@@ -61,7 +66,7 @@ class Wanted:
 def parse(frame: bytes) -> Request:
     """Read a frame. Raises RequestError where it is no request at all."""
     try:
-        message = msgspec.json.decode(frame)
+        message = _decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise RequestError("Malformed request") from None
     if not isinstance(message, dict) or not isinstance(message.get("method"), str):

@@ -78,7 +78,8 @@ def trade_volume(caller: Caller) -> Any:
     """TradeVolume: the volume of 30 days, and the fees of the pairs that are named."""
     volume = caller.account.volume(caller.now_ns)
     asked = caller.params.get("pair", "")
-    names = asked if isinstance(asked, list) else [name.strip() for name in asked.split(",") if name.strip()]
+    parts = asked if isinstance(asked, list) else str(asked).split(",")
+    names = [str(name).strip() for name in parts if str(name).strip()]
     found = [caller.exchange.feed.listing.find(name) for name in names]
     keys = [pair.rest_key for pair in found if pair is not None]
     if len(keys) != len(names):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gw_sim_kraken.amounts import ZERO, fixed, rounded
+from gw_sim_kraken.listing import Pair
+from gw_sim_kraken.matching import BUY
+from gw_sim_kraken.order_request import OrderRequest
 from gw_sim_kraken.own_order import EXPIRED, FILLED, OwnFill, OwnOrder
 from gw_sim_kraken.private_body import flag
 from gw_sim_kraken.rest_market import ApiError
@@ -76,13 +79,12 @@ def order_amends(caller: Caller) -> Any:
     return {"count": len(rows), "amends": rows}
 
 
-def sentence(order: OwnOrder) -> str:
+def sentence(order: OwnOrder | OrderRequest, pair: Pair) -> str:
     """`buy 2.12340000 XBTUSD @ limit 25000.1 with 2:1 leverage`."""
-    pair = order.market.pair
     price = "" if order.limit_price is None else f" {fixed(order.limit_price, pair.price_precision)}"
     leverage = f" with {order.leverage}:1 leverage" if order.leverage else ""
-    quantity = fixed(order.quantity, pair.qty_precision)
-    return f"{order.side_name} {quantity} {pair.altname} @ {order.order_type}{price}{leverage}"
+    side = "buy" if order.side == BUY else "sell"
+    return f"{side} {fixed(order.quantity, pair.qty_precision)} {pair.altname} @ {order.order_type}{price}{leverage}"
 
 
 def order_row(caller: Caller, order: OwnOrder) -> dict[str, Any]:
@@ -111,7 +113,7 @@ def order_row(caller: Caller, order: OwnOrder) -> dict[str, Any]:
             "price": "0" if order.limit_price is None else fixed(order.limit_price, pair.price_precision),
             "price2": "0",
             "leverage": f"{order.leverage}:1" if order.leverage else "none",
-            "order": sentence(order),
+            "order": sentence(order, pair),
             "close": "",
         },
         "vol": fixed(order.quantity, pair.qty_precision),

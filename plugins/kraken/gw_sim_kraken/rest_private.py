@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,6 +12,7 @@ from gw_sim_kraken import private_methods
 from gw_sim_kraken.account import Account
 from gw_sim_kraken.api_key import ApiKey
 from gw_sim_kraken.counters import POINT
+from gw_sim_kraken.order_request import OrderRefused
 from gw_sim_kraken.private_body import read_body
 from gw_sim_kraken.rest_market import ApiError
 from gw_sim_kraken.signing import is_signed
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from gw_sim_kraken.exchange import SimulatedKraken
 
 PREFIX = "/0/private/"
+
+
+#: Parameters that may be a list or an object in a JSON body.
+_STRUCTURED = frozenset({"orders", "cl_ord_ids", "close", "pair"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,13 @@ class PrivateRest:
         if method.permissions.isdisjoint(key.permissions):
             raise ApiError("EGeneral:Permission denied")
         lag_ns = self._exchange.account_faults.rest_lag_ns
+        _check_shapes(params)
         account = self._exchange.accounts.get(key.account)
         caller = Caller(self._exchange, account, key, params, now_ns, now_ns - lag_ns if lag_ns else None)
-        return method.call(caller)
+        try:
+            return method.call(caller)
+        except OrderRefused as refusal:
+            raise ApiError(str(refusal)) from None
 
     def _key(self, text: str, now_ns: int) -> ApiKey:
         accounts, settings = self._exchange.accounts, self._exchange.settings
@@ -110,5 +119,8 @@ class PrivateRest:
             raise ApiError("EAPI:Rate limit exceeded")
 
 
-#: What a method is: it reads the caller's parameters, acts, returns the result, raises ApiError.
-MethodCall = Callable[[Caller], Any]
+def _check_shapes(params: Mapping[str, Any]) -> None:
+    """All else is a text, whatever a JSON body wrote."""
+    for name, value in params.items():
+        if not isinstance(value, str) and name not in _STRUCTURED:
+            raise ApiError(f"EGeneral:Invalid arguments:{name}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 SECOND_NS = 1_000_000_000
@@ -39,6 +39,13 @@ def time_text(time_ns: int) -> str:
     """RFC 3339, UTC, six fractional digits."""
     second, rest_ns = divmod(time_ns, SECOND_NS)
     return f"{_second_text(second)}.{rest_ns // 1000:06d}Z"
+
+
+def parse_time(text: str) -> int:
+    """Nanoseconds since the epoch of an RFC 3339 text; one without offset is UTC. Raises ValueError."""
+    found = datetime.fromisoformat(text)
+    found = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return (found - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1) * 1000
 
 
 def time_text_ns(time_ns: int) -> str:

@@ -9,6 +9,7 @@ import json
 import urllib.parse
 import zlib
 from collections import defaultdict
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -169,6 +170,36 @@ class PrivateClient:
         """All rows of a channel on the last connection."""
         return [row for message in self.messages(channel, kind) for row in message["data"]]
 
+    def do(self, name: str, **options: Any) -> Any:
+        """Something happens to the account elsewhere."""
+        answer = self.driver.simulator.act(name, **options)
+        self.driver.run(0.001)
+        return answer
+
+    def low(self) -> str:
+        """A price of BTC/USD that nothing trades at."""
+        return str(Decimal(self.driver.simulator.book("BTC/USD", 1).bids[0][0]) - 1000)
+
+    def new(self) -> list[Any]:
+        """Rows of executions since the snapshot."""
+        return self.rows("executions", "update")
+
+    def check_truth(self, account: str = "account1") -> None:
+        """Ledger, balances and the sums of orders agree."""
+        truth = self.driver.simulator.account(account)
+        sums: dict[str, Decimal] = {}
+        for entry in truth["ledger"]:
+            asset = entry["asset"]
+            sums[asset] = sums.get(asset, Decimal(0)) + Decimal(entry["amount"]) - Decimal(entry["fee"])
+            assert Decimal(entry["balance"]) == sums[asset]
+        assert {asset: format(total, "f") for asset, total in sums.items()} == truth["balances"]
+        fills = {fill["exec_id"]: fill for fill in truth["fills"]}
+        for order in truth["orders"]:
+            own = [fills[exec_id] for exec_id in order["fills"]]
+            for name in ("quantity", "cost", "fee"):
+                total = sum((Decimal(fill[name]) for fill in own), Decimal(0))
+                assert Decimal(order["filled" if name == "quantity" else name]) == total
+
     def messages(self, channel: str = "executions", kind: str | None = None) -> list[Any]:
         messages = [read(frame) for frame in self.driver.frames[self.connection]]
         return [
@@ -206,6 +237,18 @@ def private(drive):
         return PrivateClient(made, account, key)
 
     return make
+
+
+@pytest.fixture
+def watched(private):
+    """account1 with both channels on a market where nobody else moves."""
+    client = private()
+    client.listen("executions", "balances", executions={"snap_trades": True})
+    client.sim = client.driver.simulator
+    client.market = client.sim.feed.market("BTC/USD")
+    best = client.sim.book("BTC/USD", 1)
+    client.bid, client.ask = Decimal(best.bids[0][0]), Decimal(best.asks[0][0])
+    return client
 
 
 @pytest.fixture(name="read", scope="session")

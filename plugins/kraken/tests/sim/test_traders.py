@@ -80,7 +80,7 @@ def test_balances_of_stream_rest_and_truth_agree(traded) -> None:
     sums: dict[str, Decimal] = {}
     for entry in traded.truth["ledger"]:
         sums[entry["asset"]] = sums.get(entry["asset"], Decimal(0)) + Decimal(entry["amount"]) - Decimal(entry["fee"])
-    assert {name: str(total) for name, total in sums.items()} == last
+    assert {name: format(total, "f") for name, total in sums.items()} == last
 
 
 def test_rest_knows_every_order_and_fill(traded) -> None:
@@ -121,6 +121,47 @@ def test_the_book_holds_what_is_open(traded) -> None:
         if order["status"] in ("new", "partially_filled"):
             left = Decimal(order["quantity"]) - Decimal(order["filled"])
             assert resting.pop(order["order_id"]) == left.scaleb(8)
+    assert resting == {}
+
+
+FAULTS = (
+    (3, "empty_side", {"symbol": "BTC/USD", "side": "asks"}),
+    (4, "empty_side", {"symbol": "BTC/USD", "side": "asks", "on": False}),
+    (5, "precision", {"symbol": "ETH/USD", "price_precision": 1, "qty_precision": 6}),
+    (6, "rename", {"symbol": "SOL/USD", "to": "SOLX/USD"}),
+    (7, "status", {"system": "cancel_only"}),
+    (8, "status", {"system": "post_only"}),
+    (9, "status", {"system": "maintenance"}),
+    (10, "status", {"system": "online"}),
+    (11, "cross", {"symbol": "XRP/USD"}),
+    (12, "restore", {}),
+)
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_nothing_is_lost_in_trouble(private, seed) -> None:
+    """Accounts at all markets, which are broken in every way: what is owned, promised and resting still adds up."""
+    client = private(
+        seed=seed, pairs=20, levels=12, skew=0.3, rate=200, accounts=3, account_pairs=20, account_rate=60.0
+    )
+    simulator = client.driver.simulator
+    second = 0
+    for when, name, options in (*FAULTS, (15, "freeze", {})):
+        client.driver.run(when - second)
+        second = when
+        simulator.fault(name, **options)
+    resting = {}
+    for symbol, pair in simulator.feed.listing.pairs.items():
+        for order in simulator.feed.market(symbol).engine.orders.values():
+            if order.owner is not None:
+                resting[order.owner.order_id] = Decimal(order.quantity).scaleb(-pair.qty_precision)
+    for account in simulator.accounts.by_name.values():
+        client.check_truth(account.name)
+        truth = simulator.account(account.name)
+        assert len(truth["fills"]) > 50
+        assert all(Decimal(held) <= Decimal(truth["balances"][asset]) for asset, held in truth["holds"].items())
+        for order in account.open_orders.values():
+            assert resting.pop(order.order_id) == order.remaining
     assert resting == {}
 
 
