@@ -1,5 +1,5 @@
 # Each target is one line that calls scripts/; each does its own set-up.
-.PHONY: setup demo test check bench docs
+.PHONY: setup demo test check bench docs fuzz soak
 
 setup: ## make .venv/ from the hashed lock
 	@scripts/setup
@@ -15,6 +15,12 @@ check: ## formatting, lint, types, import contracts, generated files
 
 bench: ## our numbers beside a peer's, in one run
 	@scripts/bench
+
+fuzz: ## every fuzz target for MINUTES each; what fails is kept in fuzz/crashes
+	@scripts/fuzz $(or $(MINUTES),1)
+
+soak: ## the whole of the long shows, which takes hours
+	@scripts/soak
 
 docs: ## write the generated references and schemas again
 	@scripts/docs

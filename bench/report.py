@@ -10,14 +10,20 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import extras
 from workload import Workload
 
 PEER = "cryptofeed"
+PEERS = (PEER, "kraken-sdk", "nautilus")
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NAMES = {
     "cryptofeed": "cryptofeed, loopback, uvloop",
+    "kraken-sdk": "python-kraken-sdk, loopback",
+    "nautilus": "nautilus_trader, live node, loopback",
     "engine": "gwcore: received to checked book, loopback",
+    "engine-fast": "gwcore: received to checked book, picows and uvloop",
     "gateway": "gwcore: whole gateway (journal, one Unix client), loopback",
+    "gateway-fast": "gwcore: whole gateway, picows and uvloop",
     "gateway-file": "gwcore: whole gateway and file sink, loopback",
     "cryptofeed-inproc": "cryptofeed, in process",
     "engine-inproc": "gwcore: received to checked book, in process",
@@ -35,7 +41,9 @@ class Goal(NamedTuple):
 
 GOALS = (
     Goal("received to checked book, real engine, `websockets`: CPU a message / cryptofeed", 0.5, "engine"),
+    Goal("received to checked book, real engine, `picows`: CPU a message / cryptofeed", 0.3, "engine-fast"),
     Goal("whole gateway without JetStream, no sink: CPU a message / cryptofeed", 0.85, "gateway"),
+    Goal("whole gateway without JetStream, `picows` and uvloop: CPU a message / cryptofeed", 0.65, "gateway-fast"),
     Goal("whole gateway without JetStream, file sink on: CPU a message / cryptofeed", 0.85, "gateway-file"),
 )
 JETSTREAM_GOAL = Goal("JetStream sink by itself: CPU an event / a bare ack window", 1.2, "jetstream")
@@ -52,8 +60,15 @@ class Report:
     """Of one run. `results` holds the runs of each contestant, round by round."""
 
     def __init__(
-        self, workload: Workload, results: Mapping[str, Sequence[Mapping[str, Any]]], jetstream: Mapping[str, Any]
+        self,
+        workload: Workload,
+        results: Mapping[str, Sequence[Mapping[str, Any]]],
+        jetstream: Mapping[str, Any],
+        measured: Mapping[str, Any],
+        latency: Mapping[str, Sequence[Mapping[str, Any]]],
     ) -> None:
+        self._measured = measured
+        self._latency = latency
         self._workload = workload
         self._results = results
         self._jetstream = jetstream
@@ -85,6 +100,13 @@ class Report:
                     continue
                 found += [f"{key}, round {number}: wrong book: {text}" for text in run["wrong_books"]]
                 found += self._count_faults(key, number, run["counts"])
+        for key, runs in self._latency.items():
+            for number, run in enumerate(runs, 1):
+                if "error" in run:
+                    found.append(f"{key}, paced, gave no figure in round {number}: {run['error']}")
+                elif run["told"] < run["updates"] or run["wrong_books"]:
+                    found.append(f"{key}, paced, round {number}: {run['told']} of {run['updates']} updates told")
+        found += extras.faults(self._measured)
         if "error" in self._jetstream:
             found.append(f"the JetStream sink gave no figure: {self._jetstream['error']}")
         return found
@@ -158,11 +180,18 @@ class Report:
                 lines.append(f"- {what}: {cost - base:.1f} us")
         return lines
 
+    def _versions(self) -> str:
+        found = {run["name"]: run["version"] for key in PEERS for run in self._results.get(key, ()) if "version" in run}
+        return ", ".join(f"{name} {version}" for name, version in found.items())
+
+    def more(self) -> str:
+        """Latency, floor, memory, start-up and profile."""
+        return "\n".join(extras.sections(self._measured, self._latency, NAMES))
+
     def page(self) -> str:
         """docs/performance.md."""
         count = self._workload.count
         runs = max(len(results) for results in self._results.values())
-        peer = next((run for run in self._results[PEER] if "version" in run), {})
         misses = [f"- MISS: {text}" for text in self.misses()] or ["- No goal is missed."]
         return "\n".join(
             [
@@ -172,7 +201,7 @@ class Report:
                 "this machine's, which other work shares. How it is measured: `bench/README.md`.",
                 "",
                 f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_machine()}",
-                f"- CPython {platform.python_version()} for all, {_build()}; cryptofeed {peer.get('version', '?')},",
+                f"- CPython {platform.python_version()} for all, {_build()}; {self._versions()},",
                 f"  {_ours()}",
                 f"- {self._workload.frame_count:,} frames of {len(self._workload.endings)} symbols at depth 10: "
                 f"{count['book']:,} book messages with {self._workload.levels_per_update:.2f} levels each,",
@@ -187,7 +216,8 @@ class Report:
                 "",
                 *misses,
                 "",
-                "## Where the time goes",
+                self.more(),
+                "## Where the time goes, by difference",
                 "",
                 "Differences of the medians above, CPU a message (a book message makes 1.4 events):",
                 "",

@@ -1,7 +1,8 @@
 """A stand-in for Kraken's public WebSocket and REST on 127.0.0.1: takes subscriptions, then replays one workload flat out.
 
-    python stand_in.py WORKLOAD
+    python stand_in.py WORKLOAD [--rate N --times FILE]
 
+With a rate it sends single frames, N a second, and writes to FILE when each book update left: [symbol, stamp in us, ns].
 Prints {"ws": port, "rest": port}. Once a line came on standard input and all symbols and channels are subscribed, over any
 number of connections, each frame goes to the connection that asked for it.
 They are encoded beforehand: beside the contestant it costs next to nothing. It ends with its standard input.
@@ -9,6 +10,7 @@ They are encoded beforehand: beside the contestant it costs next to nothing. It 
 
 from __future__ import annotations
 
+import argparse
 import base64
 import hashlib
 import http.server
@@ -23,10 +25,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from contestants.tail import stamp_us
 from workload import Workload
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY = re.compile(rb'"channel":"(\w+)".*?"symbol":"([^"]+)"')
+_STAMP = re.compile(rb'"timestamp":"([^"]+)"')
+_UPDATE = b'{"channel":"book","type":"update"'
 #: Between the last answer and the first frame: a client settles.
 PAUSE_S = 0.3
 #: Frames sent in one piece: what a busy venue looks like on the wire.
@@ -141,8 +146,11 @@ _TIMES = {"time_in": "2026-11-01T00:00:00.000000Z", "time_out": "2026-11-01T00:0
 class Server:
     """All connections, and the replay."""
 
-    def __init__(self, workload: Workload) -> None:
+    def __init__(self, workload: Workload, rate: float, times: str) -> None:
         self.pairs = workload.pairs
+        self._rate, self._times = rate, times
+        # Of each frame, where it is a book update: what tells it from all others.
+        self._marks: list[tuple[str, int] | None] = [_mark(frame) for frame in workload.frames()] if rate else []
         self._frames: list[tuple[tuple[bytes, bytes] | None, bytes]] = []
         for frame in workload.frames():
             found = _KEY.search(frame)
@@ -182,6 +190,9 @@ class Server:
     def _replay(self) -> None:
         time.sleep(PAUSE_S)
         owner = {topic: connection for connection in self._connections for topic in connection.topics}
+        if self._rate:
+            self._replay_paced(owner)
+            return
         parts: dict[Connection, list[bytes]] = {connection: [] for connection in self._connections}
         size = 0
         try:
@@ -195,6 +206,27 @@ class Server:
             _send_all(parts)
         except OSError:
             pass  # the contestant has all it wants, or failed: it says which
+
+    def _replay_paced(self, owner: dict[tuple[bytes, bytes], Connection]) -> None:
+        begun_s, now_ns = time.monotonic(), time.monotonic_ns
+        sent: list[tuple[str, int, int]] = []
+        for number, ((topic, frame), mark) in enumerate(zip(self._frames, self._marks, strict=True)):
+            wait_s = begun_s + number / self._rate - time.monotonic()
+            if wait_s > 0:
+                time.sleep(wait_s)
+            left_ns = now_ns()
+            for connection in self._connections if topic is None else (owner[topic],):
+                connection.send(frame)
+            if mark is not None:
+                sent.append((*mark, left_ns))
+        Path(self._times).write_text(json.dumps(sent), encoding="utf-8")
+
+
+def _mark(frame: bytes) -> tuple[str, int] | None:
+    found, stamp = _KEY.search(frame), _STAMP.search(frame)
+    if not frame.startswith(_UPDATE) or found is None or stamp is None:
+        return None
+    return found[2].decode(), stamp_us(stamp[1].decode())
 
 
 def _send_all(parts: dict[Connection, list[bytes]]) -> None:
@@ -233,7 +265,12 @@ def _listen(server: Server) -> None:
 
 
 def main() -> None:
-    server = Server(Workload(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("workload", type=Path)
+    parser.add_argument("--rate", type=float, default=0.0)
+    parser.add_argument("--times", default="")
+    arguments = parser.parse_args()
+    server = Server(Workload(arguments.workload), arguments.rate, arguments.times)
     listener = socket.create_server(("127.0.0.1", 0))
     print(json.dumps({"ws": listener.getsockname()[1], "rest": serve_rest(server)}), flush=True)
     threading.Thread(target=_listen, args=(server,), daemon=True).start()

@@ -199,8 +199,12 @@ class OrderBook:
         except ValueError as error:
             return BookFault(StaleReason.DECODE, f"not a decimal number: {error!s:.200}")
         if rule.checksum is not None and update.checksum is not None:
-            levels = rule.checksum_levels
-            found = rule.checksum(bids.texts[:levels], asks.texts[:levels])
+            levels, bid_texts, ask_texts = rule.checksum_levels, bids.texts, asks.texts
+            if len(bid_texts) > levels:
+                bid_texts = bid_texts[:levels]
+            if len(ask_texts) > levels:
+                ask_texts = ask_texts[:levels]
+            found = rule.checksum(bid_texts, ask_texts)
             if found != update.checksum:
                 return BookFault(StaleReason.CHECKSUM, f"venue says {update.checksum}, book gives {found}")
         # Identity is enough: a level that was touched is a new object.
@@ -251,6 +255,22 @@ class OrderBook:
     def best_ask(self) -> PriceLevel | None:
         """Lowest ask."""
         return self._asks.levels[0] if self._asks.levels else None
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether both sides stand and the best bid is below the best ask."""
+        bids, asks = self._bids.keys, self._asks.keys
+        return bool(bids and asks) and -bids[0] < asks[0]
+
+    @property
+    def is_two_sided(self) -> bool:
+        """Whether there is a bid and an ask."""
+        return bool(self._bids.keys and self._asks.keys)
+
+    @property
+    def middle2(self) -> int:
+        """Twice the middle of a two-sided book, in ticks: an integer."""
+        return self._asks.keys[0] - self._bids.keys[0]
 
     @property
     def is_crossed(self) -> bool:

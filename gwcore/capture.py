@@ -22,6 +22,8 @@ RECEIVED, SENT = "rx", "tx"
 #: How capture files end.
 SUFFIX = ".frames.jsonl"
 
+#: What msgspec raises for bytes that are no such line; too deep nesting and text that is no UTF-8 are not its own errors.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _encode = msgspec.json.encode
 _well_formed = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -94,10 +96,11 @@ def _body(frame: bytes) -> bytes:
         text = frame.decode()
     except UnicodeDecodeError:
         return b'"frame_base64":"%b"' % base64.b64encode(frame)
-    if b"\n" not in frame and b"\r" not in frame and frame[:1] in (b"{", b"["):
+    # Blanks around the value would be lost: they are no part of it.
+    if b"\n" not in frame and b"\r" not in frame and frame[:1] in (b"{", b"[") and frame[-1:] in (b"}", b"]"):
         try:
             _well_formed(frame)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             pass
         else:
             return b'"frame":%b' % frame
@@ -108,7 +111,7 @@ def read_head(line: bytes) -> CaptureHead | None:
     """What the first line of a capture says; None where it is none of ours."""
     try:
         return _line_of(line).capture
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNREADABLE:
         return None
 
 
@@ -124,7 +127,7 @@ def read_frames(lines: Iterable[bytes], name: str) -> Iterator[CapturedFrame]:
         try:
             line = _line_of(text)
             frame = _frame_of(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, binascii.Error) as error:
+        except (*_UNREADABLE, binascii.Error) as error:
             if not text.endswith(b"\n"):
                 return
             raise ValueError(f"{name}:{number}: no line of a capture: {error}") from None

@@ -99,6 +99,18 @@ async def open_client(
     return client
 
 
+async def flush_client(client: Client, timeout_s: float) -> None:
+    """Wait until the server has all that was published and subscribed before. Raises TimeoutError, NatsError, OSError.
+
+    `Client.flush` alone is not enough: it writes its PING ahead of commands that still wait for nats-py's own flusher, so
+    that it may be answered before they are heard.
+    """
+    async with asyncio.timeout(timeout_s):
+        while client.pending_data_size and not client.is_closed:  # noqa: ASYNC110 - nats-py sets no event
+            await asyncio.sleep(0)
+        await client.flush(max(1, round(2 * timeout_s)))
+
+
 async def close_client(client: Client) -> None:
     """Close within a bounded time, whatever the server does. Never raises.
 

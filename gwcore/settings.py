@@ -23,12 +23,14 @@ __all__ = [
     "CaptureSettings",
     "ClientSettings",
     "Count",
+    "DetectionSettings",
     "GatewayConfig",
     "GatewaySettings",
     "HealingSettings",
     "JournalSettings",
     "Milliseconds",
     "Port",
+    "RuntimeSettings",
     "Secret",
     "SecretRef",
     "Seconds",
@@ -89,6 +91,25 @@ class HealingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     quarantine_retry_s: Seconds = 60.0  # how often a quarantined symbol is tried
     renew_shard_share: Share = 0.5  # this share of a shard's books stale by proof at once: new connection
     renew_shard_min: Count = 5  # ... but not for fewer than this
+    standby: bool = False  # a second connection for each shard, that goes on without a STALE where the first fails
+
+
+class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Table `[detection]`: when a feed is doubted. Proof (checksum, sequence, precision) has no setting."""
+
+    book_quiet_s: Seconds | None = 60.0  # a book without an update for this long is probed; None: never
+    trade_quiet_s: Seconds | None = 300.0  # the same for trades
+    ticker_quiet_s: Seconds | None = 300.0  # the same for tickers
+    probe_grace_s: Seconds = 0.25  # what a probe contradicts has this long to arrive, then the feed is silent
+    probe_timeout_s: Seconds = 5.0  # a probe without an answer: the symbol is subscribed anew, live meanwhile
+    application_s: Seconds = 15.0  # nothing but answers to our pings, where the venue sends heartbeats: dead
+    jump_share: Share = (
+        0.25  # the share of its price that the middle of a book may move at once, away from the last trade ...
+    )
+    jump_trade_s: Seconds = 60.0  # ... while that is not older than this
+    time_back_s: Seconds = 1.0  # how far the venue's time of a book may go back
+    time_confirm_s: Seconds = 5.0  # a snapshot that is too old is believed when the venue still says so after this long
+    confirmed_s: Seconds = 60.0  # what a fresh snapshot confirmed is not doubted again until it was gone for this long
 
 
 class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,6 +141,13 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     record: bool = False  # also write every frame to <state>/recordings; `--record`
     record_bytes_max: Bytes = 256 * 1024 * 1024  # a recording goes on in a new file at this size
     record_files_max: Count = 16  # files of one recording; the oldest go
+
+
+class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Table `[runtime]`: which libraries do the work; the extra `fast` brings picows and uvloop."""
+
+    websocket: Literal["auto", "websockets", "picows"] = "auto"  # the client's library; auto: picows where installed
+    loop: Literal["auto", "asyncio", "uvloop"] = "auto"  # the event loop; auto: uvloop where installed
 
 
 class ClientSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -211,5 +239,7 @@ class GatewayConfig:
     journal: JournalSettings = field(default_factory=JournalSettings)
     clients: ClientSettings = field(default_factory=ClientSettings)
     capture: CaptureSettings = field(default_factory=CaptureSettings)
+    runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
+    detection: DetectionSettings = field(default_factory=DetectionSettings)
     accounts: tuple[SelectedAccount, ...] = ()
     users: Mapping[str, UserSettings] = field(default_factory=dict)

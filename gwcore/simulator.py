@@ -7,7 +7,7 @@ written from the venue's documentation and imports nothing of the venue's plugin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from gwcore.rest import HttpRequest, HttpResponse
@@ -102,4 +102,6 @@ class SimulatorSpec:
     create: Callable[[Any], Simulator]
     paths: Iterable[str]  # WebSocket paths it serves, for the banner: ("/v2", ...)
     summary: str
-    manual: Callable[[], str] = str  # what can be switched and done while it runs: the end of `gw sim NAME --help`
+    # What can be switched and done while it runs: name, and what it does with its options.
+    faults: Mapping[str, str] = field(default_factory=dict)
+    actions: Mapping[str, str] = field(default_factory=dict)

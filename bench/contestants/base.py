@@ -120,6 +120,8 @@ class LoopbackContestant(Contestant):
     """
 
     start_stream: Callable[[], None]  # set by the runner
+    #: In a paced run, of each book update as the user's callback is told of it: symbol, stamp in us, monotonic ns.
+    samples: list[tuple[str, int, int]] | None = None
 
     async def run(self, ws_url: str, rest_url: str) -> None:
         """Connect, subscribe, take all; return after `meter.end`."""

@@ -96,6 +96,8 @@ class Loopback(_Cryptofeed, LoopbackContestant):
         if book.timestamp is None:
             return
         us = round((book.timestamp - EPOCH_S) * 1e6)
+        if self.samples is not None:
+            self.samples.append((self.symbol[book.symbol], us, time.monotonic_ns()))
         if us >= self.workload.tail_us:
             symbol = self.symbol[book.symbol]
             if us >= self.workload.endings[symbol].final_us:

@@ -32,6 +32,7 @@ from gwcore.rest import HttpResponse
 from gwcore.runtime.clock import SystemClock, SystemRandom
 from gwcore.runtime.connection import MarketDataConnection
 from gwcore.runtime.http import run_flow
+from gwcore.runtime.libraries import find_client
 from gwcore.runtime.network import RealNetwork
 from gwcore.settings import HealingSettings
 
@@ -174,7 +175,7 @@ class Loopback(_Engine, LoopbackContestant):
 
     async def run(self, ws_url: str, rest_url: str) -> None:
         """See LoopbackContestant."""
-        network = RealNetwork(SystemClock(), "bench")
+        network = RealNetwork(SystemClock(), "bench", find_client(self.options.get("websocket", "websockets")))
         try:
             self.connection = await self.make_connection(network, ws_url, rest_url)
             task = asyncio.create_task(self.connection.run())

@@ -24,6 +24,7 @@ from gwcore.config import Sources, load_config
 from gwcore.runtime.app import Gateway, Ports
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
 from gwcore.runtime.committer import Committer
+from gwcore.runtime.libraries import find_client
 from gwcore.runtime.network import RealNetwork
 from gwcore.runtime.process import calm_collector
 from gwcore.runtime.storage import DirectoryStorage
@@ -80,7 +81,7 @@ class Loopback(LoopbackContestant):
         place = self.workload.path.parent.parent / "state"
         place.mkdir(exist_ok=True)
         state_dir = Path(tempfile.mkdtemp(dir=place))
-        network = RealNetwork(SystemClock(), "bench")
+        network = RealNetwork(SystemClock(), "bench", find_client(self.options.get("websocket", "websockets")))
         try:
             gateway = self._gateway(state_dir, network, ws_url, rest_url)
             calm_collector()
@@ -98,6 +99,8 @@ class Loopback(LoopbackContestant):
                 assert client.stdout is not None
                 client.stdin.close()
                 self.seen = json.loads(await client.stdout.read())
+                if self.samples is not None:
+                    self.samples += self.seen["samples"]
                 gateway.request_stop("the bench is over")
                 await run
         finally:
@@ -134,7 +137,7 @@ class Loopback(LoopbackContestant):
     async def _client(self, address: str) -> AsyncIterator[asyncio.subprocess.Process]:
         client = await asyncio.create_subprocess_exec(
             sys.executable,
-            str(BENCH / "unix_client.py"),
+            str(BENCH / ("unix_client.py" if self.samples is None else "live_client.py")),
             address,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -309,5 +309,5 @@ def load_manifest(storage: Storage, file: ArchiveFile) -> Manifest:
         raise StorageError(
             f"{file.name}: its manifest is missing; `gw archive verify --write-missing` makes one from the file as it is now"
         ) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise StorageError(f"{file.manifest}: no manifest of an archive: {error}") from error

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 import orjson
 
-from gwcore.cli.gateways import find_socket, gateway_options
+from gwcore.cli.gateways import GatewayChoice, gateway_options
 from gwcore.client import connect_sync
 from gwcore.errors import ConfigError
 from gwcore.model import Envelope, MarketByPriceUpdate, PriceLevel, UpdateType
@@ -21,16 +21,14 @@ _GLOB_CHARACTERS = frozenset("*?[")
 @gateway_options
 @click.option("--levels", metavar="N", type=click.IntRange(min=1), default=10, help="Levels a side; the default is 10.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="How to print.")
-def command(
-    symbol: str, unix_path: str | None, state_dir: str | None, name: str | None, levels: int, output: str
-) -> int:
+def command(symbol: str, gateway: GatewayChoice, levels: int, output: str) -> int:
     """Print the book of SYMBOL as it is now.
 
     Exit code 1, with the reason, where the gateway does not vouch for it.
     """
     if _GLOB_CHARACTERS & set(symbol):
         raise ConfigError(f"{symbol!r} names no single book", place="SYMBOL", hint="write one symbol, as BTC/USD")
-    with connect_sync(find_socket(unix_path, state_dir, name), name="gw book") as client:
+    with connect_sync(gateway.find(), name="gw book") as client:
         envelopes = client.snapshot([symbol], [_KIND])
     for envelope in envelopes:
         event = envelope.event

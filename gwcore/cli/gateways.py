@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -19,18 +21,55 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: Where a gateway's socket lies below its state directory.
 _SOCKET = Path("run", "gw.sock")
 
+#: Variable that holds an address, for one whose password shall not stand in the list of processes.
+ADDRESS_VARIABLE = "GW_ADDRESS"
+
 _OPTIONS = [
+    click.option(
+        "--address",
+        metavar="A",
+        envvar=ADDRESS_VARIABLE,
+        show_envvar=True,
+        help="Address of the gateway: nats://[USER[:PASSWORD]@]HOST:4222/ENV/VENUE, or unix:///run/gw.sock.",
+    ),
     click.option("--unix-path", metavar="P", help="Path of the gateway's socket."),
     click.option("--state-dir", metavar="DIR", help="State directory of the gateway; its socket is run/gw.sock there."),
     click.option("--name", metavar="N", help="Name of the gateway, where it runs with the default state directory."),
 ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayChoice:
+    """What the options of a command say of the gateway it talks to."""
+
+    address: str | None
+    unix_path: str | None
+    state_dir: str | None
+    name: str | None
+
+    def find(self) -> str | Path:
+        """What `connect_sync` takes. Raises ConfigError as `find_socket`."""
+        others = (self.unix_path, self.state_dir, self.name)
+        if self.address is None:
+            return find_socket(*others)
+        if any(value is not None for value in others):
+            if ADDRESS_VARIABLE in os.environ and self.address == os.environ[ADDRESS_VARIABLE]:
+                return find_socket(*others)  # what is written out is meant, not what stands in the environment
+            raise ConfigError("--address and --unix-path, --state-dir or --name each choose a gateway", hint="give one")
+        return self.address
+
+
 def gateway_options(function: F) -> F:
-    """Give a command the options that choose a gateway; `find_socket` takes their values."""
+    """Give a command the options that choose a gateway; it gets them as `gateway`, a GatewayChoice."""
+
+    @wraps(function)
+    def command(**options: Any) -> Any:
+        choice = GatewayChoice(**{name: options.pop(name) for name in ("address", "unix_path", "state_dir", "name")})
+        return function(gateway=choice, **options)
+
     for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+        command = option(command)
+    return cast("F", command)
 
 
 def find_socket(unix_path: str | None, state_dir: str | None, name: str | None) -> Path:

@@ -38,6 +38,8 @@ SETTING_OF_OPTION: dict[str, tuple[str, ...]] = {
     "unix_path": ("transport", "unix", "path"),
     "nats_url": ("sink", "jetstream", "url"),
 }
+#: Options that stand for a second setting as well: each is for what is chosen, and one of the two has to be.
+ALSO_OF_OPTION: dict[str, tuple[str, ...]] = {"nats_url": ("transport", "nats", "url")}
 
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "--venue": click.option("--venue", metavar="NAME", help="The venue to serve."),
@@ -72,7 +74,9 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     ),
     "--unix-path": click.option("--unix-path", metavar="P", help="Path of the Unix transport's socket."),
     "--nats-url": click.option(
-        "--nats-url", metavar="U", help="Server of the JetStream sink; without it one is started."
+        "--nats-url",
+        metavar="U",
+        help="Server of the NATS transport and the JetStream sink; the sink starts one without it.",
     ),
     "--metrics-host": click.option(
         "--metrics-host", metavar="H", help="Address that metrics and health are served on."
@@ -128,7 +132,7 @@ def sources_of(options: dict[str, Any]) -> Sources:
     """What the options of a command and the environment of this process say."""
     flags = tuple(
         FlagValue("--" + name.replace("_", "-"), path, value)
-        for name, path in SETTING_OF_OPTION.items()
+        for name, path in (*SETTING_OF_OPTION.items(), *ALSO_OF_OPTION.items())
         if (value := _value(name, options.get(name))) is not None
     )
     return Sources(files=tuple(options["files"]), environ=dict(os.environ), flags=flags)

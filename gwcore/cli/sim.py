@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from gwcore.plugins import SIMULATOR, load_simulator, plugin_names
 from gwcore.simulator import SimulatorSpec
 
 PORT = 9180
+_LOOPBACK = "127.0.0.1"
 _CONTROL_TIMEOUT_S = 10.0
 
 
@@ -40,10 +42,14 @@ class ServeCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """What can be switched and done while it runs."""
-        text = load_simulator(self.name or "").manual()
-        if text:
-            formatter.write_paragraph()
-            formatter.write(text + "\n")
+        spec = load_simulator(self.name or "")
+        for title, rows in (
+            ("Faults, by `gw sim fault NAME KEY=VALUE` while it runs", spec.faults),
+            ("Actions of accounts, by `gw sim do NAME KEY=VALUE` while it runs", spec.actions),
+        ):
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(list(rows.items()))
 
 
 class SimulatorGroup(click.Group):
@@ -73,7 +79,7 @@ def _serve_command(name: str) -> click.Command:
         name=name, cls=ServeCommand, help=f"Serve the simulated venue {name} on loopback until SIGINT or SIGTERM."
     )
     @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: any free one.")
-    @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
+    @click.option("--host", default=_LOOPBACK, show_default=True, help="Address to serve on.")
     @click.option("--seed", type=int, help="All chance comes from it.")
     @click.option("--pairs", type=click.IntRange(1), help="How many markets.")
     @click.option("--rate", type=click.FloatRange(0), help="Market-data messages a second over all pairs.")
@@ -88,8 +94,11 @@ def _serve_command(name: str) -> click.Command:
         type=click.Path(file_okay=False, path_type=Path),
         help="Folder for NAME.key and NAME.secret of each account (mode 0600).",
     )
+    @click.option("--proxy", is_flag=True, help="Put a fault proxy before it: faults line.NAME, of docs/faults.md.")
     @click.option("--set", "pairs_set", multiple=True, metavar="KEY=VALUE", help="Any other setting.")
-    def run(port: int, host: str, keys: Path | None, pairs_set: tuple[str, ...], **options: Any) -> None:
+    def run(port: int, host: str, keys: Path | None, proxy: bool, pairs_set: tuple[str, ...], **options: Any) -> None:
+        if proxy and host != _LOOPBACK:
+            raise click.UsageError(f"--proxy serves on {_LOOPBACK} alone")
         spec = load_simulator(name)
         chosen = {key: value for key, value in options.items() if value is not None}
         for key in ("speed", "instruments", "drop"):
@@ -98,7 +107,7 @@ def _serve_command(name: str) -> click.Command:
         if chosen.get("accounts") and keys is None:
             raise click.UsageError("--accounts goes with --keys DIR, where the keys are written to")
         chosen.update(_parse_pairs(pairs_set))
-        _serve(spec, _settings(spec, chosen), host, port, keys)
+        _serve(spec, _settings(spec, chosen), host, port, keys, proxy=proxy)
 
     return run
 
@@ -114,7 +123,8 @@ def _settings(spec: SimulatorSpec, chosen: dict[str, Any]) -> Any:
         raise click.UsageError(f"setting of simulator {spec.name}: {error}") from None
 
 
-def _serve(spec: SimulatorSpec, settings: Any, host: str, port: int, keys: Path | None) -> None:
+def _serve(spec: SimulatorSpec, settings: Any, host: str, port: int, keys: Path | None, *, proxy: bool) -> None:
+    from gwcore.testing.proxy import LineSwitch, proxy_thread
     from gwcore.testing.serve import Server, serve_until_signal  # websockets and asyncio: only when serving
 
     try:
@@ -124,13 +134,22 @@ def _serve(spec: SimulatorSpec, settings: Any, host: str, port: int, keys: Path 
     except (OSError, ValueError) as error:
         raise ConfigError(str(error), hint="see gw sim --help") from error
 
+    switch = LineSwitch(simulator)
+    stack = contextlib.ExitStack()
+
     def on_ready(server: Server) -> None:
+        address = f"{server.host}:{server.port}"
+        if proxy:
+            switch.line = stack.enter_context(proxy_thread(server.host, server.port, listen_port=port))
+            address = switch.line.address
         paths = list(spec.paths)
-        others = "".join(f" ws{path.replace('/', '_')}={server.ws_url}{path}" for path in paths[1:])
-        click.echo(f"ready ws={server.ws_url}{paths[0]} rest={server.rest_url} control={server.rest_url}/sim/{others}")
+        others = "".join(f" ws{path.replace('/', '_')}=ws://{address}{path}" for path in paths[1:])
+        # Control paths go past the proxy, so that a line which is stalled can be set going again.
+        click.echo(f"ready ws=ws://{address}{paths[0]} rest=http://{address} control={server.rest_url}/sim/{others}")
 
     try:
-        serve_until_signal(simulator, host, port, on_ready)
+        with stack:
+            serve_until_signal(switch, host, 0 if proxy else port, on_ready)
     except OSError as error:
         raise NotConnected(f"can't listen on {host}:{port}: {error.strerror or error}") from error
 
@@ -163,7 +182,8 @@ def _control_options(call: Callable[..., int]) -> Callable[..., int]:
 def fault(port: int, host: str, name: str, options: tuple[str, ...]) -> int:
     """Switch fault NAME of the simulator on PORT, for example: gw sim fault drop_update symbol=BTC/USD count=2.
 
-    Lasting faults end with on=false, all of them with `restore`. An unknown name is answered with those there are.
+    Lasting faults end with on=false, all of them with `restore`. `gw sim SIMULATOR --help` lists them; an unknown name is
+    answered with those there are.
     """
     status, answer = _ask(host, port, "POST", "/sim/fault", {"name": name, **_parse_pairs(options)})
     return _print_answer(status, answer, answer.get("done", ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gwcore.cli.gateways import find_socket, gateway_options
+from gwcore.cli.gateways import GatewayChoice, gateway_options
 from gwcore.client import connect_sync
 from gwcore.model import ReferenceData
 from gwcore.wire import encode
@@ -16,12 +16,12 @@ _COLUMNS = ("SYMBOL", "STATUS", "KIND", "TICK", "LOT", "MIN QUANTITY", "MIN COST
 @click.argument("globs", metavar="[GLOB]...", nargs=-1)
 @gateway_options
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="json: one event a line.")
-def command(globs: tuple[str, ...], unix_path: str | None, state_dir: str | None, name: str | None, output: str) -> int:
+def command(globs: tuple[str, ...], gateway: GatewayChoice, output: str) -> int:
     """List the instruments that match, all without GLOB.
 
     Exit code 1 where none does.
     """
-    with connect_sync(find_socket(unix_path, state_dir, name), name="gw symbols") as client:
+    with connect_sync(gateway.find(), name="gw symbols") as client:
         envelopes = client.snapshot(globs, ["reference_data"])
     found = [envelope.event for envelope in envelopes if isinstance(envelope.event, ReferenceData)]
     found.sort(key=lambda event: event.symbol)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from gwcore.cli.gateways import check_kinds, find_socket, gateway_options, split_list
+from gwcore.cli.gateways import GatewayChoice, check_kinds, gateway_options, split_list
 from gwcore.client import SyncClient, connect_sync
 from gwcore.errors import ConfigError, NotConnected
 from gwcore.model import Gap
@@ -31,9 +31,7 @@ BATCH_EVENTS_MAX = 1000
 @click.option("--count", metavar="N", type=click.IntRange(min=1), help="End after this many events.")
 @click.option("--timeout", metavar="S", type=click.FloatRange(min=0), help="End after this many seconds.")
 def command(
-    unix_path: str | None,
-    state_dir: str | None,
-    name: str | None,
+    gateway: GatewayChoice,
     symbols: tuple[str, ...],
     kinds: tuple[str, ...],
     start: str | None,
@@ -48,8 +46,7 @@ def command(
     chosen = split_list(kinds)
     check_kinds(chosen)
     token = None if start in (None, "start") else read_token(start or "")
-    path = find_socket(unix_path, state_dir, name)
-    with connect_sync(path, name="gw tail") as client:
+    with connect_sync(gateway.find(), name="gw tail") as client:
         client.subscribe(split_list(symbols), chosen, from_start=start == "start", resume=token)
         try:
             return _copy(client, sys.stdout.buffer, count, timeout)

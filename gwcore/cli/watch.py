@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gwcore.cli.gateways import find_socket, gateway_options
+from gwcore.cli.gateways import GatewayChoice, gateway_options
 from gwcore.cli.watch_rows import KINDS, Row, Rows, duration_text
 from gwcore.client import SyncClient, connect_sync
 from gwcore.errors import NotConnected
@@ -35,13 +35,13 @@ _RETRY_S = 24 * 3600.0
 @click.argument("glob", default="*")
 @gateway_options
 @click.option("--duration", metavar="S", type=click.FloatRange(min=0), help="End after this many seconds.")
-def command(glob: str, unix_path: str | None, state_dir: str | None, name: str | None, duration: float | None) -> int:
+def command(glob: str, gateway: GatewayChoice, duration: float | None) -> int:
     """Show the books that match GLOB, live.
 
     A gateway that goes away and comes back is followed. q or Ctrl-C ends it.
     """
     deadline = None if duration is None else time.monotonic() + duration
-    with connect_sync(find_socket(unix_path, state_dir, name), name="gw watch", reconnect_s=_RETRY_S) as client:
+    with connect_sync(gateway.find(), name="gw watch", reconnect_s=_RETRY_S) as client:
         client.subscribe([glob], KINDS)
         try:
             if sys.stdout.isatty():

@@ -6,10 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from gwcore.model import Envelope, MarketByPriceUpdate, TopOfBook, TradeSummary, UpdateType
+from gwcore.model import (
+    Channel,
+    Envelope,
+    MarketByPriceUpdate,
+    StreamState,
+    StreamStatus,
+    TopOfBook,
+    TradeSummary,
+    UpdateType,
+)
 
 #: What the rows are made of.
-KINDS = ("market_by_price", "top_of_book", "trade_summary")
+KINDS = ("market_by_price", "top_of_book", "trade_summary", "stream_status")
 #: A rate is the mean over about this long.
 _RATE_S = 2.0
 
@@ -52,6 +61,9 @@ class Rows:
         """Take in events read at `now_ns`."""
         for envelope in envelopes:
             event = envelope.event
+            if isinstance(event, StreamStatus):
+                self._apply_status(event)
+                continue
             if not isinstance(event, MarketByPriceUpdate | TopOfBook | TradeSummary):
                 continue
             row = self._rows.get(event.symbol)
@@ -70,6 +82,12 @@ class Rows:
             row.client_ns = now_ns - header.published_ns
             if header.received_ns is not None:
                 row.gateway_ns = header.published_ns - header.received_ns
+
+    def _apply_status(self, event: StreamStatus) -> None:
+        """How the gateway is getting a book back: RESYNC, QUARANTINED, ... until the book says that it is LIVE."""
+        row = self._rows.get(event.symbol or "")
+        if row is not None and event.channel == Channel.BOOK.value and event.state is not StreamState.LIVE:
+            _lose(row, event.state.value, event.reason.value if event.reason else "")
 
     def measure(self, now_ns: int) -> None:
         """Close an interval of the rates."""

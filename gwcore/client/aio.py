@@ -49,8 +49,10 @@ class Client:
         queue_events_max: int = QUEUE_EVENTS_MAX,
         queue_bytes_max: int = QUEUE_BYTES_MAX,
         chance: Callable[[], float] | None = None,
+        unanswered: str = "",
     ) -> None:
         self.reconnects = 0
+        self._unanswered = unanswered  # where no welcome came from, and what to look at
         self._dial = dial
         self._session = session
         self._reconnect_s = reconnect_s
@@ -227,12 +229,12 @@ class Client:
                 await self._dial(lambda: Link(self))
                 await self._welcome
         except TimeoutError:
-            self._drop_link("no welcome")
-            raise NotConnected(f"the gateway did not answer within {CONNECT_TIMEOUT_S:g} s") from None
+            await self._give_up("no welcome")
+            raise NotConnected(f"the gateway did not answer within {CONNECT_TIMEOUT_S:g} s{self._unanswered}") from None
         except OSError as error:
             raise NotConnected(f"cannot connect: {error.strerror or error}; is the gateway running?") from error
         except BaseException:
-            self._drop_link("cancelled")
+            await self._give_up("cancelled")
             raise
         finally:
             self._welcome = None
@@ -257,6 +259,13 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _give_up(self, cause: str) -> None:
+        # Waits for the end, a second or two at most: whoever hears of the failure may end the loop.
+        link = self._link
+        if link is not None:
+            link.close(cause)
+            await link.closed
 
     def _drop_link(self, cause: str) -> None:
         if self._link is not None:

@@ -26,3 +26,11 @@ class BookNotLive(GatewayError):
         self.reason = reason
         self.age_s = age_s
         super().__init__(f"the book of {symbol} is {state}: {reason} ({age_s:.3f} s old)")
+
+
+class TooManyRows(GatewayError):
+    """A data frame would have more rows than it may. Ask for fewer symbols, less time, fewer levels, or raise `rows_max`."""
+
+    def __init__(self, rows_max: int) -> None:
+        self.rows_max = rows_max
+        super().__init__(f"more than {rows_max} rows: ask for fewer symbols or less time, or raise rows_max")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Protocol, cast
+
+from gwcore.errors import NotConnected
 
 #: Beats of the gateway that may be missed before the connection counts as dead.
 MISSED_BEATS_MAX = 3
@@ -47,8 +49,8 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not checked by type: what uvloop makes is none of asyncio's, and does all that one does.
+        self._transport = transport = cast(asyncio.Transport, transport)
         self._owner.on_open(self)
 
     def data_received(self, data: bytes) -> None:
@@ -62,8 +64,7 @@ class Link(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._transport = None
-        cause = self._cause or (f"connection lost: {error}" if error else "the gateway closed the connection")
-        self._owner.on_lost(self, cause)
+        self._owner.on_lost(self, self._cause or _cause(error))
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -116,3 +117,9 @@ class Link(asyncio.Protocol):
             return
         self._timer = self._loop.call_later(interval_s, self._beat, interval_s)
         self._owner.on_beat()
+
+
+def _cause(error: Exception | None) -> str:
+    if error is None:
+        return "the gateway closed the connection"
+    return str(error) if isinstance(error, NotConnected) else f"connection lost: {error}"

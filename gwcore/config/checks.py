@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from typing import Any
 
@@ -10,7 +11,7 @@ from gwcore.config.tables import FilledTable
 from gwcore.errors import GatewayError
 from gwcore.model import Channel
 from gwcore.plugin_checks import NAME_PATTERN, is_name
-from gwcore.settings import GatewaySettings, HealingSettings, JournalSettings
+from gwcore.settings import GatewaySettings, HealingSettings, JournalSettings, RuntimeSettings
 from gwcore.suggest import did_you_mean
 from gwcore.venue import VenueLimits, VenueSpec
 
@@ -66,6 +67,17 @@ def check_against_venue(table: FilledTable[GatewaySettings], spec: VenueSpec, se
                 f"gateway.channels: venue {spec.name} does not serve the channel {channel}",
                 place=_place(table, "channels"),
                 hint=f"it serves: {', '.join(sorted(served))}",
+            )
+
+
+def check_runtime(table: FilledTable[RuntimeSettings], faults: FaultList) -> None:
+    """A library that is asked for by name has to be installed. Looks for it, imports nothing."""
+    for key, library in (("websocket", "picows"), ("loop", "uvloop")):
+        if getattr(table.settings, key) == library and importlib.util.find_spec(library) is None:
+            faults.add(
+                f'runtime.{key}: "{library}" is not installed',
+                place=_place(table, key),
+                hint='pip install "gwcore[fast]", or leave it at "auto"',
             )
 
 

@@ -2,7 +2,7 @@
 
 Grammar of environment variables, two underscores between the parts and the parts in capitals:
 
-    GW_GATEWAY__BOOK_DEPTH=25            key book_depth of [gateway]; likewise HEALING, JOURNAL, CLIENTS, CAPTURE
+    GW_GATEWAY__BOOK_DEPTH=25            key book_depth of [gateway]; likewise HEALING, JOURNAL, CLIENTS, CAPTURE, RUNTIME
     GW_VENUE__KRAKEN__REST_URL=https...  key rest_url of [venue.kraken]; likewise TRANSPORT, SINK, ACCOUNT and USER
 
 A `-` in a plugin's name is written `_`. Texts and secret references stand as they are, numbers and true/false as in TOML,
@@ -22,7 +22,7 @@ from gwcore.config.toml_lines import KeyPath, key_lines
 from gwcore.suggest import did_you_mean
 
 #: Tables with keys in them, tables that hold one table a plugin, and tables that hold one table a name of the operator's.
-FLAT_TABLES = ("gateway", "healing", "journal", "clients", "capture")
+FLAT_TABLES = ("gateway", "healing", "detection", "journal", "clients", "capture", "runtime")
 NAMED_TABLES = ("venue", "transport", "sink")
 FREE_TABLES = ("account", "user")
 TABLES = FLAT_TABLES + NAMED_TABLES + FREE_TABLES

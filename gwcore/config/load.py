@@ -21,10 +21,12 @@ from gwcore.plugin_checks import is_name
 from gwcore.settings import (
     CaptureSettings,
     ClientSettings,
+    DetectionSettings,
     GatewayConfig,
     GatewaySettings,
     HealingSettings,
     JournalSettings,
+    RuntimeSettings,
     SelectedSink,
     SelectedTransport,
     SelectedVenue,
@@ -94,10 +96,13 @@ class _Reader:
         ]
         healing = self._fill(HealingSettings, ("healing",))
         checks.check_healing(healing, self.faults)
+        detection = self._fill(DetectionSettings, ("detection",))
         journal = self._fill(JournalSettings, ("journal",))
         checks.check_journal(journal, self.faults)
         clients = self._fill(ClientSettings, ("clients",))
         capture = self._fill(CaptureSettings, ("capture",))
+        runtime = self._fill(RuntimeSettings, ("runtime",))
+        checks.check_runtime(runtime, self.faults)
         entries = Entries(self._given, self._fill, self.faults)
         accounts, users = entries.accounts(venue.spec if venue is not None else None), entries.users()
         self._refuse_strangers()
@@ -112,6 +117,8 @@ class _Reader:
             journal=journal.settings,
             clients=clients.settings,
             capture=capture.settings,
+            runtime=runtime.settings,
+            detection=detection.settings,
             accounts=accounts,
             users=users,
         )
@@ -198,21 +205,35 @@ class _Reader:
 
     def _refuse_strangers(self) -> None:
         told: set[KeyPath] = set()
-        flags = {flag.option for flag in self._sources.flags}
+        flags = self._refuse_flags()
         for path, setting in self._given.items():
             table = path[:2]
             if path[0] not in NAMED_TABLES or table in self._chosen or table in told:
                 continue
             kind, name = table
-            if setting.origin in flags:
-                self.faults.add(f"{kind} {name} is not chosen", place=setting.origin, hint=f"add --{kind} {name}")
-            elif name not in self._names[kind]:
+            if setting.origin not in flags and name not in self._names[kind]:
                 told.add(table)
                 self.faults.add(
                     f'no {kind} "{name}" is installed',
                     place=setting.origin,
                     hint=did_you_mean(name, self._names[kind], what="installed"),
                 )
+
+    def _refuse_flags(self) -> set[str]:
+        """Faults for flags that stand only for what is not chosen. Returns all flags that were given."""
+        tables: dict[str, list[KeyPath]] = {}
+        for flag in self._sources.flags:
+            if flag.path[0] in NAMED_TABLES and "*" not in flag.path:
+                tables.setdefault(flag.option, []).append(flag.path[:2])
+        for option, wanted in tables.items():
+            if not self._chosen.intersection(wanted):
+                what = " nor ".join(" ".join(table) for table in wanted)
+                self.faults.add(
+                    f"neither {what} is chosen" if len(wanted) > 1 else f"{what} is not chosen",
+                    place=option,
+                    hint="add " + " or ".join(f"--{kind} {name}" for kind, name in wanted),
+                )
+        return {flag.option for flag in self._sources.flags}
 
     def _resolved(self, settings: GatewaySettings) -> GatewaySettings:
         environ = self._sources.environ

@@ -29,9 +29,11 @@ def config_rows(loaded: LoadedConfig) -> list[ConfigRow]:
         *((f"transport.{transport.spec.name}", transport.settings) for transport in config.transports),
         *((f"sink.{sink.spec.name}", sink.settings) for sink in config.sinks),
         ("healing", config.healing),
+        ("detection", config.detection),
         ("journal", config.journal),
         ("clients", config.clients),
         ("capture", config.capture),
+        ("runtime", config.runtime),
         *((f"account.{account.name}", account.settings) for account in config.accounts),
         *((f"user.{name}", settings) for name, settings in config.users.items()),
     ]

@@ -6,14 +6,15 @@ again; when many prove bad at once the whole connection is renewed (law 3).
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 import msgspec
 
-from gwcore.book import BookFault, OrderBook
+from gwcore.book import OrderBook
+from gwcore.engine.detectors import DETAILS, RENEWING, Suspicions, is_other_tick
 from gwcore.engine.outbox import Outbox
-from gwcore.engine.reconnect import NANOSECONDS
+from gwcore.engine.renewal import Renewal
 from gwcore.engine.subscription import BUFFER_MESSAGES_MAX, Phase, Subscription
 from gwcore.engine.subscriptions import SubscriptionSet
 from gwcore.model import (
@@ -25,24 +26,15 @@ from gwcore.model import (
     TopOfBook,
     UpdateType,
 )
-from gwcore.settings import HealingSettings
+from gwcore.settings import DetectionSettings, HealingSettings
 from gwcore.venue import Streams
-
-#: Faults that are proof: the book is wrong. Everything else is suspicion, and a fresh snapshot may confirm it.
-PROOF = frozenset(
-    {
-        StaleReason.CHECKSUM,
-        StaleReason.SEQUENCE_GAP,
-        StaleReason.PRECISION,
-        StaleReason.DECODE,
-        StaleReason.NO_SNAPSHOT,
-    }
-)
-#: Proofs within this time count as one event when a whole shard goes bad.
-RENEW_WINDOW_NS = 2 * NANOSECONDS
 
 #: (subscription, state, reason, detail, monotonic ns)
 OnState = Callable[[Subscription, StreamState, StaleReason | None, str | None, int], None]
+
+# Members by name: on Python 3.11 looking one up in its class runs Python code.
+_LIVE = StreamState.LIVE
+_SNAPSHOT = UpdateType.SNAPSHOT
 
 
 class BookKeeper:
@@ -54,6 +46,7 @@ class BookKeeper:
         subscriptions: SubscriptionSet,
         outbox: Outbox,
         healing: HealingSettings,
+        detection: DetectionSettings,
         on_state: OnState,
         now_ns: int,
     ) -> None:
@@ -61,12 +54,16 @@ class BookKeeper:
         self._subscriptions = subscriptions
         self._outbox = outbox
         self._publish = outbox.publish
-        self._healing = healing
         self._on_state = on_state
         self.now_ns = now_ns
         self.of_symbol: dict[str, Subscription] = {}
-        self._proofs: deque[int] = deque(maxlen=4096)
+        self._ticks: dict[str, str] = {}  # tick size of each symbol's instrument
+        self.suspicions = Suspicions(detection)
+        self.renewal = Renewal(healing, self.of_symbol, outbox.close)
+        self._back_ns = self.suspicions.back_ns
         self._venue_held = False
+        #: A live book that was subscribed anew holds what the venue holds.
+        self.on_confirmed: Callable[[Subscription, int], None] = lambda subscription, now_ns: None
         # Counters, read at scrape time.
         self.dropped = 0  # messages of symbols that are not live
         self.unasked = 0  # messages of symbols that were not asked for
@@ -77,16 +74,18 @@ class BookKeeper:
         rule = self._streams.book_rule(instrument, subscription.topic.parameter)
         subscription.book = OrderBook(instrument.symbol, rule)
         self.of_symbol[instrument.symbol] = subscription
+        self._ticks[instrument.symbol] = instrument.tick_size
 
     def remove(self, symbol: str) -> None:
         """Keep it no longer; a live one is published as STALE first."""
         subscription = self.of_symbol.pop(symbol, None)
-        if subscription is not None and subscription.state is StreamState.LIVE:
+        self._ticks.pop(symbol, None)
+        if subscription is not None and subscription.state is _LIVE:
             self._mark_stale(subscription, StaleReason.UNSUBSCRIBED, "no longer subscribed")
 
     def on_open(self) -> None:
         """A new connection: what went bad before says nothing of it."""
-        self._proofs.clear()
+        self.renewal.forget()
 
     def on_close(self, subscription: Subscription, cause: str) -> None:
         """The connection of a live book is gone."""
@@ -99,10 +98,16 @@ class BookKeeper:
         if subscription is None or subscription.book is None:
             return
         rule = self._streams.book_rule(instrument, subscription.topic.parameter)
+        before, self._ticks[symbol] = self._ticks.get(symbol), instrument.tick_size
         if rule != subscription.book.rule:
+            subscription.low2 = subscription.high2 = subscription.middle2 = 0  # in ticks that are no more
+            subscription.newest_ns = self._newest(subscription)
             subscription.book = OrderBook(symbol, rule)
-            if subscription.state is StreamState.LIVE:
+            if subscription.state is _LIVE:
                 self._fault(subscription, StaleReason.PRECISION, "the instrument's decimals changed")
+        elif is_other_tick(before, instrument.tick_size) and subscription.state is StreamState.LIVE:
+            detail = f"the tick size was {before} and is {instrument.tick_size}"
+            self._fault(subscription, StaleReason.PRECISION, detail)
         self._hold(subscription, not is_matching or self._venue_held)
 
     def on_venue_matching(self, is_matching: bool, matching_symbols: Mapping[str, bool]) -> None:
@@ -116,7 +121,7 @@ class BookKeeper:
             return
         subscription.held = held
         if held:
-            if subscription.state is StreamState.LIVE:
+            if subscription.state is _LIVE:
                 self._mark_stale(subscription, StaleReason.VENUE_STATUS, "the market is not online")
                 self._on_state(subscription, StreamState.STALE, StaleReason.VENUE_STATUS, None, self.now_ns)
         elif subscription.phase is Phase.ON:
@@ -127,9 +132,12 @@ class BookKeeper:
         subscription = self.of_symbol.get(update.symbol)
         if subscription is None:
             self.unasked += 1
-        elif subscription.state is StreamState.LIVE:
-            self._on_live_book(subscription, update, received_ns)
-        elif update.update_type is UpdateType.SNAPSHOT:
+        elif subscription.state is _LIVE:
+            if subscription.verifying and update.update_type is _SNAPSHOT:
+                self._on_verified(subscription, update, received_ns)
+            else:
+                self._on_live_book(subscription, update, received_ns)
+        elif update.update_type is _SNAPSHOT:
             if subscription.phase is Phase.SENT or subscription.phase is Phase.DATA:
                 self._on_snapshot(subscription, update, received_ns)
             else:
@@ -147,20 +155,26 @@ class BookKeeper:
     def _on_live_book(self, subscription: Subscription, update: MarketByPriceUpdate, received_ns: int) -> None:
         book = subscription.book
         assert book is not None
+        last_ns = book.venue_time_ns
         fault = book.apply(update)
         if fault is not None:
             if fault.reason is not None:
+                subscription.newest_ns = last_ns
                 self._fault(subscription, fault.reason, fault.detail)
             return
+        time_ns = book.venue_time_ns
+        if time_ns is not None and last_ns is not None and time_ns < last_ns and time_ns < last_ns - self._back_ns:
+            book.venue_time_ns = last_ns  # of what was published
+            self._fault(subscription, StaleReason.TIME_BACKWARDS, DETAILS[StaleReason.TIME_BACKWARDS])
+            return
         if book.top_changed:
-            suspicion = self._suspicion(subscription, book)
-            if suspicion is not None and suspicion.reason is not None:
-                self._fault(subscription, suspicion.reason, suspicion.detail)
+            suspicion = self.suspicions.of(subscription, book, self.now_ns)
+            if suspicion is not None:
+                self._fault(subscription, suspicion, DETAILS[suspicion])
                 return
-            self._publish(self._complete(update, book), received_ns)
+        self._publish(update if update.update_type is not _SNAPSHOT else self._complete(update, book), received_ns)
+        if book.top_changed:
             self._publish(self._top(book, update), received_ns)
-        else:
-            self._publish(self._complete(update, book), received_ns)
 
     def _on_snapshot(self, subscription: Subscription, update: MarketByPriceUpdate, received_ns: int) -> None:
         book = subscription.book
@@ -179,35 +193,45 @@ class BookKeeper:
             book.clear()
             self._on_state(subscription, StreamState.STALE, StaleReason.VENUE_STATUS, None, self.now_ns)
             return
-        suspicion = self._suspicion(subscription, book)
-        if suspicion is not None:
-            if subscription.reason is not suspicion.reason:
-                # The first snapshot that looks odd: ask once more. The second one confirms it.
-                self._count(suspicion.reason)
-                self._subscriptions.fail(subscription, suspicion.reason, suspicion.detail, self.now_ns)  # type: ignore[arg-type]
-                return
-            subscription.confirmed = suspicion.reason
+        suspicions = self.suspicions
+        suspicion = suspicions.went_back(subscription, book) or suspicions.of(subscription, book, self.now_ns)
+        if suspicion is None:
+            subscription.suspected = None
+        elif not suspicions.is_confirmed(subscription, suspicion, self.now_ns):
+            # A snapshot that looks odd: ask once more. The next one confirms it.
+            self._count(suspicion)
+            not_before_ns = suspicions.ask_again_ns(suspicion, self.now_ns)
+            self._subscriptions.fail(subscription, suspicion, DETAILS[suspicion], self.now_ns, not_before_ns)
+            return
         subscription.quarantined = False
         self._on_state(subscription, StreamState.LIVE, None, None, self.now_ns)
         self._publish(book.snapshot() if buffered else self._complete(update, book), received_ns)
         self._publish(self._top(book, update), received_ns)
 
-    def _suspicion(self, subscription: Subscription, book: OrderBook) -> BookFault | None:
-        """Whether the book looks wrong though nothing proves it (thin pairs do lose a side, books may cross)."""
-        both = book.best_bid is not None and book.best_ask is not None
-        if both and not book.is_crossed:
-            subscription.had_both_sides = True
-            subscription.confirmed = None
-            return None
-        reason = StaleReason.CROSSED if both else StaleReason.EMPTY_SIDE
-        if subscription.confirmed is reason or (not both and not subscription.had_both_sides):
-            return None
-        return BookFault(reason, "best bid at or above best ask" if both else "a side of the book is empty")
+    def _on_verified(self, subscription: Subscription, update: MarketByPriceUpdate, received_ns: int) -> None:
+        """A live book was subscribed anew because nothing came: does it hold what the venue holds?"""
+        book = subscription.book
+        assert book is not None
+        fresh = OrderBook(book.symbol, book.rule)
+        fault = fresh.apply(update)
+        if fault is not None and fault.reason is not None:
+            self._fault(subscription, fault.reason, fault.detail)
+        elif self._is_as_new(book, fresh) or (fresh.bids() == book.bids() and fresh.asks() == book.asks()):
+            self._subscriptions.fed(subscription)
+            self.on_confirmed(subscription, self.now_ns)
+        else:
+            self.lose(subscription, StaleReason.SILENCE, "no data came, and the venue holds something else")
+            self._on_snapshot(subscription, update, received_ns)
+
+    @staticmethod
+    def _is_as_new(book: OrderBook, snapshot: OrderBook) -> bool:
+        """Whether numbers show that the book holds all that a snapshot does: it came by another way, and later."""
+        ours, theirs = book.venue_sequence, snapshot.venue_sequence
+        return ours is not None and theirs is not None and theirs <= ours
 
     @staticmethod
     def _complete(update: MarketByPriceUpdate, book: OrderBook) -> MarketByPriceUpdate:
-        if update.update_type is not UpdateType.SNAPSHOT:
-            return update
+        """A snapshot of the venue with what a client has to know to go on from it."""
         rule = book.rule
         return msgspec.structs.replace(
             update,
@@ -221,7 +245,7 @@ class BookKeeper:
         bid, ask = book.best_bid, book.best_ask
         return TopOfBook(
             symbol=book.symbol,
-            update_type=UpdateType.SNAPSHOT,
+            update_type=_SNAPSHOT,
             bid_price=bid.price if bid is not None else None,
             bid_quantity=bid.quantity if bid is not None else None,
             ask_price=ask.price if ask is not None else None,
@@ -229,31 +253,34 @@ class BookKeeper:
             venue_time_ns=update.venue_time_ns,
         )
 
-    def _fault(self, subscription: Subscription, reason: StaleReason, detail: str) -> None:
-        """A live book went bad: say so first, then heal that symbol alone, or the shard when many go at once."""
+    def silent(self, subscription: Subscription, detail: str) -> None:
+        """A probe showed that a live book is not fed any more."""
+        self._fault(subscription, StaleReason.SILENCE, detail)
+
+    def lose(self, subscription: Subscription, reason: StaleReason, detail: str) -> None:
+        """A live book can't be vouched for any more: say so. What is done about it is the caller's."""
         self._mark_stale(subscription, reason, detail)
         self._on_state(subscription, StreamState.STALE, reason, detail, self.now_ns)
+
+    def _fault(self, subscription: Subscription, reason: StaleReason, detail: str) -> None:
+        """A live book went bad: say so first, then heal that symbol alone, or the shard when many go at once."""
+        self.lose(subscription, reason, detail)
+        self.suspicions.suspect(subscription, reason, self.now_ns)
         self._subscriptions.fail(subscription, reason, detail, self.now_ns)
-        if reason in PROOF:
-            self._proofs.append(self.now_ns)
-            while self._proofs[0] < self.now_ns - RENEW_WINDOW_NS:
-                self._proofs.popleft()
-            enough = max(self._healing.renew_shard_min, self._healing.renew_shard_share * len(self.of_symbol))
-            if len(self._proofs) >= enough:
-                self._proofs.clear()
-                self._outbox.close("renew: many books of this connection went bad at once")
+        if reason in RENEWING:
+            self.renewal.note(self.now_ns)
 
     def mark_all(self, reason: StaleReason, detail: str) -> None:
         """The whole connection can't be trusted any more: every live book is stale."""
         for subscription in self.of_symbol.values():
-            if subscription.state is StreamState.LIVE:
-                self._mark_stale(subscription, reason, detail)
-                self._on_state(subscription, StreamState.STALE, reason, detail, self.now_ns)
+            if subscription.state is _LIVE:
+                self.lose(subscription, reason, detail)
 
     def _mark_stale(self, subscription: Subscription, reason: StaleReason, detail: str) -> None:
         book = subscription.book
         assert book is not None
         self._count(reason)
+        subscription.newest_ns = self._newest(subscription)
         book.clear()
         self._publish(
             MarketByPriceUpdate(
@@ -265,6 +292,12 @@ class BookKeeper:
             )
         )
         self._publish(TopOfBook(symbol=book.symbol, update_type=UpdateType.STALE, reason=reason, origin=Origin.GATEWAY))
+
+    @staticmethod
+    def _newest(subscription: Subscription) -> int | None:
+        """The venue's time of the last that was published."""
+        time_ns = subscription.book.venue_time_ns if subscription.book is not None else None
+        return time_ns if time_ns is not None else subscription.newest_ns
 
     def _count(self, reason: StaleReason | None) -> None:
         if reason is not None:

@@ -140,5 +140,7 @@ class CandleFeed:
 
     def next_ns(self) -> int | None:
         """When `on_timer` has something to do."""
+        if not self._fetches:
+            return None
         times = [fetch.retry_ns for fetch in self._fetches.values()]
         return min((time_ns for time_ns in times if time_ns is not None), default=None)

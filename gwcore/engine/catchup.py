@@ -39,13 +39,18 @@ class CatchUp:
         """Where to start: behind the token, or at the first record of the current sessions (token None)."""
         plan = cls(fanout)
         starts: dict[str, int] = {}
-        for name, partition in fanout.publisher.partitions.items():
-            after = plan._start(name, token)
+        partitions = fanout.publisher.partitions
+        # A gateway that has just begun may lack a partition of its earlier life: what a client has of it counts all the same.
+        for name in {**partitions, **(token or {})}:
             journal_class = partition_class(name)
+            after = plan._start(name, token)
+            if journal_class not in CLASSES:
+                continue
             if after is None:
                 after = fanout.position(journal_class)
             elif after < 0:
-                after = partition.first_position - 1 if partition.first_position else 0
+                partition = partitions.get(name)
+                after = partition.first_position - 1 if partition is not None and partition.first_position else 0
             starts[journal_class] = min(after, starts.get(journal_class, after))
         for journal_class in CLASSES:
             if journal_class in starts:
@@ -57,11 +62,12 @@ class CatchUp:
         if token is None or name not in token:
             return -1
         session_id, sequence = token[name]
-        partition = self._fanout.publisher.partitions[name]
-        if session_id != partition.session_id and partition_class(name) not in HONOURED:
+        partition = self._fanout.publisher.partitions.get(name)
+        is_same = partition is not None and session_id == partition.session_id
+        if not is_same and partition_class(name) not in HONOURED:
             self._refuse(name, session_id, sequence, "an earlier session: market data starts anew")
             return None
-        if session_id == partition.session_id and sequence >= partition.visible:
+        if partition is not None and is_same and sequence >= partition.visible:
             self._skip[name] = (session_id, sequence)
             return self._fanout.position(partition_class(name))
         position = self._fanout.journal.position_of(session_id, sequence) if sequence > 0 else None
@@ -72,10 +78,11 @@ class CatchUp:
         return position if position is not None else -1
 
     def _refuse(self, name: str, session_id: str, sequence: int, cause: str) -> None:
-        partition = self._fanout.publisher.partitions[name]
+        partition = self._fanout.publisher.partitions.get(name)
         self.state_of.add(name)
-        self._skip[name] = (partition.session_id, partition.visible)
-        same = session_id == partition.session_id
+        if partition is not None:
+            self._skip[name] = (partition.session_id, partition.visible)
+        is_same = partition is not None and session_id == partition.session_id
         self.gaps.append(
             Gap(
                 state=GapState.LOST,
@@ -84,7 +91,7 @@ class CatchUp:
                 session_id=session_id,
                 first_sequence=sequence + 1,
                 # Where an earlier session ended is not known here; its end is the bound.
-                last_sequence=partition.visible if same else None,
+                last_sequence=partition.visible if partition is not None and is_same else None,
             )
         )
 

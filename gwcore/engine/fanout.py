@@ -10,12 +10,15 @@ from typing import Protocol
 from gwcore.engine.access import Access
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.session import Session
-from gwcore.engine.state import CurrentState
+from gwcore.engine.state import STATE_KINDS, CurrentState
 from gwcore.model import Control, Event, Record
 from gwcore.ports import Clock
 from gwcore.settings import ClientSettings
 from gwcore.transport import ClientInfo, ClientWriter
 from gwcore.wire import ResumeToken
+
+#: Records published within one turn are handed to sessions together, at most this many at a time.
+TURN_RECORDS_MAX = 1024
 
 
 class RecordReader(Protocol):
@@ -89,6 +92,8 @@ class Fanout:
         self._held: deque[tuple[Record, Event, Partition]] = deque()
         self._sessions: dict[int, Session] = {}
         self._live: tuple[Session, ...] = ()
+        self._turn: list[Record] = []  # published, and not yet offered to sessions
+        self._is_of_accounts = False  # some of the turn
         self._next_id = 1
         self._sent_before = 0  # to clients that are gone
         self.opened = 0
@@ -107,13 +112,14 @@ class Fanout:
         return self._sent_before + sum(session.events_sent for session in self._live)
 
     def positions(self) -> ResumeToken:
-        """Of each partition its session and the last sequence published."""
+        """Of each partition its session and the last sequence told: of executions, what is held is not."""
         return {name: (one.session_id, one.visible) for name, one in self.publisher.partitions.items()}
 
     # --- ClientPort -----------------------------------------------------------------------------------------------
 
     def open(self, client: ClientInfo, writer: ClientWriter) -> Session:
         """A client came. Over `clients_max` it is told so and closed."""
+        self.share()  # what was published before it came is none of its news
         session = Session(self._next_id, client, writer, self)
         self._next_id += 1
         if len(self._sessions) >= self.settings.clients_max:
@@ -129,24 +135,42 @@ class Fanout:
 
     def on_record(self, record: Record, event: Event, partition: Partition) -> None:
         """A record was published."""
-        if partition.holds and record.position:
-            self._held.append((record, event, partition))
-            return
+        if partition.holds:
+            if record.position:
+                self._held.append((record, event, partition))
+                return
+            partition.released = record.sequence
         self._tell(record, event, partition)
 
     def _tell(self, record: Record, event: Event, partition: Partition) -> None:
-        if partition.holds:
-            partition.released = record.sequence
-        self.state.note(event, partition)
-        for session in self._live:
-            session.offer(record)
+        if type(event) in STATE_KINDS:
+            self.state.note(event, partition)
+        if self._live:
+            turn = self._turn
+            turn.append(record)
+            if record.account is not None or partition.holds:
+                self._is_of_accounts = True
+            if not self._is_awake:
+                self.wake()
+            if len(turn) >= TURN_RECORDS_MAX:
+                self.share()
+
+    def share(self) -> None:
+        """Offer to each session what was published since the last call. Before anything is said to one of them by itself."""
+        if self._turn:
+            records, self._turn = self._turn, []
+            of_accounts, self._is_of_accounts = self._is_of_accounts, False
+            for session in self._live:
+                session.offer(records, of_accounts=of_accounts)
 
     def release(self) -> None:
         """Tell the execution events that are durable by now."""
         if self._held:
             synced = self.journal.synced_position("ex")
             while self._held and self._held[0][0].position <= synced:
-                self._tell(*self._held.popleft())
+                record, event, partition = self._held.popleft()
+                partition.released = record.sequence
+                self._tell(record, event, partition)
 
     def position(self, journal_class: str) -> int:
         """Position of the last record of a class that clients may know of."""
@@ -156,6 +180,7 @@ class Fanout:
 
     def flush(self) -> None:
         """Write what is pending, one call a client (a write per event costs 5-10 times more)."""
+        self.share()
         self._is_awake = False
         for session in self._live:
             session.flush()
@@ -174,10 +199,9 @@ class Fanout:
             self._sent_before += session.events_sent
             self._live = tuple(self._sessions.values())
 
-    def deny(self, session: Session, action: str, detail: str, account: str | None, symbol: str | None) -> None:
+    def deny(self, user: str, action: str, detail: str, account: str | None, symbol: str | None) -> None:
         """A client asked for what is not granted: for the record."""
         self.denials += 1
-        user = session.grant.user or session.client.identity
         self.publisher.publish(
             self.publisher.partition("st"),
             Control(action=action, user=user, account=account, symbol=symbol, allowed=False, detail=detail),

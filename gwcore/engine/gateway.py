@@ -6,7 +6,7 @@ shard what one of them heard. Pure: the runtime calls it and starts the connecti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +17,7 @@ from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.recovery import Recovered
 from gwcore.engine.shards import group_of, matches, plan_shards, topics_of
 from gwcore.engine.state import CurrentState
+from gwcore.engine.subscription import Subscription
 from gwcore.errors import ConfigError
 from gwcore.model import (
     Channel,
@@ -67,6 +68,11 @@ def market_status(symbol: str | None, status: TradingStatus, venue_status: str |
         can_cancel=status in cancels,
         is_matching=status in MATCHING,
     )
+
+
+def _both(machine: MarketDataMachine) -> Sequence[MarketDataMachine]:
+    """A shard's machine, and the one of its second connection where there is one."""
+    return (machine,) if machine.twin is None else (machine, machine.twin)
 
 
 class GatewayMachine:
@@ -209,7 +215,8 @@ class GatewayMachine:
     def _adopt(self, symbol: str, instrument: Instrument, machine: MarketDataMachine) -> None:
         self._machine_of[symbol] = machine
         matching = instrument.status in MATCHING and self._venue_status is TradingStatus.ONLINE
-        machine.on_instrument(instrument, is_matching=matching, now_ns=machine.books.now_ns)
+        for each in _both(machine):
+            each.on_instrument(instrument, is_matching=matching, now_ns=each.books.now_ns)
 
     def _publish_instrument(self, partition: Partition, instrument: Instrument, received_ns: int | None = None) -> None:
         self._publisher.publish(partition, instrument, received_ns)
@@ -256,7 +263,8 @@ class GatewayMachine:
                 partition, market_status(symbol, instrument.status, instrument.venue_status), received_ns
             )
         matching = instrument.status in MATCHING and self._venue_status is TradingStatus.ONLINE
-        machine.on_instrument(instrument, is_matching=matching, now_ns=now_ns)
+        for each in _both(machine):
+            each.on_instrument(instrument, is_matching=matching, now_ns=now_ns)
 
     def _list(self, instrument: Instrument, received_ns: int, now_ns: int) -> None:
         symbol = instrument.symbol
@@ -276,7 +284,8 @@ class GatewayMachine:
                 continue
             partition = self._partition(machine.shard)
             self._publish_instrument(partition, instrument, received_ns)
-            machine.add(topics, {symbol: instrument}, now_ns)
+            for each in _both(machine):
+                each.add(topics, {symbol: instrument}, now_ns)
             self._adopt(symbol, instrument, machine)
             self._state.note_books(machine.books.of_symbol, partition)
 
@@ -292,7 +301,8 @@ class GatewayMachine:
         symbol = known.symbol
         machine = self._machine_of.pop(symbol)
         del self.instruments[symbol]
-        machine.remove(symbol, now_ns)
+        for each in _both(machine):
+            each.remove(symbol, now_ns)
         ended = msgspec.structs.replace(known, status=TradingStatus.DELISTED, venue_status=venue_status)
         self._publish_instrument(self._partition(machine.shard), ended, received_ns)
         self._state.forget(symbol)
@@ -311,7 +321,22 @@ class GatewayMachine:
         self._venue_status = status.status
         matching = {symbol: instrument.status in MATCHING for symbol, instrument in self.instruments.items()}
         for machine in self.machines:
-            machine.on_venue_matching(status.status is TradingStatus.ONLINE, matching, now_ns)
+            for each in _both(machine):
+                each.on_venue_matching(status.status is TradingStatus.ONLINE, matching, now_ns)
+
+    # --- two connections for one shard ----------------------------------------------------------------------------
+
+    def on_lead(self, new: MarketDataMachine, old: MarketDataMachine, cause: str) -> None:
+        """The other connection of a pair publishes from now on."""
+        self.machines = [new if machine is old else machine for machine in self.machines]
+        self._machine_of = {symbol: new if each is old else each for symbol, each in self._machine_of.items()}
+        self.note_books(new, new.books.of_symbol)
+        component = f"standby.md.{new.shard.index}"
+        self.on_component(component, ConnectionState.CONNECTED, f"takes over: {cause}")
+
+    def note_books(self, machine: MarketDataMachine, books: Mapping[str, Subscription]) -> None:
+        """These are the books that clients are told of."""
+        self._state.note_books(books, self._partition(machine.shard))
 
     # --- readiness ------------------------------------------------------------------------------------------------
 

@@ -15,10 +15,12 @@ from gwcore.engine.candle_feed import CandleFeed
 from gwcore.engine.outbox import Outbox
 from gwcore.engine.reconnect import NANOSECONDS
 from gwcore.engine.recovery import Recovery
+from gwcore.engine.standby import SharedFeeds
 from gwcore.engine.subscription import Phase, Subscription
 from gwcore.engine.subscriptions import SubscriptionSet
 from gwcore.engine.top_feed import TopFeed
 from gwcore.engine.trade_feed import TradeFeed
+from gwcore.engine.watch import Watch
 from gwcore.errors import DecodeError, VenueError
 from gwcore.model import (
     Channel,
@@ -27,14 +29,14 @@ from gwcore.model import (
     MarketByPriceUpdate,
     MarketStatus,
     StaleReason,
+    StatisticsUpdate,
     StreamState,
-    StreamStatus,
     TimeSeriesUpdate,
     TopOfBook,
     TradeSummary,
 )
 from gwcore.ports import Random
-from gwcore.settings import HealingSettings
+from gwcore.settings import DetectionSettings, HealingSettings
 from gwcore.venue import (
     Acknowledged,
     Fetch,
@@ -64,46 +66,68 @@ class MarketDataMachine:
     """One shard's connection, over all its reconnects. The runtime calls `on_*`; effects go to the outbox."""
 
     def __init__(
-        self, shard: Shard, streams: Streams, outbox: Outbox, healing: HealingSettings, random: Random, now_ns: int
+        self,
+        shard: Shard,
+        streams: Streams,
+        outbox: Outbox,
+        healing: HealingSettings,
+        random: Random,
+        now_ns: int,
+        detection: DetectionSettings | None = None,
+        shared: SharedFeeds | None = None,
     ) -> None:
         self.shard = shard
         self._outbox = outbox
         self._publish = outbox.publish
         self.limits = streams.limits.groups[shard.group]
-        self.instruments: dict[str, Instrument] = dict(shard.instruments)
+        self.instruments = shared.instruments if shared is not None else dict(shard.instruments)
+        self.twin: MarketDataMachine | None = None  # the other of a pair: what one is asked for, both are
+        self.is_standby = False  # the other one publishes
         self._codec: MarketDataCodec | None = None
+        detection = detection or DetectionSettings()
+        self.watch = Watch(shard.index, outbox, self.limits, detection)
         self.subscriptions = SubscriptionSet(
             self.limits,
             healing,
             random,
             send=self._send,
             renew=outbox.close,
-            on_state=self._on_state,
+            on_state=self.watch.on_state,
             on_accepted=self._on_accepted,
+            on_lost=self.watch.on_lost,
         )
-        self.books = BookKeeper(streams, self.subscriptions, outbox, healing, self._on_state, now_ns)
-        self.recovery = Recovery(outbox.on_recovered)
-        self.trades = TradeFeed(streams, outbox, self.instruments, self.recovery)
+        self.books = BookKeeper(streams, self.subscriptions, outbox, healing, detection, self.watch.on_state, now_ns)
+        self.watch.bind(self.subscriptions, self.books)
+        self.recovery = shared.recovery if shared is not None else Recovery(outbox.on_recovered)
+        known = shared.trades if shared is not None else None
+        self.trades = known or TradeFeed(streams, outbox, self.instruments, self.recovery)
         self.candles = CandleFeed(streams, outbox, self.instruments, self.recovery)
         self.tops = TopFeed(outbox)
         self._now_ns = now_ns
         self.last_frame_ns = now_ns
         self._ping_ns = now_ns  # when the last ping left
+        self._ping_every_ns: int | None = None  # None: this venue is not pinged
+        self._silence_ns = int(self.limits.silence_s * NANOSECONDS)
         self._ping_id = 0
         self._pinged: int | None = None  # the ping that is not answered yet
         self._was_open = False
         self.is_open = False
         # Counters, read at scrape time.
-        self.frames = 0
-        self.undecodable = 0
+        self.frames = self.undecodable = 0
         self.plugin_errors = 0  # decode raised something it may not
         self.last_undecodable = ""
         self.on_undecodable: Callable[[str], None] = _ignore
         self.round_trip_ns: int | None = None  # of the last ping that was answered
         self.unknown: Counter[str] = Counter()
-        self._handlers: dict[type, Callable[[Any, int], None]] = {
+        self._handlers = self._handlers_by_type()
+        self.add(shard.topics, self.instruments, now_ns)
+
+    def _handlers_by_type(self) -> dict[type, Callable[[Any, int], None]]:
+        outbox = self._outbox
+        return {
             MarketByPriceUpdate: self.books.on_book,
-            TradeSummary: self.trades.on_trades,
+            TradeSummary: self._on_trades,
+            StatisticsUpdate: self._on_statistics,
             TopOfBook: self.tops.on_top,
             TimeSeriesUpdate: self.candles.on_candles,
             InstrumentUpdate: outbox.on_instruments,
@@ -117,7 +141,6 @@ class MarketDataMachine:
             Fetch: self._on_fetch,
             Pong: self._on_pong,
         }
-        self.add(shard.topics, self.instruments, now_ns)
 
     # --- what is asked for ----------------------------------------------------------------------------------------
 
@@ -125,7 +148,8 @@ class MarketDataMachine:
         """Subscribe these topics too."""
         topics = tuple(topics)
         self.instruments.update(instruments)
-        self.subscriptions.add(topics, now_ns)
+        for fresh in self.subscriptions.add(topics, now_ns):
+            self.watch.quiet.add(fresh, now_ns)
         for topic in topics:
             channel, symbol, _ = topic
             # Not only the new ones: one that is just being left may be wanted again.
@@ -139,12 +163,14 @@ class MarketDataMachine:
         self.books.remove(symbol)
         self.trades.remove(symbol)
         self.candles.remove(symbol)
+        self.watch.held.remove(symbol)
         self.tops.stale(StaleReason.UNSUBSCRIBED, symbol)
         self.instruments.pop(symbol, None)
         topics = [topic for topic in self.subscriptions.topics if topic.symbol == symbol]
         for topic in topics:
             # What still comes is dropped, also where it is wanted again before the venue has let go of it.
             self.subscriptions.topics[topic].state = StreamState.IDLE
+            self.watch.quiet.remove(topic)
         self.subscriptions.remove(topics, now_ns)
 
     def on_instrument(self, instrument: Instrument, *, is_matching: bool, now_ns: int) -> None:
@@ -170,16 +196,19 @@ class MarketDataMachine:
     def on_open(self, codec: MarketDataCodec, now_ns: int) -> None:
         """Connected: say what the venue wants to hear first, then subscribe."""
         self._codec = codec
+        ping_s = self.limits.ping_s
+        self._ping_every_ns = int(ping_s * NANOSECONDS) if ping_s is not None and hasattr(codec, "ping") else None
         self._set_now(now_ns)
         self.last_frame_ns = self._ping_ns = now_ns
         self._pinged = None
         self.is_open = True
         self.books.on_open()
+        self.watch.on_open(codec, now_ns)
         self.subscriptions.on_open(codec, now_ns)
         for frame in codec.open():
             self._send_unasked(frame)
         self.subscriptions.pump(now_ns)
-        if self._was_open:
+        if self._was_open and not self.is_standby:
             self.recovery.begin({*self.trades.on_open(), *self.candles.on_open()}, now_ns)
         self._was_open = True
 
@@ -232,16 +261,18 @@ class MarketDataMachine:
         self._set_now(now_ns)
         self.is_open = False
         self._codec = None
-        self.recovery.on_close()
+        if not self.is_standby:
+            self.recovery.on_close()
         self.candles.on_close()
+        self.watch.quiet.on_close()
         self.tops.stale(StaleReason.DISCONNECT)
         for subscription in list(self.subscriptions.topics.values()):
             if subscription.state is StreamState.LIVE:
                 if subscription.book is not None:
                     self.books.on_close(subscription, cause)
-                self._on_state(subscription, StreamState.STALE, StaleReason.DISCONNECT, cause, now_ns)
+                self.watch.on_state(subscription, StreamState.STALE, StaleReason.DISCONNECT, cause, now_ns)
             elif subscription.state is not StreamState.QUARANTINED:
-                self._on_state(subscription, StreamState.IDLE, StaleReason.DISCONNECT, cause, now_ns)
+                self.watch.on_state(subscription, StreamState.IDLE, StaleReason.DISCONNECT, cause, now_ns)
         self.subscriptions.on_close()
 
     def on_timer(self, now_ns: int) -> None:
@@ -257,18 +288,26 @@ class MarketDataMachine:
             self._outbox.close(f"silence: no frame for {self.limits.silence_s:g} s")
             return
         self._ping()
+        self.watch.on_timer(now_ns, self.frames)
         self.subscriptions.on_timer(now_ns)
         self.subscriptions.pump(now_ns)
 
     def next_ns(self) -> int | None:
         """When `on_timer` has something to do; None: nothing planned. What is fetched goes on without a connection."""
-        times = [self.trades.next_ns(), self.candles.next_ns(), self.recovery.next_ns()]
-        if self.is_open:
-            times += (self.last_frame_ns + int(self.limits.silence_s * NANOSECONDS), self.subscriptions.next_ns())
-            if self.limits.ping_s is not None and hasattr(self._codec, "ping"):
-                due_ns = self._ping_ns + int(self.limits.ping_s * NANOSECONDS)
-                times.append(max(due_ns, self.subscriptions.ready_ns()))
-        return min((time_ns for time_ns in times if time_ns is not None), default=None)
+        # Asked after every burst: at the usual few thousand messages a second, that is after every frame.
+        first = self.last_frame_ns + self._silence_ns if self.is_open else None
+        subscriptions_ns = self.subscriptions.next_ns() if self.is_open else None
+        quiet_ns = self.watch.quiet.next_ns() if self.is_open else None
+        others = (self.trades.next_ns(), self.candles.next_ns(), self.recovery.next_ns(), subscriptions_ns, quiet_ns)
+        for time_ns in others:
+            if time_ns is not None and (first is None or time_ns < first):
+                first = time_ns
+        if self.is_open and self._ping_every_ns is not None:
+            due_ns = self._ping_ns + self._ping_every_ns
+            if first is None or due_ns < first:  # the pace can only put it off
+                due_ns = max(due_ns, self.subscriptions.ready_ns())
+                first = due_ns if first is None else min(first, due_ns)
+        return first
 
     def on_stop(self, cause: str) -> None:
         """The gateway stops: what is being filled stays lost, and that is said."""
@@ -324,7 +363,16 @@ class MarketDataMachine:
     def _on_fetch(self, message: Fetch, received_ns: int) -> None:
         self._outbox.fetch(None, message.flow)
 
+    def _on_trades(self, summary: TradeSummary, received_ns: int) -> None:
+        self.watch.on_trades(summary)
+        self.trades.on_trades(summary, received_ns)
+
+    def _on_statistics(self, update: StatisticsUpdate, received_ns: int) -> None:
+        self.watch.held.on_statistics(update)
+        self._publish(update, received_ns)
+
     def _on_pong(self, message: Pong, received_ns: int) -> None:
+        self.watch.answers += 1
         if self._pinged is None or message.request_id != self._pinged:
             return  # that it came is what counts, and it was counted
         self._pinged = None
@@ -337,30 +385,3 @@ class MarketDataMachine:
         if snapshot is not None and subscription.phase is Phase.DATA:
             subscription.buffer = []
             self._outbox.fetch(subscription.topic, snapshot(subscription.topic))
-
-    def _on_state(
-        self,
-        subscription: Subscription,
-        state: StreamState,
-        reason: StaleReason | None,
-        detail: str | None,
-        now_ns: int,
-    ) -> None:
-        if subscription.state is state and subscription.reason is reason:
-            return
-        subscription.state = state
-        subscription.reason = reason
-        subscription.detail = detail
-        subscription.since_ns = now_ns
-        if state is not StreamState.IDLE and state is not StreamState.SUBSCRIBING:
-            self._outbox.publish_status(
-                StreamStatus(
-                    channel=subscription.topic.channel.value,
-                    symbol=subscription.topic.symbol,
-                    shard=self.shard.index,
-                    state=state,
-                    reason=reason,
-                    detail=detail,
-                    resubscribes=subscription.resubscribes,
-                )
-            )

@@ -30,16 +30,28 @@ class Selection:
         self.grant = grant or Grant()
         self._parts: dict[int, Subscribe] = {}
         self._memo: dict[tuple[str, str | None, str | None], bool] = {}
+        self.takes_all = False  # everything that is of no account is asked for and granted
+
+    def allow(self, grant: Grant) -> None:
+        """Another grant from now on."""
+        self.grant = grant
+        self._changed()
 
     def add(self, request: Subscribe) -> None:
         """One more subscription."""
         self._parts[request.request_id] = request
-        self._memo.clear()
+        self._changed()
 
     def remove(self, subscription: int) -> bool:
         """End one; returns whether it was there."""
+        was_there = self._parts.pop(subscription, None) is not None
+        self._changed()
+        return was_there
+
+    def _changed(self) -> None:
         self._memo.clear()
-        return self._parts.pop(subscription, None) is not None
+        grants_all = "*" in self.grant.symbols and "md" in self.grant.verbs
+        self.takes_all = grants_all and any(not part.symbols and not part.kinds for part in self._parts.values())
 
     def __len__(self) -> int:
         return len(self._parts)

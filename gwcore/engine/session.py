@@ -8,12 +8,13 @@ or a goodbye with the reason. Execution events are never dropped.
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from gwcore.engine.access import Grant
 from gwcore.engine.catchup import CatchUp
+from gwcore.engine.gate import DENIALS_MAX, Gate
 from gwcore.engine.selection import Selection, account_of, is_glob, part_wants, unknown_kinds
-from gwcore.model import CancelAllOrders, CancelOrder, CreateOrder, Gap, GapState, ModifyOrder, Record
+from gwcore.model import Gap, GapState, Record
 from gwcore.transport import ClientInfo, ClientWriter
 from gwcore.wire import (
     PROTOCOL_VERSION,
@@ -34,17 +35,9 @@ from gwcore.wire import (
 if TYPE_CHECKING:
     from gwcore.engine.fanout import Fanout
 
-#: Records written to a client in one turn while it catches up from the journal.
-CATCH_UP_RECORDS = 500
-#: Denied requests of one client, each of which is an event; then it is cut.
-DENIALS_MAX = 100
-#: The verb that each request for orders needs.
-VERBS: dict[type, str] = {
-    CreateOrder: "create",
-    ModifyOrder: "modify",
-    CancelOrder: "cancel",
-    CancelAllOrders: "cancel",
-}
+_payload_of = itemgetter(Record._fields.index("payload"))
+#: Records written to a client in one turn while it catches up from the journal. A turn's length is what the others wait.
+CATCH_UP_RECORDS = 100
 
 
 class Session:
@@ -56,9 +49,8 @@ class Session:
         self._writer = writer
         self._fanout = fanout
         self._buffer_bytes_max = fanout.settings.buffer_bytes_max
-        self.grant = Grant(verbs=frozenset())  # nothing, until he said hello
-        self._selection = Selection(self.grant)
-        self._denials = 0
+        self._gate = Gate(client, fanout)
+        self._selection = Selection(self._gate.grant)
         self._had_ex = 0  # position of the last execution record that came from the journal
         self._catch_up: CatchUp | None = None  # while it reads the journal instead of the news
         self._catch_up_requests: list[int] = []  # what it is for: their SnapshotEnd comes behind the last record
@@ -79,7 +71,7 @@ class Session:
 
     @property
     def buffered_bytes(self) -> int:
-        """Bytes waiting for this client in the core."""
+        """Bytes waiting for this client in the core, those of the turn under way apart."""
         return self._pending_bytes
 
     @property
@@ -96,6 +88,7 @@ class Session:
 
     def submit(self, request: ClientRequest) -> None:
         """A request of the client."""
+        self._fanout.share()
         if not self._is_open:
             return
         handler = self._handlers.get(type(request))
@@ -135,14 +128,12 @@ class Session:
         if request.protocol != PROTOCOL_VERSION:
             self.end(f"protocol {request.protocol} is not spoken here: this gateway speaks {PROTOCOL_VERSION}")
             return
-        identity, fanout = self._fanout.identity, self._fanout
-        grant = fanout.access.grant(self.client, request.token)
-        if grant is None:
-            fanout.deny(self, "hello", "the token is not known", None, None)
+        if not self._gate.admit(request.token):
             self.end("the token is not known: leave it out, or ask the operator")
             return
         self._is_welcome = True
-        self.grant = self._selection.grant = grant
+        identity, fanout, grant = self._fanout.identity, self._fanout, self._gate.grant
+        self._selection.allow(grant)
         self._writer.write_message(
             Welcome(
                 version=identity.version,
@@ -157,32 +148,20 @@ class Session:
             )
         )
 
-    def _on_order_request(self, request: Any) -> None:
+    def _on_order_request(self, request: ClientRequest) -> None:
         """Orders are not taken yet; who may not even ask is told that."""
-        verb = VERBS[type(request)]
-        denied = self.grant.may(verb, request.account, getattr(request, "symbol", None))
-        if denied:
-            self._deny(request, verb, denied, request.account, getattr(request, "symbol", None))
-        else:
+        if not self._is_denied(request, self._gate.deny_order(request)):
             self._refuse(request, "unsupported", "this gateway takes no orders: its accounts are read-only")
 
-    def _deny(self, request: object, action: str, text: str, account: str | None, symbol: str | None) -> None:
-        self._fanout.deny(self, action, text, account, symbol)
-        self._denials += 1
-        if self._denials >= DENIALS_MAX:
+    def _is_denied(self, request: ClientRequest, text: str) -> bool:
+        if self._gate.is_exhausted:
             self.end(f"{DENIALS_MAX} requests were denied: ask for what is granted")
-            return
-        self._refuse(request, "denied", f"{text}: ask the operator")
-
-    def _is_denied(self, request: Subscribe | SnapshotRequest, action: str) -> bool:
-        text = self.grant.complaint(request.kinds, request.accounts, request.symbols)
-        if text:
-            account = next(iter(request.accounts), None)
-            self._deny(request, action, text, account, next(iter(request.symbols), None))
+        elif text:
+            self._refuse(request, "denied", f"{text}: ask the operator")
         return bool(text)
 
     def _on_subscribe(self, request: Subscribe) -> None:
-        if self._is_denied(request, "subscribe"):
+        if self._is_denied(request, self._gate.deny_events(request)):
             return
         complaint = self._complaint(request.symbols, request.kinds)
         if complaint is None and request.on_slow not in ("conflate", "disconnect"):
@@ -199,12 +178,11 @@ class Session:
             return
         self._flush_pending()  # what the subscriptions before it made pending comes first
         self._selection.add(request)
-
-        wants = self._wants(request)
+        wants = self._gate.wants(request)
         symbols = tuple(
             symbol
             for symbol in self._fanout.state.symbols()
-            if self.grant.sees("reference_data", symbol, None)
+            if self._gate.grant.sees("reference_data", symbol, None)
             and part_wants(request.symbols, (), (), "reference_data", symbol, None)
         )
         self._writer.write_message(Subscribed(request_id=request.request_id, symbols=symbols))
@@ -231,23 +209,15 @@ class Session:
         else:
             self._refuse(request, "unknown_subscription", f"there is no subscription {request.subscription}")
 
-    def _wants(self, request: Subscribe | SnapshotRequest) -> Callable[[str, str | None, str | None], bool]:
-        def wants(kind: str, symbol: str | None, account: str | None) -> bool:
-            return self.grant.sees(kind, symbol, account) and part_wants(
-                request.symbols, request.kinds, request.accounts, kind, symbol, account
-            )
-
-        return wants
-
     def _on_snapshot(self, request: SnapshotRequest) -> None:
-        if self._is_denied(request, "snapshot"):
+        if self._is_denied(request, self._gate.deny_events(request)):
             return
         complaint = self._complaint(request.symbols, request.kinds)
         if complaint is not None:
             self._refuse(request, *complaint)
             return
         self._flush_pending()
-        self._write_state(self._wants(request))
+        self._write_state(self._gate.wants(request))
         self._end_snapshot(request.request_id)
 
     def _on_ping(self, request: Ping) -> None:
@@ -269,29 +239,46 @@ class Session:
 
     # --- records --------------------------------------------------------------------------------------------------
 
-    def offer(self, record: Record) -> None:
-        """A record was published; kept if asked for and not still to be read from the journal."""
-        if not self._wants_record(record):
-            return
+    def offer(self, records: list[Record], *, of_accounts: bool = True) -> None:
+        """These were published; kept is what was asked for, is granted, and is not still to be read from the journal.
+
+        `of_accounts`: some of them belong to accounts. Of most turns none does, and they are not asked about it one by one.
+        """
+        if of_accounts:
+            records = [record for record in records if self._wants_record(record) and not self._had(record)]
+        elif not self._selection.takes_all:
+            wants = self._selection.wants
+            records = [record for record in records if wants(record.kind, record.symbol, None)]
+        size = sum(map(len, map(_payload_of, records)))
+        if self._catch_up is not None or self._dropped or self._pending_bytes + size > self._buffer_bytes_max:
+            for record in records:
+                if self._is_open:
+                    self._offer_one(record)
+        else:
+            self._pending += records
+            self._pending_bytes += size
+
+    def _offer_one(self, record: Record) -> None:
         if self._catch_up is not None and not self._catch_up.is_live(record.journal_class):
-            return
-        if 0 < record.position <= self._had_ex and record.journal_class == "ex":
             return
         if self._dropped and record.journal_class == "md":
             self._drop(record)
             return
         self._pending.append(record)
-        self._pending_bytes = pending_bytes = self._pending_bytes + len(record.payload)
-        if pending_bytes > self._buffer_bytes_max:
+        self._pending_bytes += len(record.payload)
+        if self._pending_bytes > self._buffer_bytes_max:
             self._overflow()
-        elif not self._is_paused:
-            self._fanout.wake()
 
     def _wants_record(self, record: Record) -> bool:
         return self._selection.wants(record.kind, record.symbol, account_of(record))
 
+    def _had(self, record: Record) -> bool:
+        """Whether an execution record came from the journal already: it was durable there before it was told as news."""
+        return 0 < record.position <= self._had_ex and record.journal_class == "ex"
+
     def notify(self, record: Record) -> None:
         """A notice made for clients (`Publisher.private_record`): to this one, whatever it asked for, if it asked at all."""
+        self._fanout.share()
         if len(self._selection):
             self._pending.append(record)
             self._pending_bytes += len(record.payload)
@@ -385,7 +372,9 @@ class Session:
 
     def _write_private(self, gap: Gap) -> None:
         publisher = self._fanout.publisher
-        self._writer.write_events([publisher.private_record(publisher.partition(gap.partition or "st"), gap)])
+        # Not made for the asking: a token may name what is not there, or not there yet.
+        partition = publisher.partitions.get(gap.partition or "st") or publisher.partition("st")
+        self._writer.write_events([publisher.private_record(partition, gap)])
 
     def _write_state(
         self, wanted: Callable[[str, str | None, str | None], bool], partitions: Container[str] | None = None

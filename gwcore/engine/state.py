@@ -46,6 +46,20 @@ STATE_TYPES: tuple[type[Event], ...] = (
     PositionUpdate,
     OrderUpdate,
 )
+#: The same to look one up in; most events, those of books, are not among them.
+STATE_KINDS = frozenset(STATE_TYPES)
+#: Those that are told apart by more, or something else, than their symbol.
+_BY_MORE = frozenset(
+    (
+        GatewayStatus,
+        StreamStatus,
+        RateLimitsUpdate,
+        TradeBalance,
+        FundsUpdate,
+        PositionUpdate,
+        OrderUpdate,
+    )
+)
 #: Orders in these states are over: nobody has to know of them any more.
 _ENDED = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
 
@@ -60,9 +74,10 @@ class CurrentState:
 
     def note(self, event: Event, partition: Partition) -> None:
         """An event was published."""
-        topics = self._last.get(type(event))
+        kind = type(event)
+        topics = self._last.get(kind)
         if topics is not None:
-            topic = _topic(event)
+            topic = _topic(event) if kind in _BY_MORE else event.symbol  # type: ignore[union-attr]
             if isinstance(event, OrderUpdate) and event.order_status in _ENDED:
                 topics.pop(topic, None)
             else:
@@ -114,9 +129,8 @@ def _topic(event: Event) -> object:
         return (event.account, event.asset, event.wallet)
     if isinstance(event, RateLimitsUpdate):
         return (event.account, *(limit.name for limit in event.limits))
-    if isinstance(event, PositionUpdate | TradeBalance):
-        return (event.account, getattr(event, "symbol", None))
-    return getattr(event, "symbol", None)
+    assert isinstance(event, PositionUpdate | TradeBalance)
+    return (event.account, getattr(event, "symbol", None))
 
 
 def _book_event(symbol: str, subscription: Subscription) -> MarketByPriceUpdate:

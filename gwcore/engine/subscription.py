@@ -36,19 +36,28 @@ class Subscription:
         "at_venue",
         "book",
         "buffer",
+        "calm_ns",
         "confirmed",
         "deadline_ns",
         "detail",
         "failures",
         "had_both_sides",
         "held",
+        "high2",
+        "low2",
+        "middle2",
+        "newest_ns",
         "phase",
         "quarantined",
         "reason",
         "resubscribes",
         "since_ns",
         "state",
+        "suspected",
+        "suspected_ns",
         "topic",
+        "traded_ns",
+        "verifying",
         "wanted",
     )
 
@@ -68,6 +77,14 @@ class Subscription:
         self.buffer: list[MarketByPriceUpdate] | None = None  # updates that wait for a fetched snapshot
         self.had_both_sides = False  # the book once had bids and asks
         self.confirmed: StaleReason | None = None  # a suspicion that a fresh snapshot proved to be the truth
+        self.calm_ns: int | None = None  # monotonic, since when the confirmed oddity is gone; None: it lasts
+        self.suspected: StaleReason | None = None  # what the last snapshot looked like, not confirmed yet
+        self.suspected_ns = 0  # monotonic, since when
+        self.newest_ns: int | None = None  # the venue's time of what was published before the book went bad
+        self.low2 = self.high2 = 0  # bounds of best bid plus best ask, in ticks, that trades allow; 0: no fresh trade
+        self.middle2 = 0  # best bid plus best ask when they were last good; 0: not known
+        self.traded_ns = 0  # monotonic, of the trade they come from
+        self.verifying = False  # a live book is subscribed anew, only to see whether it is still the venue's
         self.quarantined = False  # put in quarantine and not live since
         self.held = False  # the market is not trading: stale, and no healing
 

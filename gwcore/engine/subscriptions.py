@@ -33,6 +33,7 @@ class SubscriptionSet:
         renew: Callable[[str], None],
         on_state: Callable[[Subscription, StreamState, StaleReason | None, str | None, int], None],
         on_accepted: Callable[[Subscription, int], None],
+        on_lost: Callable[[Subscription, StaleReason, str], None],
     ) -> None:
         self._limits = limits
         self._healing = healing
@@ -41,6 +42,7 @@ class SubscriptionSet:
         self._renew = renew
         self._on_state = on_state
         self._on_accepted = on_accepted
+        self._on_lost = on_lost  # what was live can't be vouched for any more: said before anything else
         self._codec: MarketDataCodec | None = None
         self._pacer = self._new_pacer()
         self.topics: dict[Topic, Subscription] = {}
@@ -105,7 +107,7 @@ class SubscriptionSet:
         self._leave_queue.clear()
         self._deadlines.clear()
         for subscription in list(self.topics.values()):
-            subscription.at_venue = False
+            subscription.at_venue = subscription.verifying = False
             subscription.deadline_ns = None
             subscription.buffer = None
             if subscription.wanted:
@@ -203,7 +205,9 @@ class SubscriptionSet:
         if subscription.needs_snapshot:
             subscription.phase = Phase.DATA
             self._set_deadline(subscription, now_ns + int(self._limits.snapshot_timeout_s * NANOSECONDS))
-            if subscription.state is not StreamState.STALE or not subscription.held:
+            if subscription.state is StreamState.LIVE:
+                pass  # only verified: what clients hold stays good until the snapshot says otherwise
+            elif subscription.state is not StreamState.STALE or not subscription.held:
                 self._on_state(subscription, StreamState.PENDING_DATA, subscription.reason, subscription.detail, now_ns)
         else:
             self.fed(subscription)
@@ -239,6 +243,7 @@ class SubscriptionSet:
                 # Tried again, rarely: a symbol may be refused in maintenance and accepted after it.
                 subscription.at_venue = False
                 subscription.phase = Phase.WAIT
+                self._lose(subscription, StaleReason.REJECTED, answer.text)
                 self._on_state(subscription, StreamState.REJECTED, StaleReason.REJECTED, answer.text, now_ns)
                 self._set_deadline(subscription, now_ns + int(self._healing.quarantine_retry_s * NANOSECONDS))
 
@@ -283,10 +288,14 @@ class SubscriptionSet:
     def fed(self, subscription: Subscription) -> None:
         """Data came as it should: the subscription stands."""
         subscription.phase = Phase.ON
+        subscription.verifying = False
         subscription.deadline_ns = None
 
-    def fail(self, subscription: Subscription, reason: StaleReason, detail: str, now_ns: int) -> None:
+    def fail(
+        self, subscription: Subscription, reason: StaleReason, detail: str, now_ns: int, not_before_ns: int = 0
+    ) -> None:
         """One try ended badly: try again at once, later, or rarely (quarantine), by how often that happened lately."""
+        self._lose(subscription, reason, detail)
         failures = subscription.failures
         failures.append(now_ns)
         window_ns = int(self._healing.quarantine_window_s * NANOSECONDS)
@@ -301,11 +310,25 @@ class SubscriptionSet:
             self._set_deadline(subscription, now_ns + int(self._healing.quarantine_retry_s * NANOSECONDS))
             return
         self._on_state(subscription, StreamState.RESYNC, reason, detail, now_ns)
-        if len(failures) == 1:
+        if len(failures) == 1 and not not_before_ns:
             self._retry(subscription, now_ns)
             return
         bound_s = min(self._healing.resubscribe_max_s, self._healing.resubscribe_first_s * 2.0 ** (len(failures) - 2))
-        self._set_deadline(subscription, now_ns + int(bound_s * self._random.random() * NANOSECONDS))
+        delay_ns = int(bound_s * self._random.random() * NANOSECONDS)
+        self._set_deadline(subscription, max(now_ns + delay_ns, not_before_ns))
+
+    def _lose(self, subscription: Subscription, reason: StaleReason, detail: str) -> None:
+        subscription.verifying = False
+        if subscription.state is StreamState.LIVE:
+            self._on_lost(subscription, reason, detail)
+
+    def verify(self, subscription: Subscription, now_ns: int) -> bool:
+        """Subscribe a live one anew to see whether it is still the venue's. False: that can't be done without harm."""
+        if not self._limits.can_unsubscribe or self._codec is None or subscription.phase is not Phase.ON:
+            return False
+        subscription.verifying = True
+        self.resubscribe(subscription, now_ns)
+        return True
 
     def resubscribe(self, subscription: Subscription, now_ns: int) -> None:
         """Ask for it anew, without counting a failure."""
@@ -366,7 +389,8 @@ class SubscriptionSet:
         """When `on_timer` or `pump` has something to do; None: nothing planned."""
         while self._deadlines and self._deadlines[0][2].deadline_ns != self._deadlines[0][0]:
             heapq.heappop(self._deadlines)
-        times = [self._deadlines[0][0]] if self._deadlines else []
+        first = self._deadlines[0][0] if self._deadlines else None
         if self._codec is not None and (self._join_queue or self._leave_queue):
-            times.append(self._pacer.ready_ns())
-        return min(times, default=None)
+            ready_ns = self._pacer.ready_ns()
+            return ready_ns if first is None else min(first, ready_ns)
+        return first

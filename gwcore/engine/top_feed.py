@@ -14,15 +14,15 @@ class TopFeed:
 
     def __init__(self, outbox: Outbox) -> None:
         self._publish = outbox.publish
-        self._live: set[str] = set()
+        self.last: dict[str, TopOfBook] = {}
 
     def on_top(self, top: TopOfBook, received_ns: int) -> None:
         """The venue's best prices."""
-        self._live.add(top.symbol)
+        self.last[top.symbol] = top
         self._publish(top, received_ns)
 
     def stale(self, reason: StaleReason, symbol: str | None = None) -> None:
         """One symbol's prices, or all, can't be vouched for any more."""
-        for each in sorted(self._live) if symbol is None else self._live & {symbol}:
+        for each in sorted(self.last) if symbol is None else self.last.keys() & {symbol}:
             self._publish(TopOfBook(symbol=each, update_type=UpdateType.STALE, reason=reason, origin=Origin.GATEWAY))
-        self._live -= self._live if symbol is None else {symbol}
+            del self.last[each]

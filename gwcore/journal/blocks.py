@@ -166,6 +166,7 @@ def read_records(
     # Another thread may be adding to the index: what the blocks up to `end` need is in it before `end` is.
     if end is None:
         end = index.stretches[-1].end
+    position: int | None = None
     topics = list(index.topics)
     streams = list(index.streams)
     name = segment_name(journal_class, index.first_position)
@@ -177,9 +178,20 @@ def read_records(
             block = reader.next()
             if block is None:
                 return
+            check_position(block[0], start, position, index.last_position)
+            position = block[0].first_position + block[0].record_count
             yield decode_block(table, *block, start)
     except FormatError as error:
         raise damaged(name, error) from error
+
+
+def check_position(header: BlockHeader, start: int, expected: int | None, last: int | None = None) -> None:
+    """Raises FormatError, with the offset in the file, for a block that is whole but has its place elsewhere: each holds its
+    own CRCs, so those of another segment would pass. `expected`: its first position, None where it is not known; `last`: the
+    highest position that the segment has."""
+    is_out = header.record_count and last is not None and header.first_position + header.record_count - 1 > last
+    if is_out or (expected is not None and header.first_position != expected):
+        raise FormatError(f"a block of position {header.first_position} does not belong here", start)
 
 
 def decode_block(table: TopicTable, header: BlockHeader, data: memoryview, start: int) -> list[Record]:

@@ -31,7 +31,7 @@ class CursorStore:
             return {}
         try:
             positions = msgspec.json.decode(data, type=dict[str, int])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise StorageError(
                 f"{file} is not a cursor ({error}); restore it, or remove it to read again from the start"
             ) from error

@@ -255,5 +255,5 @@ def decode_meta(data: bytes | memoryview) -> BlockMeta:
     """A block's meta. Raises FormatError."""
     try:
         return _meta_decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"the block's meta can't be read: {error}", BLOCK_HEADER_BYTES) from error

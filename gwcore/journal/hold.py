@@ -40,7 +40,7 @@ def read_limits(storage: Storage) -> dict[str, RetentionLimits]:
     """The limits of each class as the gateway wrote them down; empty where none did."""
     try:
         found = msgspec.json.decode(storage.read(LIMITS_FILE), type=dict[str, _Limits])
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
     return {name: RetentionLimits(limits.bytes_max, limits.age_max_s) for name, limits in found.items()}
 

@@ -98,7 +98,7 @@ def decode_index(data: bytes) -> SegmentIndex | None:
         return None
     try:
         return _decoder.decode(data[start:])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -12,7 +12,16 @@ from fnmatch import fnmatchcase
 from itertools import zip_longest
 
 from gwcore.errors import StorageError
-from gwcore.journal.blocks import BlockReader, TopicTable, block_meta, damaged, decode_block, read_records, written_end
+from gwcore.journal.blocks import (
+    BlockReader,
+    TopicTable,
+    block_meta,
+    check_position,
+    damaged,
+    decode_block,
+    read_records,
+    written_end,
+)
 from gwcore.journal.files import index_name, segment_name, segment_positions
 from gwcore.journal.format import CLASSES, SEGMENT_HEADER_BYTES, FormatError
 from gwcore.journal.index import SegmentIndex, decode_index
@@ -120,11 +129,14 @@ def _scan_segment(
         return
     try:
         check_segment_header(reader.header(), name, first_position)
+        position = first_position
         while True:
             start = reader.offset
             block = reader.next()
             if block is None:
                 return
+            check_position(block[0], start, position)
+            position += block[0].record_count
             meta = block_meta(*block, start)
             table.add(meta)
             if block[0].record_count and wanted.wants_time(meta.lowest_ns, meta.highest_ns):

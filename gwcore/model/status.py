@@ -67,6 +67,8 @@ class StreamStatus(
     since_ns: int | None = None
     resubscribes: int | None = None
     origin: Origin = Origin.GATEWAY
+    age_ns: int | None = None  # of its last data (or of a probe that confirmed it) just now, to half a second
+    standby: StreamState | None = None  # of the same subscription on the shard's second connection; None: there is none
 
 
 class RateLimit(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

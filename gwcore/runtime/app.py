@@ -20,6 +20,7 @@ from gwcore.engine.fanout import Fanout, Identity
 from gwcore.engine.gateway import GatewayMachine
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.reconnect import Backoff, RollingBudget
+from gwcore.engine.standby import Seat
 from gwcore.engine.state import CurrentState
 from gwcore.errors import ConfigError, StorageError, VenueError
 from gwcore.histogram import LatencyHistogram
@@ -161,6 +162,7 @@ class Gateway:
             make_connection=self._make_connection,
             start=self._start_connection,
             wake_committer=self.committer.wake,
+            has_standby=config.healing.standby,
         )
         self.watch = JournalWatch(self.journal, self.machine)
         cursors = CursorStore(ports.storage)
@@ -168,7 +170,10 @@ class Gateway:
 
     # --- parts ----------------------------------------------------------------------------------------------------
 
-    def _make_connection(self, shard: Shard) -> MarketDataConnection:
+    def _make_connection(self, shard: Shard, seat: Seat | None) -> MarketDataConnection:
+        partition = self.publisher.partition(f"md.{shard.index}")
+        # Of a pair the first one's frames are kept: a recording with both would tell everything twice.
+        is_captured = seat is None or seat is seat.pair.seats[0]
         return MarketDataConnection(
             shard,
             streams=self.streams,
@@ -178,8 +183,10 @@ class Gateway:
             clock=self.ports.clock,
             random=self.ports.random,
             healing=self.config.healing,
+            detection=self.config.detection,
             budget=self._budgets[shard.group],
-            capture=self.captures.of(self.publisher.partition(f"md.{shard.index}")),
+            capture=self.captures.of(partition) if is_captured else None,
+            seat=seat,
         )
 
     def _make_accounts(self) -> Accounts:
@@ -200,7 +207,7 @@ class Gateway:
         self.machine.publish_status(ExternalLatency(component=component, round_trip_ns=round_trip_ns))
 
     def _start_connection(self, connection: MarketDataConnection) -> None:
-        self._spawn(connection.run(), f"connection md.{connection.shard.index}")
+        self._spawn(connection.run(), f"connection {connection.name}")
 
     def _make_sink(self, selected: SelectedSink, cursors: CursorStore) -> SinkRunner:
         def context(
@@ -235,6 +242,10 @@ class Gateway:
             self.addresses[selected.spec.name] = address
             _log.info("clients of transport %s: %s", selected.spec.name, address)
 
+        def status(cause: str, detail: str) -> None:
+            state = ConnectionState.DISCONNECTED if cause else ConnectionState.CONNECTED
+            self.machine.on_component(f"transport.{selected.spec.name}", state, cause or None, detail or None)
+
         transport = selected.spec.create(
             selected.settings,
             TransportContext(
@@ -244,6 +255,7 @@ class Gateway:
                 state_dir=self.ports.state_dir,
                 clock=self.ports.clock,
                 ready=ready,
+                status=status,
             ),
         )
         await transport.run(self.fanout)

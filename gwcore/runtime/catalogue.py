@@ -27,6 +27,12 @@ _METRICS = (
     Metric("gw_ready", "gauge", (), "1 when all that was asked for is up."),
     Metric("gw_loop_lag_seconds", "gauge", (), "How late the event loop was at the last look."),
     Metric("gw_loop_lag_max_seconds", "gauge", (), "How late the event loop was at worst since the last scrape."),
+    Metric(
+        "gw_loop_stalls_total",
+        "counter",
+        (),
+        "Times the event loop did not run for a second; the log says who held it.",
+    ),
     Metric("gw_metrics_errors_total", "counter", (), "Metrics that could not be collected at a scrape."),
     Metric("gw_log_suppressed_total", "counter", (), "Log messages left out because they repeat."),
     # Connections to the venue
@@ -49,6 +55,10 @@ _METRICS = (
     ),
     # Subscriptions and books
     Metric("gw_feed_state", "gauge", ("channel", "state"), "Subscriptions in each state."),
+    Metric("gw_feed_live", "gauge", ("channel", "symbol"), "1 while this subscription is LIVE."),
+    Metric("gw_feed_faults_total", "counter", ("channel", "reason"), "Times a subscription went bad, by reason."),
+    Metric("gw_feed_transitions_total", "counter", ("before", "after"), "Changes of state of subscriptions."),
+    Metric("gw_probes_total", "counter", ("outcome",), "Quiet subscriptions asked about, by what came of it."),
     Metric("gw_feed_age_seconds", "gauge", ("channel", "symbol"), "Time since the last data of this subscription."),
     Metric("gw_book_stale_total", "counter", ("reason",), "Books declared stale, by reason."),
     Metric("gw_book_resync_total", "counter", ("reason",), "Books subscribed again, by reason."),

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol, TypeVar
 
 from gwcore.engine.gateway import Outage
 from gwcore.engine.market_data import MarketDataMachine
+from gwcore.engine.outbox import Outbox
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.reconnect import NANOSECONDS, Backoff, RollingBudget
 from gwcore.engine.recovery import Recovered
+from gwcore.engine.standby import Seat
 from gwcore.errors import GatewayError, VenueError
 from gwcore.model import ConnectionState, Event, Instrument, MarketStatus, StreamStatus
 from gwcore.ports import Clock, Connection, Network, Random
 from gwcore.rest import HttpFlow
 from gwcore.runtime.capture import ConnectionCapture
 from gwcore.runtime.http import run_flow
-from gwcore.settings import HealingSettings
+from gwcore.settings import DetectionSettings, HealingSettings
 from gwcore.venue import Frame, InstrumentUpdate, MarketDataMessage, Shard, Streams, Topic
 
 #: Frames that came before the machine was told of the connection; more than this is no exchange.
@@ -38,9 +41,7 @@ class Hub(Protocol):
         """The venue said how it stands."""
         ...
 
-    def on_connection(
-        self, shard: Shard, state: ConnectionState, cause: str | None, outage: Outage | None = None
-    ) -> None:
+    def on_connection(self, name: str, state: ConnectionState, cause: str | None, outage: Outage | None = None) -> None:
         """The connection came or went; `outage`: it was gone before."""
         ...
 
@@ -73,16 +74,22 @@ class MarketDataConnection:
         healing: HealingSettings,
         budget: RollingBudget,
         capture: ConnectionCapture | None = None,
+        detection: DetectionSettings | None = None,
+        seat: Seat | None = None,
     ) -> None:
         self.shard = shard
+        self.name = seat.name if seat is not None else f"md.{shard.index}"
+        self._seat = seat  # one of two connections of this shard; None: the only one
         self._streams = streams
         self._hub = hub
         self._network = network
         self._clock = clock
+        self._monotonic_ns = clock.monotonic_ns
         self._healing = healing
         self._budget = budget
         self._partition: Partition = publisher.partition(f"md.{shard.index}")
-        self._publish = publisher.publish
+        # Not a method: every event passes here, and a partial costs no frame of the interpreter's.
+        self.publish: Callable[..., None] = partial(publisher.publish, self._partition)
         self._loop = asyncio.get_running_loop()
         self._backoff = Backoff(
             random,
@@ -101,12 +108,25 @@ class MarketDataConnection:
         self._lost_ns: int | None = None  # monotonic, when the connection was lost; None while there is one
         self.connects = 0
         self.last_cause = ""
-        self.machine = MarketDataMachine(shard, streams, self, healing, random, clock.monotonic_ns())
+        now_ns = clock.monotonic_ns()
+        outbox: Outbox = self
+        shared = None
+        if seat is not None:
+            seat.outbox, outbox = self, seat
+            shared = seat.pair.shared(streams, self)
+        self.machine = MarketDataMachine(shard, streams, outbox, healing, random, now_ns, detection, shared)
+        if seat is not None:
+            seat.machine = self.machine
         self._capture = capture
         self._note = capture.note if capture is not None else None
         if capture is not None:
             capture.bind(self.machine.books, self.machine.instruments)
             self.machine.on_undecodable = capture.on_undecodable
+
+    @property
+    def leads(self) -> bool:
+        """Whether what this connection says is published."""
+        return self._seat is None or self._seat.leads
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -117,7 +137,7 @@ class MarketDataConnection:
                 cause = await self._once()
                 delay_s = self._backoff.on_failure(self._clock.monotonic_ns())
                 self.last_cause = cause
-                self._hub.on_connection(self.shard, ConnectionState.DISCONNECTED, cause)
+                self._hub.on_connection(self.name, ConnectionState.DISCONNECTED, cause)
                 await asyncio.sleep(delay_s)
         finally:
             self._is_stopped = True
@@ -137,7 +157,7 @@ class MarketDataConnection:
             await asyncio.sleep(wait_s)
         self._budget.spend(self._clock.monotonic_ns())
         self.connects += 1
-        self._hub.on_connection(self.shard, ConnectionState.CONNECTING, None)
+        self._hub.on_connection(self.name, ConnectionState.CONNECTING, None)
         # All of them, and always as they are now: the venue tells of every instrument on one connection.
         shard = replace(self.shard, instruments=self._hub.instruments())
         codec = self._streams.market_data(shard)
@@ -151,6 +171,8 @@ class MarketDataConnection:
         now_ns = self._clock.monotonic_ns()
         self._backoff.on_open(now_ns)
         self._came_back(now_ns)
+        if self._seat is not None:
+            self._seat.pair.on_open(self._seat, now_ns)
         self.machine.on_open(codec, now_ns)
         early, self._early = self._early, None
         for frame, received_ns in early:
@@ -162,11 +184,11 @@ class MarketDataConnection:
 
     def _came_back(self, now_ns: int) -> None:
         if self._lost_ns is None or self._outage is None:
-            self._hub.on_connection(self.shard, ConnectionState.CONNECTED, None)
+            self._hub.on_connection(self.name, ConnectionState.CONNECTED, None)
             return
         self._outage = self._outage._replace(duration_ns=now_ns - self._lost_ns, to_ns=self._clock.now_ns())
         self._lost_ns = None
-        self._hub.on_connection(self.shard, ConnectionState.CONNECTED, self._outage.cause, self._outage)
+        self._hub.on_connection(self.name, ConnectionState.CONNECTED, self._outage.cause, self._outage)
 
     def _too_old(self, connection: Connection) -> None:
         if connection is self._connection:
@@ -176,14 +198,14 @@ class MarketDataConnection:
 
     def on_frame(self, frame: bytes, received_ns: int) -> None:
         """One message of the venue."""
+        machine = self.machine
         if self._early is not None:
             if len(self._early) < EARLY_FRAMES_MAX:
                 self._early.append((frame, received_ns))
-            return
-        if self.machine.is_open:
+        elif machine.is_open:
             if self._note is not None:
                 self._note(frame, received_ns)
-            self.machine.on_frame(frame, received_ns, self._clock.monotonic_ns())
+            machine.on_frame(frame, received_ns, self._monotonic_ns())
 
     def on_burst_end(self) -> None:
         """No more frames at hand."""
@@ -199,6 +221,8 @@ class MarketDataConnection:
         if self.machine.is_open:
             now_ns = self._clock.monotonic_ns()
             silent_ns = now_ns - self.machine.last_frame_ns
+            if self._seat is not None:
+                self._seat.pair.on_failing(self._seat, cause, now_ns)
             self.machine.on_close(cause, now_ns)
             self._lost_ns = now_ns
             self._outage = Outage(cause, from_ns=self._clock.now_ns() - silent_ns)
@@ -228,13 +252,17 @@ class MarketDataConnection:
 
     def _on_timer(self) -> None:
         self._timer = None
-        self.machine.on_timer(self._clock.monotonic_ns())
+        now_ns = self._clock.monotonic_ns()
+        self.machine.on_timer(now_ns)
+        if self._seat is not None:
+            self._seat.pair.on_timer(now_ns)
         self._arm()
         self._hub.on_turn()
 
     def stop(self, cause: str) -> None:
         """The gateway stops: what the machine still has to say is said."""
         self._is_stopped = True
+        self._seat = None  # nobody takes over
         self.on_close(cause)
         self.machine.on_stop(cause)
 
@@ -245,10 +273,6 @@ class MarketDataConnection:
             self._arm()
 
     # --- Outbox ---------------------------------------------------------------------------------------------------
-
-    def publish(self, event: Event, received_ns: int | None = None) -> None:
-        """Publish on this shard's partition."""
-        self._publish(self._partition, event, received_ns)
 
     def publish_status(self, event: Event) -> None:
         """Publish in partition `st`; what it says may be worth keeping the frames that led there."""
@@ -311,7 +335,7 @@ class MarketDataConnection:
         if self._outage is not None:
             state = ConnectionState.CONNECTED if self.machine.is_open else ConnectionState.DISCONNECTED
             outage = self._outage._replace(recovered=recovered)
-            self._hub.on_connection(self.shard, state, outage.cause, outage)
+            self._hub.on_connection(self.name, state, outage.cause, outage)
 
     def on_instruments(self, update: InstrumentUpdate, received_ns: int) -> None:
         """The venue said what is traded."""

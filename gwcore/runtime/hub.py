@@ -14,6 +14,8 @@ from gwcore.engine.fanout import Fanout
 from gwcore.engine.gateway import GatewayMachine, Outage
 from gwcore.engine.market_data import MarketDataMachine
 from gwcore.engine.publisher import Partition
+from gwcore.engine.standby import Seat, StandbyPair
+from gwcore.engine.subscription import Subscription
 from gwcore.model import (
     ConnectionState,
     Event,
@@ -48,7 +50,8 @@ class Hub:
         self._start: Callable[[MarketDataConnection], None] = lambda connection: None
         self.fanout: Fanout | None = None
         self.gateway: GatewayMachine | None = None
-        self.make_connection: Callable[[Shard], MarketDataConnection] | None = None
+        self.make_connection: Callable[[Shard, Seat | None], MarketDataConnection] | None = None
+        self._has_standby = False
         self.connections: list[MarketDataConnection] = []
 
     def bind(
@@ -56,9 +59,10 @@ class Hub:
         *,
         fanout: Fanout | None,
         gateway: GatewayMachine,
-        make_connection: Callable[[Shard], MarketDataConnection],
+        make_connection: Callable[[Shard, Seat | None], MarketDataConnection],
         start: Callable[[MarketDataConnection], None],
         wake_committer: Callable[[], None],
+        has_standby: bool = False,
     ) -> None:
         """Give it what it connects."""
         self.fanout = fanout
@@ -66,16 +70,17 @@ class Hub:
         self.make_connection = make_connection
         self._start = start
         self._wake_committer = wake_committer
+        self._has_standby = has_standby
 
     # --- the end of a turn ----------------------------------------------------------------------------------------
 
     def on_record(self, record: Record, event: Event, partition: Partition) -> None:
         """Something was published."""
         assert self.fanout is not None
-        self.fanout.on_record(record, event, partition)
-        if not self._is_dirty:
+        if not self._is_dirty:  # first: the turn's end flushes, so the fan-out need not be woken for it
             self._is_dirty = True
             self._loop.call_soon(self._end_turn)
+        self.fanout.on_record(record, event, partition)
 
     def _end_turn(self) -> None:
         assert self.fanout is not None
@@ -92,13 +97,30 @@ class Hub:
     # --- shards ---------------------------------------------------------------------------------------------------
 
     def start_shard(self, shard: Shard) -> MarketDataMachine:
-        """Make and start a connection."""
+        """Make and start a connection, or two of which one publishes."""
         assert self.make_connection is not None
-        connection = self.make_connection(shard)
+        if not self._has_standby:
+            return self._add(self.make_connection(shard, None))
+        pair = StandbyPair(shard, self._on_lead, lambda books: self._on_books(pair, books))
+        first, second = (self._add(self.make_connection(shard, seat)) for seat in pair.seats)
+        first.twin, second.twin = second, first
+        second.is_standby = True
+        return first
+
+    def _add(self, connection: MarketDataConnection) -> MarketDataMachine:
         self.connections.append(connection)
         # After the machine is known to the gateway: its first frames may be about other shards.
         self._loop.call_soon(self._start, connection)
         return connection.machine
+
+    def _on_lead(self, new: MarketDataMachine, old: MarketDataMachine, cause: str) -> None:
+        assert self.gateway is not None
+        _log.warning("the standby of md.%d takes over: %s", new.shard.index, cause)
+        self.gateway.on_lead(new, old, cause)
+
+    def _on_books(self, pair: StandbyPair, books: Mapping[str, Subscription]) -> None:
+        assert self.gateway is not None
+        self.gateway.note_books(pair.leader.machine, books)
 
     # --- runtime.connection.Hub -----------------------------------------------------------------------------------
 
@@ -121,16 +143,14 @@ class Hub:
         for connection in self.connections:
             connection.rearm()
 
-    def on_connection(
-        self, shard: Shard, state: ConnectionState, cause: str | None, outage: Outage | None = None
-    ) -> None:
+    def on_connection(self, name: str, state: ConnectionState, cause: str | None, outage: Outage | None = None) -> None:
         """A connection came or went, or what its absence cost is known."""
         assert self.gateway is not None
-        self.gateway.on_connection(f"connection.md.{shard.index}", state, cause, outage)
+        self.gateway.on_connection(f"connection.{name}", state, cause, outage)
         if outage is not None and outage.recovered is not None:
             _log.info(
-                "connection md.%d: after %.3f s without it %d trades and %d candles were fetched, %d trades lost",
-                shard.index,
+                "connection %s: after %.3f s without it %d trades and %d candles were fetched, %d trades lost",
+                name,
                 outage.duration_ns / 1e9,
                 outage.recovered.trades,
                 outage.recovered.bars,
@@ -138,7 +158,7 @@ class Hub:
             )
             return
         level = logging.WARNING if state is ConnectionState.DISCONNECTED else logging.INFO
-        _log.log(level, "connection md.%d %s%s", shard.index, state.value.lower(), f": {cause}" if cause else "")
+        _log.log(level, "connection %s %s%s", name, state.value.lower(), f": {cause}" if cause else "")
 
     def instruments(self) -> Mapping[str, Instrument]:
         """All instruments of the gateway, by symbol: a live view."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import gwcore
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
+from gwcore.runtime.libraries import find_client
 from gwcore.runtime.live_check import LiveCheck, LiveReport
 from gwcore.runtime.logs import configure_logging
 from gwcore.runtime.network import RealNetwork
@@ -22,7 +23,7 @@ def check_live(config: GatewayConfig, *, pairs: int, duration_s: float) -> LiveR
 
 async def _check(config: GatewayConfig, pairs: int, duration_s: float) -> LiveReport:
     clock = SystemClock()
-    network = RealNetwork(clock, f"gwcore/{gwcore.__version__}")
+    network = RealNetwork(clock, f"gwcore/{gwcore.__version__}", find_client(config.runtime.websocket))
     report = LiveReport(
         venue=config.venue.spec.name,
         environment=config.gateway.env,

@@ -37,7 +37,7 @@ def configure_logging(
     root.addHandler(handler)
     root.setLevel(level.upper())
     # These libraries tell each request and frame on `info` or `debug`; that is for the debugger of the library.
-    for name in ("httpx", "httpcore", "websockets", "nats", "asyncio"):
+    for name in ("httpx", "httpcore", "websockets", "picows", "nats", "asyncio"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     return handler
 

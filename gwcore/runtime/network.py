@@ -5,19 +5,20 @@ from __future__ import annotations
 from gwcore.ports import Clock, Connection, ConnectionListener, Endpoint
 from gwcore.rest import HttpRequest, HttpResponse
 from gwcore.runtime.http import HttpClient
-from gwcore.runtime.websocket import connect
+from gwcore.runtime.libraries import WebSocketClient, find_client
 
 
 class RealNetwork:
-    """WebSockets and REST of one process."""
+    """WebSockets and REST of one process. Without a `client` the fastest one that is installed opens the WebSockets."""
 
-    def __init__(self, clock: Clock, user_agent: str) -> None:
+    def __init__(self, clock: Clock, user_agent: str, client: WebSocketClient | None = None) -> None:
         self._clock = clock
+        self._connect = (find_client("auto") if client is None else client).connect
         self._http = HttpClient(user_agent)
 
     async def connect(self, endpoint: Endpoint, listener: ConnectionListener) -> Connection:
         """Open a WebSocket."""
-        return await connect(endpoint, listener, self._clock)
+        return await self._connect(endpoint, listener, self._clock)
 
     async def request(self, request: HttpRequest) -> HttpResponse:
         """One HTTP exchange."""

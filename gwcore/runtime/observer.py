@@ -12,6 +12,7 @@ import gwcore
 from gwcore.engine.gateway import GatewayMachine
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.reconnect import RollingBudget
+from gwcore.engine.standby import Seat
 from gwcore.engine.state import CurrentState
 from gwcore.model import Event, GatewayState, Instrument, Record, UpdateType
 from gwcore.ports import Clock, Ids, Network, Random
@@ -91,7 +92,7 @@ class Observer:
     def _on_record(self, record: Record, event: Event, partition: Partition) -> None:
         self._on_event(event)
 
-    def _make_connection(self, shard: Shard) -> MarketDataConnection:
+    def _make_connection(self, shard: Shard, seat: Seat | None) -> MarketDataConnection:
         return MarketDataConnection(
             shard,
             streams=self._streams,
@@ -101,6 +102,7 @@ class Observer:
             clock=self._clock,
             random=self._random,
             healing=self._config.healing,
+            detection=self._config.detection,
             budget=self._budgets[shard.group],
             capture=self._captures.of(self.publisher.partition(f"md.{shard.index}")),
         )

@@ -11,14 +11,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import gwcore
-from gwcore.runtime.app import Gateway, Ports, install_signals
+from gwcore.runtime.app import EXIT_INTERNAL, Gateway, Ports, install_signals
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
 from gwcore.runtime.committer import Committer
+from gwcore.runtime.crash import install_crash_handler
 from gwcore.runtime.health import HealthServer
 from gwcore.runtime.keys import DirectoryKeys
+from gwcore.runtime.libraries import WebSocketClient, find_client, find_loop
 from gwcore.runtime.logs import configure_logging
 from gwcore.runtime.metrics import Metrics, build_info
 from gwcore.runtime.network import RealNetwork
+from gwcore.runtime.stall import StallWatch
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.runtime.telemetry import Telemetry
 from gwcore.settings import GatewayConfig
@@ -38,7 +41,10 @@ def run_gateway(config: GatewayConfig) -> int:
     """
     configure_logging(config.gateway.log_level, config.gateway.log_format)
     refuse_core_dumps()
-    return asyncio.run(_run(config))
+    client, loop = find_client(config.runtime.websocket), find_loop(config.runtime.loop)
+    _log.info("WebSockets by %s, event loop of %s", client.library, loop.library)
+    with asyncio.Runner(loop_factory=loop.factory) as runner:
+        return runner.run(_run(config, client))
 
 
 def refuse_core_dumps() -> None:
@@ -53,7 +59,7 @@ def calm_collector() -> None:
     gc.set_threshold(COLLECT_AFTER_OBJECTS, 20, 100)
 
 
-async def _run(config: GatewayConfig) -> int:
+async def _run(config: GatewayConfig, client: WebSocketClient) -> int:
     state_dir = Path(config.gateway.state_dir)
     storage = DirectoryStorage(state_dir)
     clock = SystemClock()
@@ -63,7 +69,7 @@ async def _run(config: GatewayConfig) -> int:
             DirectoryKeys(DirectoryStorage(Path(config.gateway.keys_dir or state_dir / "keys")), clock)
         ) as keys,
     ):
-        network = RealNetwork(clock, f"gwcore/{gwcore.__version__}")
+        network = RealNetwork(clock, f"gwcore/{gwcore.__version__}", client)
         gateway = Gateway(
             config,
             Ports(
@@ -79,6 +85,7 @@ async def _run(config: GatewayConfig) -> int:
             ),
         )
         install_signals(gateway)
+        install_crash_handler(asyncio.get_running_loop(), lambda reason: gateway.request_stop(reason, EXIT_INTERNAL))
         _log.info("state in %s", state_dir)
         calm_collector()
         try:
@@ -91,7 +98,12 @@ async def _run(config: GatewayConfig) -> int:
 @contextlib.asynccontextmanager
 async def _telemetry(gateway: Gateway, started_ns: int) -> AsyncIterator[None]:
     telemetry = Telemetry(gateway, started_ns)
-    lag = asyncio.create_task(_watch_lag(telemetry), name="loop lag")
+    stalls = StallWatch(
+        lambda late_s, place: _log.error("the event loop has not run for %.1f s; it is in %s", late_s, place)
+    )
+    telemetry.stalls = stalls
+    stalls.start()
+    lag = asyncio.create_task(_watch_lag(telemetry, stalls), name="loop lag")
     server = None
     port = gateway.config.gateway.metrics_port
     try:
@@ -110,14 +122,16 @@ async def _telemetry(gateway: Gateway, started_ns: int) -> AsyncIterator[None]:
         yield
     finally:
         lag.cancel()
+        stalls.stop()
         if server is not None:
             await server.close()
 
 
-async def _watch_lag(telemetry: Telemetry) -> None:
+async def _watch_lag(telemetry: Telemetry, stalls: StallWatch) -> None:
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + LAG_CHECK_S
         await asyncio.sleep(LAG_CHECK_S)
+        stalls.beat()
         telemetry.loop_lag_s = max(0.0, loop.time() - due)
         telemetry.loop_lag_max_s = max(telemetry.loop_lag_max_s, telemetry.loop_lag_s)

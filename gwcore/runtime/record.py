@@ -12,6 +12,7 @@ import gwcore
 from gwcore.errors import ConfigError
 from gwcore.runtime.captures import Captures, head_of
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
+from gwcore.runtime.libraries import find_client
 from gwcore.runtime.logs import configure_logging
 from gwcore.runtime.network import RealNetwork
 from gwcore.runtime.observer import Observer
@@ -71,7 +72,7 @@ async def _record(config: GatewayConfig, file: Path, part_bytes_max: int, parts_
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     recorder.on_failed = lambda cause: stop.set()
-    network = RealNetwork(clock, f"gwcore/{gwcore.__version__}")
+    network = RealNetwork(clock, f"gwcore/{gwcore.__version__}", find_client(config.runtime.websocket))
     try:
         observer = Observer(
             config,

@@ -13,6 +13,7 @@ from gwcore.runtime.app import Gateway
 from gwcore.runtime.backlog import measure_backlog
 from gwcore.runtime.metrics import Sample
 from gwcore.runtime.sinks import CLASSES
+from gwcore.runtime.stall import StallWatch
 
 #: Symbols named in one reason of `not_ready`; the rest is counted.
 NAMED_MAX = 5
@@ -26,12 +27,13 @@ class Telemetry:
         self._started_ns = started_ns
         self.loop_lag_s = 0.0
         self.loop_lag_max_s = 0.0
+        self.stalls: StallWatch | None = None
 
     def samples(self) -> Iterable[Sample]:
         """All samples of the gateway."""
         yield from self._process()
         for connection in self._gateway.hub.connections:
-            label = (("connection", f"md.{connection.shard.index}"),)
+            label = (("connection", connection.name),)
             yield Sample("gw_connect_attempts_total", label, connection.connects)
             yield from _machine(connection.machine, label)
         yield from self._feeds()
@@ -49,6 +51,8 @@ class Telemetry:
         yield Sample("gw_loop_lag_seconds", (), self.loop_lag_s)
         yield Sample("gw_loop_lag_max_seconds", (), self.loop_lag_max_s)
         self.loop_lag_max_s = 0.0
+        if self.stalls is not None:
+            yield Sample("gw_loop_stalls_total", (), self.stalls.stalls)
         for kind, count in publisher.events_of_kind().items():
             yield Sample("gw_events_total", (("kind", kind),), count)
         yield Sample("gw_event_bytes_total", (), publisher.bytes)
@@ -60,6 +64,7 @@ class Telemetry:
         stale: Counter[str] = Counter()
         gaps: Counter[str] = Counter()
         duplicates = backfilled = lost = held = 0
+        yield from self._streams()
         for machine in self._gateway.machine.machines:
             duplicates += machine.trades.duplicates
             backfilled += machine.trades.backfilled
@@ -101,6 +106,31 @@ class Telemetry:
         if offset is not None:
             yield Sample("gw_clock_offset_seconds", (("bound", "low"),), offset.low_ns / 1e9)
             yield Sample("gw_clock_offset_seconds", (("bound", "high"),), offset.high_ns / 1e9)
+
+    def _streams(self) -> Iterable[Sample]:
+        faults: Counter[tuple[str, str]] = Counter()
+        transitions: Counter[tuple[str, str]] = Counter()
+        probes: Counter[str] = Counter()
+        now_ns = self._gateway.ports.clock.monotonic_ns()
+        for machine in self._gateway.machine.machines:
+            watch = machine.watch
+            probes.update(watch.quiet.outcomes)
+            for (channel, reason), count in watch.states.faults.items():
+                faults[channel.value, reason.value] += count
+            for (before, after), count in watch.states.transitions.items():
+                transitions[before.value, after.value] += count
+            for topic, subscription in machine.subscriptions.topics.items():
+                labels = (("channel", topic.channel.value), ("symbol", topic.symbol or ""))
+                yield Sample("gw_feed_live", labels, int(subscription.state is StreamState.LIVE))
+                age_ns = watch.quiet.age_ns(topic, now_ns)
+                if age_ns is not None:
+                    yield Sample("gw_feed_age_seconds", labels, age_ns / 1e9)
+        for (name, why), count in faults.items():
+            yield Sample("gw_feed_faults_total", (("channel", name), ("reason", why)), count)
+        for (before_state, after_state), count in transitions.items():
+            yield Sample("gw_feed_transitions_total", (("before", before_state), ("after", after_state)), count)
+        for outcome, count in probes.items():
+            yield Sample("gw_probes_total", (("outcome", outcome),), count)
 
     def _rest(self) -> Iterable[Sample]:
         network = self._gateway.network
@@ -180,9 +210,9 @@ class Telemetry:
         if not gateway.hub.connections:
             return ["the venue has not told its instruments yet"]
         reasons = [
-            f"connection md.{connection.shard.index} is down: {connection.last_cause or 'connecting'}"
+            f"connection {connection.name} is down: {connection.last_cause or 'connecting'}"
             for connection in gateway.hub.connections
-            if not connection.machine.is_open
+            if not connection.machine.is_open and connection.leads
         ]
         if not gateway.machine.is_ready:
             waiting = [
@@ -221,8 +251,9 @@ class Telemetry:
             "latency_p99_ns": gateway.publisher.latency.quantile_ns(0.99),
             "connections": [
                 {
-                    "name": f"md.{connection.shard.index}",
+                    "name": connection.name,
                     "is_open": connection.machine.is_open,
+                    "leads": connection.leads,
                     "frames": connection.machine.frames,
                     "connects": connection.connects,
                     "last_cause": connection.last_cause,
@@ -241,6 +272,7 @@ class Telemetry:
                 }
                 for runner in gateway.sinks
             ],
+            "last_stall": self.stalls.last if self.stalls is not None else "",
             "clients": len(gateway.fanout.sessions),
             "journal_failed": gateway.journal.failed,
             "addresses": gateway.addresses,

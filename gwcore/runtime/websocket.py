@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from typing import cast
 from urllib.parse import urlsplit
 
 from websockets.client import ClientProtocol
@@ -51,8 +52,7 @@ class WebSocket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TCP (and TLS) stands: ask for the upgrade."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's do what that does without being one
         request = self._protocol.connect()
         for name, value in self._endpoint.headers.items():
             request.headers[name] = value
@@ -108,10 +108,7 @@ class WebSocket(asyncio.Protocol):
     def _close_cause(self, error: Exception | None) -> str:
         if error is not None:
             return f"connection lost: {error}"
-        code, reason = self._protocol.close_code, self._protocol.close_reason
-        if code is None or code == 1006:
-            return "connection lost without a closing frame"
-        return f"closed by the peer: {code} {reason or ''}".rstrip()
+        return close_text(self._protocol.close_code, self._protocol.close_reason)
 
     # --- messages -------------------------------------------------------------------------------------------------
 
@@ -208,22 +205,39 @@ class WebSocket(asyncio.Protocol):
             self._cut_timer = self._loop.call_later(CLOSE_TIMEOUT_S, self._transport.abort)
 
 
+def close_text(code: int | None, reason: str | None) -> str:
+    """Why a connection ended, by what the peer's closing frame says; without one, `code` is None or 1006."""
+    if code is None or code == 1006:
+        return "connection lost without a closing frame"
+    return f"closed by the peer: {code} {reason or ''}".rstrip()
+
+
+def split_url(url: str) -> tuple[str, int, bool]:
+    """Host, port, and whether TLS is wanted. Raises VenueUnavailable for what is no WebSocket address."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if host is None or parts.scheme not in ("ws", "wss"):
+        raise VenueUnavailable(f"{url!r} is no WebSocket address: it starts with wss:// or ws://")
+    is_secure = parts.scheme == "wss"
+    return host, port or (443 if is_secure else 80), is_secure
+
+
 async def connect(endpoint: Endpoint, listener: ConnectionListener, clock: Clock) -> WebSocket:
     """Open a WebSocket. Raises VenueUnavailable with the cause, AuthenticationError on 401."""
-    parts = urlsplit(endpoint.url)
-    if parts.hostname is None or parts.scheme not in ("ws", "wss"):
-        raise VenueUnavailable(f"{endpoint.url!r} is no WebSocket address: it starts with wss:// or ws://")
-    secure = parts.scheme == "wss"
+    host, port, is_secure = split_url(endpoint.url)
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(endpoint.connect_timeout_s):
             _, websocket = await loop.create_connection(
                 lambda: WebSocket(endpoint, listener, clock),
-                parts.hostname,
-                parts.port or (443 if secure else 80),
-                ssl=ssl.create_default_context() if secure else None,
+                host,
+                port,
+                ssl=ssl.create_default_context() if is_secure else None,
                 # Kraken refuses handshakes without SNI (spot API sheet §1).
-                server_hostname=parts.hostname if secure else None,
+                server_hostname=host if is_secure else None,
             )
             try:
                 await websocket.opened

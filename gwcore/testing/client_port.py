@@ -225,7 +225,7 @@ class SmallSession:
             self._writer.write_events(
                 self._port.state(lambda kind, symbol: _takes(request.symbols, request.kinds, kind, symbol))
             )
-            write(SnapshotEnd(request_id=request.request_id))
+            write(SnapshotEnd(request_id=request.request_id, sessions=self._port.stand()))
         elif isinstance(request, Ping):
             write(Heartbeat(request_id=request.request_id))
         else:
@@ -310,7 +310,7 @@ class SmallSession:
             wanted = self._port.state(lambda kind, symbol: _takes(request.symbols, request.kinds, kind, symbol))
             if wanted:
                 self._writer.write_events(wanted)
-        self._writer.write_message(SnapshotEnd(request_id=request.request_id))
+        self._writer.write_message(SnapshotEnd(request_id=request.request_id, sessions=self._port.stand()))
 
     def _replay(self, request: Subscribe) -> None:
         port, token = self._port, request.resume or {}

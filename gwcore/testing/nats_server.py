@@ -5,6 +5,8 @@ Needs nats-server beside the running interpreter (the extra `embedded`) or on PA
 
 from __future__ import annotations
 
+import itertools
+import os
 import shutil
 import signal
 import socket
@@ -28,13 +30,23 @@ def find_nats_server() -> str:
     return found
 
 
+#: Below what systems give to outgoing connections: a server that was killed finds its port free at its next start.
+_PORTS = range(15_000, 32_000)
+_next_port = itertools.cycle([*_PORTS[os.getpid() * 61 % len(_PORTS) :], *_PORTS[: os.getpid() * 61 % len(_PORTS)]])
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on just now, all different."""
+    """Ports of loopback that nobody listens on just now, all different. Raises ProcessError where there are none."""
     with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+        found: list[int] = []
+        for port in itertools.islice(_next_port, len(_PORTS)):
+            probe = stack.enter_context(socket.socket())
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise ProcessError(f"there are no {count} free ports from {_PORTS.start} to {_PORTS.stop - 1}")
 
 
 class NatsServer:
@@ -120,6 +132,7 @@ class NatsServer:
     def pause(self) -> None:
         """SIGSTOP: it keeps its connections and answers nothing."""
         self._send(signal.SIGSTOP)
+        wait_for(f"nats-server {self.name} to stand still", self._is_stopped)
 
     def resume(self) -> None:
         """SIGCONT."""
@@ -137,6 +150,12 @@ class NatsServer:
         if self._process is None:
             raise ProcessError(f"nats-server {self.name} does not run")
         self._process.send_signal(number)
+
+    def _is_stopped(self) -> bool:
+        # Each of its threads stops when the kernel gets to it.
+        assert self._process is not None
+        tasks = Path(f"/proc/{self._process.pid}/task")
+        return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks.iterdir())
 
     def _is_listening(self) -> bool:
         if self._process is None or self._process.poll() is not None:

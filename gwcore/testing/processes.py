@@ -141,18 +141,18 @@ class Sim(Process):
         super().__init__("sim", ["sim", venue, "--port", "0", *arguments], folder)
         line = self.wait_for("the simulator's ready line", self._ready_line)
         words = dict(word.split("=", 1) for word in line.split()[1:] if "=" in word)
-        self.ws_url, self.rest_url = words["ws"], words["rest"]
+        self.ws_url, self.rest_url, self.control_url = words["ws"], words["rest"], words["control"]
 
     def _ready_line(self) -> str | None:
         return next((line for line in self.text().splitlines() if line.startswith("ready ")), None)
 
     def fault(self, name: str, **options: object) -> str:
         """Switch a fault; returns what the simulator says it did."""
-        return ask(f"{self.rest_url}/sim/fault", {"name": name, **options}).decode()
+        return ask(f"{self.control_url}fault", {"name": name, **options}).decode()
 
     def stats(self) -> dict[str, Any]:
         """What the simulator counted."""
-        return msgspec.json.decode(ask(f"{self.rest_url}/sim/stats"), type=dict[str, Any])
+        return msgspec.json.decode(ask(f"{self.control_url}stats"), type=dict[str, Any])
 
 
 class Gw(Process):

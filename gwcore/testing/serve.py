@@ -19,7 +19,7 @@ import contextlib
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, cast
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
@@ -225,8 +225,8 @@ class Peer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not checked by type: what uvloop makes is none of asyncio's, and does all that one does.
+        self._transport = transport = cast(asyncio.Transport, transport)
         transport.set_write_buffer_limits(high=PAUSE_BYTES)
         if len(self._server.peers) >= CONNECTIONS_MAX:
             transport.abort()

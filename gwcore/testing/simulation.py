@@ -21,6 +21,7 @@ from gwcore.model import Record
 from gwcore.runtime.app import Gateway, Ports
 from gwcore.settings import (
     ClientSettings,
+    DetectionSettings,
     GatewayConfig,
     GatewaySettings,
     HealingSettings,
@@ -80,6 +81,7 @@ class Scenario:
     healing: HealingSettings = field(default_factory=HealingSettings)
     journal: JournalSettings = field(default_factory=JournalSettings)
     clients: ClientSettings = field(default_factory=ClientSettings)
+    detection: DetectionSettings = field(default_factory=DetectionSettings)
     clients_count: int = 3  # the first reads from the start, the others come while it runs
     faults_s: float = 60.0
     kinds_min: int = 3
@@ -96,7 +98,11 @@ class Outcome:
     trace_hash: str = ""
     struck: Counter[str] = field(default_factory=Counter)
     records: Counter[str] = field(default_factory=Counter)  # by kind
-    stale: Counter[str] = field(default_factory=Counter)  # by reason
+    stale: Counter[str] = field(default_factory=Counter)  # books, by reason
+    faults: Counter[str] = field(default_factory=Counter)  # subscriptions that went bad, by "channel reason"
+    transitions: Counter[str] = field(default_factory=Counter)  # of subscriptions, "BEFORE -> AFTER"
+    probes: Counter[str] = field(default_factory=Counter)  # of quiet subscriptions, by outcome
+    frames: int = 0
     connects: int = 0
     client_connects: int = 0
     conflations: int = 0
@@ -152,6 +158,7 @@ class _Play:
             healing=scenario.healing,
             journal=scenario.journal,
             clients=scenario.clients,
+            detection=scenario.detection,
         )
         rng = self.random.stream("committer")
         ports = Ports(
@@ -213,7 +220,7 @@ class _Play:
             found = {
                 (connection.shard.index, client.name, symbol): connection.connects
                 for connection in self.gateway.hub.connections
-                if not connection.machine.is_open
+                if connection.leads and not connection.machine.is_open
                 for client in self.clients
                 if client.is_connected
                 for symbol in connection.machine.instruments
@@ -289,10 +296,18 @@ class _Play:
         outcome.connects = sum(connection.connects for connection in gateway.hub.connections)
         outcome.client_connects = sum(client.connects for client in self.clients)
         outcome.conflations = gateway.fanout.conflations
+        for machine in gateway.machine.machines:  # two connections of a pair share their trades
+            outcome.trades_backfilled += machine.trades.backfilled
+            outcome.trades_lost += machine.trades.lost
         for connection in gateway.hub.connections:
-            outcome.trades_backfilled += connection.machine.trades.backfilled
-            outcome.trades_lost += connection.machine.trades.lost
             outcome.stale.update({reason.value: n for reason, n in connection.machine.books.stale.items()})
+            outcome.frames += connection.machine.frames
+            watch = connection.machine.watch
+            outcome.probes.update(watch.quiet.outcomes)
+            for (channel, reason), count in watch.states.faults.items():
+                outcome.faults[f"{channel.value} {reason.value}"] += count
+            for (before, after), count in watch.states.transitions.items():
+                outcome.transitions[f"{before.value} -> {after.value}"] += count
         outcome.virtual_s = self.loop.time()
         outcome.steps = self.loop.steps
         outcome.trace_hash = self.loop.trace_hash()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -203,10 +204,16 @@ def small_volume(mountpoint: Path, size: int) -> Iterator[None]:
 
 
 def leave_free(ballast: Path, free: int) -> None:
-    """Fill the volume up to so many bytes."""
+    """Fill the volume up to so many bytes. Others write there too: it may be full a bit sooner."""
     volume = os.statvfs(ballast.parent)
-    with ballast.open("ab") as file:
-        file.write(bytes(max(0, volume.f_bavail * volume.f_frsize - free)))
+    with ballast.open("ab", buffering=0) as file:
+        left = max(0, volume.f_bavail * volume.f_frsize - free)
+        try:
+            while left > 0:
+                left -= file.write(bytes(min(left, MEGABYTE)))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
 
 
 def first_s(events: list[tuple[int, dict[str, Any]]], wanted: Callable[[dict[str, Any]], bool]) -> float | None:

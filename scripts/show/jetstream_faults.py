@@ -27,6 +27,8 @@ from gwcore.testing.nats_server import NatsServer
 from gwcore.testing.processes import ProcessError, Sim, ending
 
 DISK_BYTES = 96 * 1024 * 1024
+#: How long the disk is kept full by force.
+FILL_S = 2.5
 DENIED = "authorization {{ users: [ {{ user: gw, password: gw, permissions: {{ publish: {{ deny: [{}] }} }} }} ] }}"
 ALLOWED = "authorization { users: [ { user: gw, password: gw } ] }"
 RATIO_MAX = 2.0
@@ -117,12 +119,16 @@ async def resume(scene: Scene) -> None:
 
 
 async def fill_disk(scene: Scene) -> None:
-    """Another program takes all the space that is left."""
+    """Another program takes all the space that is left, also what the server still gives back by tidying up."""
 
     def fill() -> None:
-        with (scene.disk / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(4096))
+        end_s = time.monotonic() + FILL_S
+        with (scene.disk / "filler").open("wb", buffering=0) as file:
+            while time.monotonic() < end_s:
+                with contextlib.suppress(OSError):
+                    while True:
+                        file.write(bytes(4096))
+                time.sleep(0.05)
 
     await aside(fill)
 
@@ -234,8 +240,12 @@ async def play(case: Case, folder: Path, sim: Sim, disk: Path) -> Result:
     store = disk / case.key if case.needs_disk else None
     server = NatsServer(folder / "nats", extra=case.extra, store=store).start()
     try:
-        url = server.url.replace("//", "//gw:gw@") if case.extra else server.url
-        async with Stage(folder, sim, url, server.monitor_url, **case.settings) as stage:
+        url, settings = server.url, dict(case.settings)
+        if case.extra:
+            url = url.replace("//", "//gw:gw@")
+            settings |= {"user": "gw", "password": f"file:{write_password(folder)}"}
+        async with Stage(folder, sim, server.url, server.monitor_url, **settings) as stage:
+            stage.url = url
             scene = Scene(stage, server, disk)
             for number in range(2 * PAIRS):
                 if number >= PAIRS and result.ratio < RATIO_MAX:
@@ -251,6 +261,14 @@ async def play(case: Case, folder: Path, sim: Sim, disk: Path) -> Result:
     if not result.ratio < RATIO_MAX:
         result.complaints.append(f"{case.key}: p99 with the fault is {result.ratio:.1f} x the one without")
     return result
+
+
+def write_password(folder: Path) -> Path:
+    """A URL may carry no password, and a file that holds one is its owner's alone."""
+    path = folder / "password"
+    path.touch(mode=0o600)
+    path.write_text("gw")
+    return path
 
 
 @contextlib.contextmanager
@@ -296,7 +314,7 @@ def main() -> int:
     options = parser.parse_args()
     complaints: list[str] = []
     begun_s = time.monotonic()
-    with tempfile.TemporaryDirectory() as temporary, small_disk(Path(temporary) / "disk") as disk:
+    with tempfile.TemporaryDirectory() as temporary, small_disk(Path(temporary) / "volume") as disk:
         folder = options.keep or Path(temporary)
         sim = Sim(folder, "--rate", str(RATE), "--seed", "3")
         print(f"{RATE} messages a second; medians of {PAIRS} interleaved runs without and with the fault\n\n{HEAD}")

@@ -157,12 +157,13 @@ class Stage:
         return found
 
 
-def start_gateway(folder: Path, sim: Sim, url: str, monitor_url: str, **settings: str) -> Gw:
-    """`gw run` with a JetStream sink on servers of ours."""
+def start_gateway(folder: Path, sim: Sim, url: str, monitor_url: str, *, state: str = "state", **settings: str) -> Gw:
+    """`gw run` with a JetStream sink on servers of ours. `settings`: of the sink."""
     symbols = [word for symbol in SYMBOLS for word in ("--symbols", symbol)]
     environment = {"GW_SINK__JETSTREAM__MONITOR_URL": monitor_url}
     environment |= {f"GW_SINK__JETSTREAM__{name.upper()}": value for name, value in settings.items()}
-    return Gw(folder, sim, *symbols, "--transport", "unix", "--sink", "jetstream", "--nats-url", url, **environment)
+    chosen = [*symbols, "--transport", "unix", "--sink", "jetstream", "--nats-url", url]
+    return Gw(folder, sim, *chosen, state=state, **environment)
 
 
 async def with_client(url: str, work: Callable[[NatsClient], Awaitable[T]]) -> T:

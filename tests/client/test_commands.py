@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gwcore.cli.gateways import find_socket
 from gwcore.cli.main import main
 from gwcore.cli.watch_rows import Rows, duration_text
 from gwcore.errors import ConfigError
-from gwcore.model import Envelope, Event, Header, StaleReason
+from gwcore.model import Envelope, Event, Header, StaleReason, StreamState, StreamStatus
 from gwcore.testing.events import book_change, book_snapshot, book_stale, reference, top, trade
 
 
@@ -225,9 +226,44 @@ def test_rows_show_no_price_they_can_not_vouch_for() -> None:
     assert (live.state, live.reason, live.bid) == ("STALE", "DISCONNECT", "")
 
 
+def test_rows_say_how_a_book_is_got_back() -> None:
+    rows = Rows()
+    told = StreamStatus(channel="book", symbol="BTC/USD", state=StreamState.QUARANTINED, reason=StaleReason.CHECKSUM)
+    rows.apply([envelope(book_snapshot()), envelope(msgspec.structs.replace(told, channel="trade"))], 1)
+    [row] = rows.sorted()
+    assert row.state == "LIVE"
+    rows.apply([envelope(told)], 2)
+    assert (row.state, row.reason, row.bid) == ("QUARANTINED", "CHECKSUM", "")
+    rows.apply([envelope(book_snapshot())], 3)
+    assert row.state == "LIVE"
+
+
 @pytest.mark.parametrize(
     ("nanoseconds", "text"),
     [(None, ""), (-5, "0us"), (85_000, "85us"), (1_200_000, "1.2ms"), (3_400_000_000, "3.4s"), (720 * 10**9, "12m")],
 )
 def test_durations(nanoseconds: int | None, text: str) -> None:
     assert duration_text(nanoseconds) == text
+
+
+def test_commands_find_a_gateway_behind_nats(
+    nats_gateway: Any, gateway: Any, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payloads = nats_gateway.publish(book_snapshot(), reference(), trade())
+    where = ["--address", nats_gateway.address]
+    assert main(["tail", *where, "--from", "start", "--count", "3"]) == 0
+    assert capfd.readouterr().out.encode() == b"".join(payload + b"\n" for payload in payloads)
+    monkeypatch.setenv("GW_ADDRESS", nats_gateway.address)
+    assert main(["book", "BTC/USD"]) == 0
+    assert main(["symbols"]) == 0
+    out = capfd.readouterr().out
+    assert "BTC/USD  LIVE" in out
+    assert "0.01" in out
+    gateway.publish(book_stale())
+    assert main(["book", "BTC/USD", "--unix-path", str(gateway.path)]) == 1  # what is written out is meant
+    assert "is STALE" not in capfd.readouterr().out
+    monkeypatch.delenv("GW_ADDRESS")
+    assert main(["tail", *where, "--name", "x"]) == 2
+    assert "each choose a gateway" in capfd.readouterr().err
+    assert main(["tail", "--address", "nats://127.0.0.1:1"]) == 2
+    assert "environment and venue are missing" in capfd.readouterr().err

@@ -179,7 +179,7 @@ def test_a_snapshot_asked_for_is_marked_and_does_not_feed_books_nobody_follows(s
     request_id = stage.session.snapshot(symbols=["BTC/USD"])
     items = stage.wire.pump()
     assert [item.request_id for item in items if isinstance(item, Delivery)] == [request_id]
-    assert items[-1] == SnapshotEnd(request_id=request_id)
+    assert items[-1] == SnapshotEnd(request_id=request_id, sessions={"md.0": ("S1", 2)})
     assert stage.session.books["BTC/USD"].state is BookState.UNKNOWN
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from gwcore.config import ConfigFaults, FlagValue, Sources, config_rows, lint_config, load_config
-from gwcore.errors import GatewayError
+from gwcore.errors import ConfigError, GatewayError
+from gwcore.runtime.libraries import find_client, find_loop
 
 Put = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("toys")
@@ -129,7 +131,7 @@ def test_variables_are_read_as_the_type_of_their_setting(put: Put) -> None:
     [
         (
             "[gatway]\n",
-            'gw.toml:1: no table [gatway] (did you mean "gateway"? tables: account, capture, clients, gateway, healing, ',
+            'gw.toml:1: no table [gatway] (did you mean "gateway"? tables: account, capture, clients, detection, ',
         ),
         (GOOD + "bok_depth = 10\n", 'gw.toml:3: no setting gateway.bok_depth (did you mean "book_depth"? settings: '),
         (
@@ -283,6 +285,16 @@ def test_a_flag_for_what_the_venue_lacks_or_nobody_chose_is_refused(put: Put) ->
     assert loaded.config.transports[0].settings.path == "/p"
 
 
+def test_a_flag_for_two_plugins_is_for_those_that_are_chosen(put: Put) -> None:
+    both = {"transport__pipe__path": "/p", "sink__two-part__path": "/p"}
+    assert faults(put(GOOD), **both) == [
+        "--path: neither transport pipe nor sink two-part is chosen (add --transport pipe or --sink two-part)"
+    ]
+    loaded = load(put(GOOD), gateway__transports=["pipe"], **both)
+    assert loaded.config.transports[0].settings.path == "/p"
+    assert (loaded.config.sinks, loaded.origins["transport.pipe.path"]) == ((), "--path")
+
+
 @pytest.mark.parametrize(
     "value", ["hunter2-literal-canary", "ENV:X", "env:", "file:relative", "file:", "cred:../x", "cred:.", "***"]
 )
@@ -343,3 +355,27 @@ def test_rows_show_every_value_with_its_origin(put: Put) -> None:
     assert rows["sink.heap.wait_s"] == (1.0, "default")
     assert rows["clients.clients_max"] == (256, "default")
     assert not [key for key in rows if key.startswith("transport.")]
+
+
+def test_a_library_that_is_not_installed_is_a_fault_with_its_cure(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = put(GOOD + '[runtime]\nwebsocket = "picows"\nloop = "uvloop"\n')
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in ("picows", "uvloop") else find_spec(name)
+    )
+    assert faults(file) == [
+        f'{file}:{line}: runtime.{key}: "{library}" is not installed '
+        '(pip install "gwcore[fast]", or leave it at "auto")'
+        for line, key, library in ((4, "websocket", "picows"), (5, "loop", "uvloop"))
+    ]
+    with pytest.raises(ConfigError, match='"uvloop" is not installed'):
+        find_loop("uvloop")
+    assert (find_client("auto").library, find_loop("auto").library) == ("websockets", "asyncio")
+
+
+def test_libraries_by_name(put: Put) -> None:
+    runtime = load(put(GOOD + '[runtime]\nwebsocket = "websockets"\n'), runtime__loop="asyncio").config.runtime
+    assert (runtime.websocket, runtime.loop) == ("websockets", "asyncio")
+    (fault,) = faults(put(GOOD + '[runtime]\nwebsocket = "aiohttp"\n'))
+    assert "websockets" in fault
+    assert (find_client("websockets").library, find_loop("asyncio").library) == ("websockets", "asyncio")

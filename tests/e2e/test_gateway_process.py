@@ -33,10 +33,15 @@ def sim(tmp_path_factory: pytest.TempPathFactory):
         yield sim
 
 
-def test_the_whole_of_a_run(sim: Sim, tmp_path: Path) -> None:
-    gateway = Gw(tmp_path, sim, "--transport", "unix", "--sink", "file")
+@pytest.mark.parametrize(("websocket", "loop"), [("websockets", "asyncio"), ("picows", "uvloop")])
+def test_the_whole_of_a_run(sim: Sim, tmp_path: Path, websocket: str, loop: str) -> None:
+    for library in {websocket, loop} & {"picows", "uvloop"}:
+        pytest.importorskip(library, reason="the extra `fast` is not installed")
+    gateway = Gw(tmp_path, sim, "--transport", "unix", "--sink", "file", GW_RUNTIME__WEBSOCKET=websocket,
+                 GW_RUNTIME__LOOP=loop)  # fmt: skip
     with ending(gateway):
         gateway.wait_ready()
+        assert f"WebSockets by {websocket}, event loop of {loop}" in gateway.errors()
         assert json.loads(ask(f"{gateway.metrics_url}/readyz")) == {"ready": True, "reasons": []}
         assert b"gw_events_total" in ask(f"{gateway.metrics_url}/metrics")
         socket = str(gateway.socket_path)

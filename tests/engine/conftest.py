@@ -30,6 +30,7 @@ from gwcore.settings import HealingSettings
 from gwcore.venue import (
     Acknowledged,
     GroupLimits,
+    Pong,
     Refused,
     Request,
     Shard,
@@ -110,12 +111,14 @@ class ToyCodec:
             return Refused("no", request_id=says["refuse_request"])
         if "slow_down" in says:
             return Throttled("slow down")
+        if "pong" in says:
+            return Pong(says["pong"])
         if "trades" in says:
             return TradeSummary(
                 symbol=says["symbol"],
                 update_type=UpdateType[says.get("type", "INCREMENTAL")],
                 trades=tuple(
-                    Trade(price="1.0", quantity="1.00", side=Side.BUY, trade_id=str(number))
+                    Trade(price=says.get("price", "1.0"), quantity="1.00", side=Side.BUY, trade_id=str(number))
                     for number in says["trades"]
                 ),
             )
@@ -125,6 +128,8 @@ class ToyCodec:
             bids=tuple(PriceLevel(*level) for level in says.get("bids", ())),
             asks=tuple(PriceLevel(*level) for level in says.get("asks", ())),
             checksum=says.get("checksum"),
+            venue_sequence=says.get("sequence"),
+            venue_time_ns=int(says["time_s"] * SECOND) if "time_s" in says else None,
         )
 
 
@@ -213,8 +218,14 @@ class Half:
 class Bench:
     """One machine on a bench: say what the venue says, look at what it did."""
 
-    def __init__(self, *symbols: str, channels: tuple[str, ...] = ("book",), **group: Any) -> None:
-        self.streams = ToyStreams()
+    def __init__(
+        self,
+        *symbols: str,
+        channels: tuple[str, ...] = ("book",),
+        streams: ToyStreams | None = None,
+        **group: Any,
+    ) -> None:
+        self.streams = streams if streams is not None else ToyStreams()
         if group:
             base = self.streams.group
             fields = {name: getattr(base, name) for name in base.__dataclass_fields__}
@@ -234,9 +245,9 @@ class Bench:
         self.machine.on_burst_end(self.now_ns)
         return self
 
-    def live(self, symbol: str) -> Bench:
+    def live(self, symbol: str, **more: Any) -> Bench:
         return self.hear(ack=["book", symbol]).hear(
-            book=symbol, type="SNAPSHOT", bids=[["9.9", "1.00"]], asks=[["10.0", "1.00"]], checksum=101
+            book=symbol, type="SNAPSHOT", bids=[["9.9", "1.00"]], asks=[["10.0", "1.00"]], checksum=101, **more
         )
 
     def wait(self, seconds: float) -> Bench:

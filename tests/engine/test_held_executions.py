@@ -126,7 +126,7 @@ def test_positions_of_other_classes_are_not_taken_for_those_of_executions(desk: 
     desk.trade(number=7)
     [record] = desk.shelf.records["md"]
     before = len(client.events())
-    client.session.offer(record._replace(position=1))  # a playback's records have theirs
+    client.session.offer([record._replace(position=1)])  # a playback's records have theirs
     desk.turn()
     assert len(client.events()) == before + 2
 

@@ -243,3 +243,25 @@ def test_new_decimals_of_a_book_that_is_not_live_are_no_second_stale(bench, inst
     b = bench(BTC).connect().live(BTC).hear(book=BTC, bids=[["9.8", "1.00"]], checksum=999)
     b.machine.on_instrument(instrument(BTC, price_decimals=2), is_matching=True, now_ns=b.now_ns)
     assert b.types(BTC) == ["SNAPSHOT", "STALE"]
+
+
+def test_what_does_not_decode_is_told_to_whoever_listens(bench):
+    b = bench(BTC).connect().live(BTC)
+    told: list[str] = []
+    b.machine.on_undecodable = told.append
+    b.machine.on_frame(b"not json", 1, b.now_ns)
+    b.machine.on_frame(b'{"crash": 1}', 1, b.now_ns)
+    assert len(told) == 2
+
+
+def test_only_the_answer_to_the_last_ping_measures_the_way(bench):
+    b = bench(BTC, silence_s=1000.0, ping_s=30.0).connect().live(BTC)
+    b.machine._codec.ping = lambda request_id: b"ping %d" % request_id
+    b.hear(pong=1)
+    assert b.machine.round_trip_ns is None  # nobody asked
+    b.wait(31)
+    assert b.book.sent[-1] == b"ping 1"
+    b.hear(pong=7)
+    assert b.machine.round_trip_ns is None  # another one's
+    b.hear(pong=1)
+    assert b.machine.round_trip_ns is not None

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gwcore.engine.fanout import Fanout, Identity
+from gwcore.engine.fanout import TURN_RECORDS_MAX, Fanout, Identity
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.state import CurrentState
 from gwcore.model import Gap, Ready, Side, StreamStatus, TopOfBook, Trade, TradeSummary, UpdateType
@@ -235,6 +235,18 @@ def test_resume_of_an_earlier_session_of_market_data_is_a_gap_then_state(desk):
     assert writer.sequences() == [3]
 
 
+def test_resume_of_a_partition_that_is_not_there_yet_is_a_gap(desk):
+    """After a restart, before the venue's first connection stands; and what a token names is not made for it."""
+    _, writer = desk.client(resume={"md.7": ("earlier", 77), "zz.0": ("strange", 1)})
+    desk.turn()
+    gaps = [event for event in writer.events() if isinstance(event, Gap)]
+    assert [(gap.partition, gap.session_id, gap.first_sequence) for gap in gaps] == [
+        ("md.7", "earlier", 78),
+        ("zz.0", "strange", 2),
+    ]
+    assert not {"md.7", "zz.0"} & desk.publisher.partitions.keys()
+
+
 def test_resume_of_an_earlier_status_session_is_honoured(desk):
     status = desk.publisher.partition("st")
     desk.publisher.publish(status, Ready())
@@ -301,6 +313,7 @@ def test_a_slow_client_that_chose_so_is_cut_with_a_reason():
     session.pause()
     for number in range(100):
         desk.trade(number=number)
+    desk.turn()
     assert "too slow" in (writer.closed or "")
     assert desk.fanout.cut == {"slow": 1}
     assert desk.fanout.sessions == ()
@@ -363,3 +376,16 @@ def test_a_subscription_in_the_middle_of_a_replay_is_told_to_wait(desk):
     desk.fanout.flush()
     session.submit(Subscribe(request_id=2, symbols=("ETH/*",)))
     assert (writer.log[-1].code, writer.log[-1].request_id) == ("busy", 2)
+
+
+def test_a_turn_without_end_is_shared_in_parts_and_a_late_client_is_told_no_old_news():
+    desk = Desk()
+    session, writer = desk.client(symbols=("*",))
+    for number in range(TURN_RECORDS_MAX):
+        desk.trade(number=number)
+    assert session.buffered_bytes > 0
+    desk.trade(number=TURN_RECORDS_MAX)
+    _, late = desk.client(symbols=("*",))
+    desk.turn()
+    assert len(writer.sequences()) == TURN_RECORDS_MAX + 1
+    assert late.sequences() == []

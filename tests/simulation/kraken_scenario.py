@@ -17,7 +17,15 @@ from gwcore.settings import (
     SelectedSink,
     SelectedVenue,
 )
-from gwcore.testing.faults import CLIENT_FAULTS, CLOCK_FAULTS, NETWORK_FAULTS, FaultKind, simulator_fault
+from gwcore.testing.faults import (
+    CLIENT_FAULTS,
+    CLOCK_FAULTS,
+    NETWORK_FAULTS,
+    Ender,
+    FaultKind,
+    FaultTargets,
+    simulator_fault,
+)
 from gwcore.testing.oracles import TrueLevels, TrueTrade
 from gwcore.testing.seeds import SeededRandom
 from gwcore.testing.simulation import Scenario
@@ -40,6 +48,8 @@ def simulator_faults(symbols: tuple[str, ...]) -> tuple[FaultKind, ...]:
     return (
         simulator_fault("corrupt_level", "corrupt_level", burst, end=restore),
         simulator_fault("wrong_checksum", "wrong_checksum", burst, end=restore),
+        simulator_fault("old_time", "old_time", burst, end=restore),
+        simulator_fault("jump", "jump", of_symbol(), end=restore, may_miss=True),
         simulator_fault("drop_update", "drop_update", of_symbol(count=1)),
         simulator_fault("duplicate_update", "duplicate_update", of_symbol(count=2)),
         simulator_fault("silence", "silence", of_symbol(channel="book"), end=restore, lasts_s=(1.0, 15.0)),
@@ -56,13 +66,72 @@ def simulator_faults(symbols: tuple[str, ...]) -> tuple[FaultKind, ...]:
         simulator_fault("precision", "precision", of_symbol(), end=restore),
         simulator_fault("pair_status", "pair_status", of_symbol(), end=restore),
         simulator_fault("maintenance", "status", lambda rng: {"system": "maintenance"}, end=restore),
+        *downtime_faults(symbols),
         simulator_fault("cancel_only", "status", lambda rng: {"system": "cancel_only"}, end=restore),
     )
 
 
+def downtime_faults(symbols: tuple[str, ...]) -> tuple[FaultKind, ...]:
+    """The venue is down in the ways that people reported, feeds what is not so, or takes less than it is asked for."""
+
+    def downtime(rng: SeededRandom) -> dict[str, Any]:
+        return {
+            "sockets": rng.pick(("open", "open", "close", "abort")),
+            "books": rng.pick(("", "zeroed", "no_bids", "no_asks")),
+            "said": rng.chance(0.5),
+            "trading": rng.chance(0.5),
+            "heartbeats": rng.chance(0.7),
+            "connects": rng.pick((0, 503)),
+            "resend": rng.pick(("new", "old", "none")),
+        }
+
+    def blanked(rng: SeededRandom) -> dict[str, Any]:
+        sides = rng.pick(("both", "bids", "asks"))
+        return {"symbol": rng.pick(symbols), "sides": sides, "snapshot": rng.chance(0.5)}
+
+    def limited(rng: SeededRandom) -> dict[str, Any]:
+        answer = rng.pick(("error", "ignore", "close"))
+        return {"messages": rng.integer(0, 3), "window_s": rng.pick((0, 1, 5)), "answer": answer}
+
+    restore = ("restore", {})
+    lasting = {"end": restore, "every_s": (10.0, 30.0)}
+    steps = {"announce_s": 1.0, "down_s": 3.0, "cancel_only_s": 2.0, "post_only_s": 2.0}
+    return (
+        simulator_fault("downtime", "downtime", downtime, **lasting, lasts_s=(1.0, 20.0), may_miss=True),
+        simulator_fault("blank_book", "blank_book", blanked),
+        simulator_fault(
+            "old_book", "old_book", lambda rng: {"symbol": rng.pick(symbols), "after_s": rng.uniform(0.0, 5.0)}
+        ),
+        simulator_fault(
+            "planned", "maintenance", lambda rng: {**steps, "closes": rng.chance(0.5)}, **lasting, lasts_s=(9.0, 12.0)
+        ),
+        simulator_fault("unfed", "unfed", lambda rng: {"count": rng.integer(1, 4)}, end=restore, lasts_s=(1.0, 15.0)),
+        simulator_fault(
+            "reject_from", "reject_from", lambda rng: {"number": rng.integer(2, 6)}, **lasting, lasts_s=(1.0, 15.0)
+        ),
+        simulator_fault("rate_limit", "rate_limit", limited, **lasting, lasts_s=(1.0, 15.0)),
+    )
+
+
 def rejection(symbols: tuple[str, ...]) -> FaultKind:
-    """Subscriptions of a symbol are refused for a while. By itself, because the gateway takes a refusal for final."""
-    return simulator_fault("reject", "reject", lambda rng: {"symbol": rng.pick(symbols)}, end=("restore", {}))
+    """Subscriptions of a symbol are refused for a while, and its book goes bad, so that it has to be subscribed.
+
+    By itself, because the gateway asks again only once a minute.
+    """
+
+    def strike(targets: FaultTargets, rng: SeededRandom) -> Ender:
+        symbol = rng.pick(symbols)
+        targets.simulator.fault("reject", symbol=symbol)
+        targets.simulator.fault("wrong_checksum", symbol=symbol)
+        targets.network.poke()
+
+        def end() -> None:
+            targets.simulator.fault("restore")
+            targets.network.poke()
+
+        return end
+
+    return FaultKind(name="reject", strike=strike, lasts_s=(2.0, 6.0))
 
 
 def true_levels(simulator: Any, symbol: str, depth: int) -> TrueLevels:
@@ -78,14 +147,14 @@ def true_trades(simulator: Any, symbol: str) -> Mapping[int, TrueTrade]:
     }
 
 
-def scenario(**options: Any) -> Scenario:
+def scenario(rate: float = RATE, **options: Any) -> Scenario:
     """Six pairs, the file sink, three clients, and every kind of fault there is."""
     venue = load_venue("kraken")
     simulator = load_simulator("kraken")
     sink = load_sink("file")
 
     def make_simulator(seed: int) -> Any:
-        return simulator.create(simulator.settings(seed=seed, pairs=PAIRS, rate=RATE))
+        return simulator.create(simulator.settings(seed=seed, pairs=PAIRS, rate=rate))
 
     symbols = tuple(make_simulator(1).feed.listing.pairs)
     environment = venue.environments["sim"]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gwcore.model import Event
+from gwcore.model import Event, MarketByPriceUpdate, UpdateType
 from gwcore.plugins import load_simulator, load_venue
 from gwcore.runtime.app import Gateway, Ports
 from gwcore.settings import GatewayConfig, GatewaySettings, HealingSettings, SelectedVenue
@@ -23,6 +23,10 @@ from gwcore.wire import decode_envelope
 E = TypeVar("E", bound=Event)
 
 
+#: Healing that does not make tests wait.
+QUICK = HealingSettings(reconnect_first_s=0.1, reconnect_max_s=1.0)
+
+
 async def _inline(work: Any, *args: Any) -> Any:
     return work(*args)
 
@@ -30,17 +34,27 @@ async def _inline(work: Any, *args: Any) -> Any:
 class Stage:
     """What a test plays on. `events` are the client's, in order of each partition."""
 
-    def __init__(self, loop: SimLoop, *, sim: dict[str, Any], venue: dict[str, Any], **gateway: Any) -> None:
-        rng = SeededRandom(1, "stage")
+    def __init__(
+        self,
+        loop: SimLoop,
+        *,
+        sim: dict[str, Any],
+        venue: dict[str, Any],
+        seed: int,
+        healing: HealingSettings,
+        **gateway: Any,
+    ) -> None:
+        rng = SeededRandom(seed, "stage")
         self.clock = VirtualClock(loop)
+        self.loop = loop
         spec, simulator = load_venue("kraken"), load_simulator("kraken")
-        self.simulator = simulator.create(simulator.settings(**{"seed": 1, "pairs": 2, "rate": 25.0, **sim}))
+        self.simulator = simulator.create(simulator.settings(**{"seed": seed, "pairs": 2, "rate": 25.0, **sim}))
         self.network = SimNetwork(loop, self.simulator, rng.stream("network"), clock=self.clock)
         self.client = SimClient(loop, "client", self.clock, rng.stream("client"), from_start=True)
         config = GatewayConfig(
             gateway=GatewaySettings(env="sim", **gateway),
             venue=SelectedVenue(spec=spec, settings=spec.settings(**{**spec.environments["sim"], **venue})),
-            healing=HealingSettings(reconnect_first_s=0.1, reconnect_max_s=1.0),
+            healing=healing,
         )
         ports = Ports(
             clock=self.clock,
@@ -65,6 +79,14 @@ class Stage:
         found = [event for payload in payloads if isinstance(event := decode_envelope(payload).event, kind)]
         return [event for event in found if symbol is None or getattr(event, "symbol", None) == symbol]
 
+    def faults(self, symbol: str) -> list[tuple[str, str]]:
+        """How a book went bad, and came back: (update type, reason) of all that are no increments."""
+        return [
+            (update.update_type.value, update.reason.value if update.reason else "")
+            for update in self.events(MarketByPriceUpdate, symbol)
+            if update.update_type is not UpdateType.INCREMENTAL
+        ]
+
     def book(self, symbol: str) -> Any:
         """The client's book."""
         return self.client.session.books[symbol]
@@ -75,12 +97,14 @@ def on_stage(
     *,
     sim: dict[str, Any] | None = None,
     venue: dict[str, Any] | None = None,
+    seed: int = 1,
+    healing: HealingSettings = QUICK,
     **gateway: Any,
 ) -> None:
     """Start everything, wait 10 s, play, stop in order."""
 
     async def main(loop: SimLoop) -> None:
-        stage = Stage(loop, sim=sim or {}, venue=venue or {}, **gateway)
+        stage = Stage(loop, sim=sim or {}, venue=venue or {}, seed=seed, healing=healing, **gateway)
         running = asyncio.create_task(stage.gateway.run(), name="gateway")
         stage.client.start(stage.gateway.fanout)
         await asyncio.sleep(10.0)
@@ -93,4 +117,4 @@ def on_stage(
             stage.client.end()
         assert exit_code == 0
 
-    run(main, seed=1, budget=Budget(time_s=3_600.0), inline_executor=True)
+    run(main, seed=seed, budget=Budget(time_s=7_200.0), inline_executor=True)

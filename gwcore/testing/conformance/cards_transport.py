@@ -48,7 +48,7 @@ async def _same_sequence(served: Served) -> None:
 
 def check_slow_client(case: TransportCase) -> None:
     """A client that does not read is held back or cut, and the others get everything."""
-    serve(case, _slow_client)
+    serve(case, _slow_behind_a_broker if case.shared_sessions else _slow_client)
 
 
 async def _slow_client(served: Served) -> None:
@@ -80,6 +80,26 @@ async def _slow_client(served: Served) -> None:
             "the slow client read everything, and the core was not told to resume",
         )
         await slow.check_served()
+
+
+async def _slow_behind_a_broker(served: Served) -> None:
+    """What carries the events carries them for all: nobody's reading may hold it up."""
+    await served.client("slow client")
+    good = await served.client("good client")
+    shared = served.port.sessions[: served.case.shared_sessions]
+    written = 0
+    while written < served.case.slow_bytes_max:
+        records = served.port.publish(*[_fat_event() for _ in range(FAT_EVENTS)])
+        written += sum(len(record.payload) for record in records)
+        found = await good.events(len(records))
+        require(
+            found == [record.payload for record in records],
+            f"the good client got other events than were published while the slow one had {written} bytes to read",
+        )
+    await good.check_served()
+    for session in shared:
+        require(session.is_open, "the session that carries the events was closed for one slow client")
+        require(not session.dropped, f"{session.dropped} events were dropped for everybody, for one slow client")
 
 
 def _fat_event() -> Event:
@@ -118,8 +138,9 @@ async def _broken_clients(served: Served) -> None:
     while (await slow_typist.message(wire.Heartbeat)).request_id != 7:
         pass
     # The one that left and those that were cut are gone for the core as well: good, half a frame, and the typist are left.
+    left = 3 + served.case.shared_sessions
     await served.until(
-        lambda: len(served.port.sessions) == 3,
+        lambda: len(served.port.sessions) == left,
         f"{len(served.port.sessions)} sessions are open, 3 clients are left, and the core was not told",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -108,8 +108,9 @@ class Peer:
 class Served:
     """A transport that serves `port`. An async context."""
 
-    def __init__(self, case: TransportCase, state_dir: Path) -> None:
+    def __init__(self, case: TransportCase, state_dir: Path, settings: Mapping[str, Any]) -> None:
         self.case = case
+        self._settings = settings
         self.port = SmallPort(pending_max=100_000_000)
         self._state_dir = state_dir
         self._peers: list[Peer] = []
@@ -126,7 +127,7 @@ class Served:
             clock=SystemClock(),
             ready=lambda address: None if ready.done() else ready.set_result(address),
         )
-        transport = self.case.spec.create(self.case.settings_object(), context)
+        transport = self.case.spec.create(self.case.settings_object(self._settings), context)
         self._task = asyncio.create_task(transport.run(self.port))
         waited: set[asyncio.Future[Any]] = {self._task, ready}
         await asyncio.wait(waited, timeout=ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
@@ -186,8 +187,8 @@ def serve(case: TransportCase, scene: Callable[[Served], Awaitable[None]]) -> No
     """Play a scene with a transport that serves."""
 
     async def main() -> None:
-        with tempfile.TemporaryDirectory(prefix="gw-card-") as folder:
-            async with Served(case, Path(folder)) as served:
+        with tempfile.TemporaryDirectory(prefix="gw-card-") as folder, case.beside(Path(folder)) as settings:
+            async with Served(case, Path(folder), settings) as served:
                 await scene(served)
 
     asyncio.run(main())

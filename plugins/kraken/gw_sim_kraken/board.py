@@ -43,6 +43,10 @@ class Board:
             for subscription in listeners.values()
         ]
 
+    def everything(self) -> list[Subscription]:
+        """All subscriptions."""
+        return [one for listeners in self._listeners.values() for one in listeners.values()]
+
     def symbols(self) -> list[str]:
         """Symbols with a subscription."""
         return list(dict.fromkeys(topic.symbol for topic in self._listeners if topic.symbol))

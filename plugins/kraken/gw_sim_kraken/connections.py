@@ -23,6 +23,7 @@ class Subscription:
     topic: Topic
     fed: bool = False
     ended: bool = False
+    unfed: bool = False  # acked, and never fed whatever comes
 
 
 @dataclass(slots=True, eq=False)

@@ -6,7 +6,14 @@ import re
 from collections.abc import Container
 
 _CHECKSUM = re.compile(rb'("checksum":\s*)(\d+)')
+_YEAR = re.compile(rb'("timestamp":")(\d{4})')
 _LEVEL = re.compile(rb'\{\s*"price":\s*([^,\s}]+)\s*,\s*"qty":\s*(\d+(?:\.\d+)?)\s*\}')
+
+
+def old_time(frame: bytes) -> bytes | None:
+    """A time one year earlier; None where the frame has none."""
+    changed, count = _YEAR.subn(lambda found: found[1] + str(int(found[2]) - 1).encode(), frame, count=1)
+    return changed if count else None
 
 
 def wrong_checksum(frame: bytes) -> bytes | None:

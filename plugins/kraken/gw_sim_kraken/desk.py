@@ -52,7 +52,11 @@ class Desk:
     def receive(self, connection: Connection, frame: bytes, now_ns: int) -> None:
         """Answer one frame."""
         if self._is_too_fast(connection, now_ns):
-            self._exchange.send(connection.number, b'{"Error":"Exceeded msg rate"}')
+            limit = self._exchange.faults.rate_limit
+            if limit is None or limit.answer != "ignore":
+                self._exchange.send(connection.number, b'{"Error":"Exceeded msg rate"}')
+            if limit is not None and limit.answer == "close":
+                self._exchange.cut(connection.number)
             return
         method, req_id = "error", None
         try:
@@ -66,7 +70,7 @@ class Desk:
     def feed(self, when_ns: int, subscription: Subscription) -> None:
         """Send the snapshot of a subscription; updates follow."""
         exchange, topic = self._exchange, subscription.topic
-        if subscription.ended or exchange.faults.starves(topic.symbol):
+        if subscription.ended or subscription.unfed or exchange.faults.starves(topic):
             return
         frame = (
             instrument_snapshot(exchange.feed.listing)
@@ -129,11 +133,19 @@ class Desk:
             raise RequestError("Already subscribed", **keys)
         if what.channel == "book" and not exchange.feed.accepts_depth(symbol, int(what.parameter)):
             raise RequestError("Subscription depth not supported")
-        subscription = connection.subscriptions[topic] = Subscription(connection, topic)
+        self._check_count(connection, keys)
+        unfed = exchange.faults.unfed
+        subscription = Subscription(connection, topic, unfed=unfed is not None and unfed.takes(topic))
+        connection.subscriptions[topic] = subscription
         times_ns = self.times(connection, now_ns)
         reply = replies.ack("subscribe", *topic, what.snapshot, request.req_id, times_ns)
         when_ns = self._reply_ns(connection, topic, now_ns)
         exchange.schedule.at(when_ns, self._begin, subscription, reply, what.snapshot)
+
+    def _check_count(self, connection: Connection, keys: dict[str, str]) -> None:
+        most = self._exchange.faults.subscriptions_max
+        if most is not None and len(connection.subscriptions) >= most[0]:
+            raise RequestError(most[1], **keys)
 
     def _begin(self, when_ns: int, subscription: Subscription, reply: bytes, snapshot: bool) -> None:
         """The ack leaves; the feed is asked to go on if need be."""
@@ -150,7 +162,7 @@ class Desk:
         if snapshot and has_snapshot:
             delay_ns = self._delay_ns(connection, SNAPSHOT_MS)
             exchange.schedule.at(when_ns + delay_ns, self.feed, subscription)
-        elif not exchange.faults.starves(topic.symbol):
+        elif not subscription.unfed and not exchange.faults.starves(topic):
             subscription.fed = True
 
     def _unsubscribe(self, connection: Connection, request: Request, what: Wanted, symbol: str, now_ns: int) -> None:
@@ -201,10 +213,13 @@ class Desk:
     # -- time --------------------------------------------------------------------------------------------------
 
     def _is_too_fast(self, connection: Connection, now_ns: int) -> bool:
-        limit = self._exchange.settings.requests_per_s_max
-        if now_ns - connection.second_ns >= SECOND_NS:
+        limit, fault = self._exchange.settings.requests_per_s_max, self._exchange.faults.rate_limit
+        window_ns = SECOND_NS if fault is None else int(fault.window_s * SECOND_NS)
+        if window_ns and now_ns - connection.second_ns >= window_ns:
             connection.second_ns, connection.requests_in_second = now_ns, 0
         connection.requests_in_second += 1
+        if fault is not None:
+            return connection.requests_in_second > fault.messages
         return bool(limit) and connection.requests_in_second > limit
 
     def _delay_ns(self, connection: Connection, range_ms: tuple[int, int]) -> int:

@@ -1,7 +1,7 @@
 """The faults by name, switched while the exchange runs. Each lasting one takes `on=False`; `restore` ends all.
 
-Book faults (corrupt_level, wrong_checksum, drop_update, duplicate_update) take `symbol` ("*": whichever comes next)
-and `count` (-1: until restored); the first two also `snapshots`, all of them `depth`: then only events count that a book of
+Book faults (corrupt_level, wrong_checksum, old_time, drop_update, duplicate_update) take `symbol` ("*": whichever comes next)
+and `count` (-1: until restored); the first three also `snapshots`, all of them `depth`: then only events count that a book of
 this depth is told of, which is what a client of any depth can notice by the checksum when it is 10.
 """
 
@@ -11,17 +11,17 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gw_sim_kraken import market_faults
+from gw_sim_kraken import market_faults, modes
 from gw_sim_kraken.account_switch import AccountSwitch
-from gw_sim_kraken.faults import ANY, CHECKSUM, CORRUPT, DROP, DUPLICATE, BookFault, Faults, HttpFault
-from gw_sim_kraken.frames import status_frame
+from gw_sim_kraken.downtime_faults import DowntimeFaults
+from gw_sim_kraken.faults import ANY, CHECKSUM, CORRUPT, DROP, DUPLICATE, OLD_TIME, BookFault, Faults, HttpFault
+from gw_sim_kraken.request_faults import RequestFaults
 
 if TYPE_CHECKING:
     from gw_sim_kraken.exchange import SimulatedKraken
 
 #: Frames or handshakes that one call can order.
 COUNT_MAX = 1000
-SYSTEMS = ("online", "maintenance", "cancel_only", "post_only")
 _UNKNOWN = b'{"channel":"surprise","type":"update","data":[{"answer":42}]}'
 _MALFORMED = (
     b'{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[{"price":1.0,"qt',
@@ -38,10 +38,12 @@ class FaultSwitch:
     def __init__(self, exchange: SimulatedKraken) -> None:
         self._exchange = exchange
         self._market_faults = market_faults.MarketFaults(exchange)
+        self._downtime_faults = DowntimeFaults(exchange)
         self._account_switch = AccountSwitch(exchange)
         self._table: dict[str, Callable[..., str]] = {
             CORRUPT: self._book_fault(CORRUPT),
             CHECKSUM: self._book_fault(CHECKSUM),
+            OLD_TIME: self._book_fault(OLD_TIME),
             DROP: self._book_fault(DROP),
             DUPLICATE: self._book_fault(DUPLICATE),
             "freeze": self._freeze,
@@ -57,8 +59,15 @@ class FaultSwitch:
             "malformed": self._malformed,
             "restore": self._restore,
             **self._market_faults.table(),
+            **self._downtime_faults.table(),
+            **RequestFaults(exchange).table(),
             **self._account_switch.table(),
         }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All faults."""
+        return tuple(self._table)
 
     def apply(self, name: str, options: dict[str, Any]) -> str:
         """Do it. Raises ValueError for a name or an option that does not exist, and for a symbol not listed."""
@@ -160,25 +169,8 @@ class FaultSwitch:
     # -- modes -------------------------------------------------------------------------------------------------
 
     def _status(self, system: str = "maintenance", upcoming: Sequence[str] = ()) -> str:
-        if system not in SYSTEMS:
-            raise ValueError(f"no system status {system!r}; there are: {', '.join(SYSTEMS)}")
-        exchange = self._exchange
-        before, exchange.system = exchange.system, system
-        exchange.upcoming = tuple(upcoming)
-        exchange.feed.mode = system
-        exchange.send_all(status_frame(system, None, exchange.upcoming))
-        if system == "maintenance" and exchange.settings.maintenance_closes:
-            self._close()
-        if before == "maintenance" and system != before:
-            self._send_books_again()
+        modes.set_system(self._exchange, system, upcoming)
         return f"system is {system}"
-
-    def _send_books_again(self) -> None:
-        """After downtime on open sockets each book starts with a new snapshot."""
-        exchange = self._exchange
-        for symbol in exchange.board.symbols():
-            for subscription in exchange.board.of_symbol(symbol, "book"):
-                exchange.desk.feed(exchange.now_ns, subscription)
 
     def _restore(self) -> str:
         exchange = self._exchange
@@ -188,6 +180,7 @@ class FaultSwitch:
         for symbol in starved:
             self._starve(symbol, on=False)
         self._market_faults.restore()
+        self._downtime_faults.restore()
         self._account_switch.restore()
         if exchange.system != "online":
             self._status("online")

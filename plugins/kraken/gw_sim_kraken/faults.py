@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,8 +14,14 @@ from gw_sim_kraken.checksum import LEVELS
 from gw_sim_kraken.feed import Emission, Feed, Topic
 from gwcore.rest import HttpRequest, HttpResponse
 
+if TYPE_CHECKING:
+    from gw_sim_kraken.request_faults import RateLimit, Unfed
+
 CORRUPT, CHECKSUM, DROP, DUPLICATE = "corrupt_level", "wrong_checksum", "drop_update", "duplicate_update"
+OLD_TIME = "old_time"
 ANY = "*"
+#: What downtime does not withhold.
+_ALWAYS = ("status", "instrument")
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1>cloudflare</body></html>"
 
 
@@ -52,23 +59,28 @@ class Faults:
         self.refusals: list[int] = []  # status of the next handshakes
         self.http_fault: HttpFault | None = None
         self.no_heartbeats = False
+        self.withheld = False  # no market data at all; what is subscribed meanwhile is fed when this ends
+        self.down_status = 0  # status of every handshake while the exchange is down; 0: taken
+        self.unfed: Unfed | None = None
+        self.subscriptions_max: tuple[int, str] | None = None  # of a connection, and the error for more
+        self.rate_limit: RateLimit | None = None
 
     @property
     def touches_data(self) -> bool:
         """Whether frames have to be looked at."""
-        return bool(self.books or self.silenced or self.starved)
+        return bool(self.books or self.silenced or self.starved or self.withheld)
 
     def refusal(self) -> int:
         """The status with which the next handshake is refused; 0: it is not."""
-        return self.refusals.pop(0) if self.refusals else 0
+        return self.refusals.pop(0) if self.refusals else self.down_status
 
     def rejection(self, symbol: str) -> str | None:
         """The error for subscriptions of a symbol."""
         return self.rejected.get(symbol)
 
-    def starves(self, symbol: str) -> bool:
-        """Whether a symbol is acked but never fed."""
-        return symbol in self.starved
+    def starves(self, topic: Topic) -> bool:
+        """Whether a topic is acked but not fed."""
+        return topic.symbol in self.starved or (self.withheld and topic.channel not in _ALWAYS)
 
     def silences(self, topic: Topic) -> bool:
         """Whether nothing of a topic is sent."""
@@ -83,7 +95,7 @@ class Faults:
         out: list[Emission] = []
         used: dict[str, BookFault] = {}
         for topic, frame in emissions:
-            if self.silences(topic) or topic.symbol in self.starved:
+            if self.silences(topic) or self.starves(topic):
                 continue
             fault = self._armed(topic.symbol) if topic.channel == "book" else None
             if fault is None or not any(board.listeners(topic)) or not _is_meant(fault, topic.symbol, emissions):
@@ -102,7 +114,7 @@ class Faults:
     def snapshot(self, topic: Topic, frame: bytes, feed: Feed) -> bytes:
         """A snapshot frame, with the fault that also meant snapshots."""
         fault = self._armed(topic.symbol) if topic.channel == "book" and self.books else None
-        if fault is None or not fault.snapshots or fault.kind not in (CORRUPT, CHECKSUM):
+        if fault is None or not fault.snapshots or fault.kind not in (CORRUPT, CHECKSUM, OLD_TIME):
             return frame
         changed = self._apply(fault, topic, frame, feed)
         if changed is None:
@@ -146,7 +158,9 @@ class Faults:
             return []
         if fault.kind == DUPLICATE:
             return [frame, frame]
-        if fault.kind == CHECKSUM:
+        if fault.kind == OLD_TIME:
+            changed = damage.old_time(frame)
+        elif fault.kind == CHECKSUM:
             changed = damage.wrong_checksum(frame)
         else:
             book = feed.book(topic.symbol, LEVELS)

@@ -49,7 +49,7 @@ def read_instruments(content: bytes, name: str, listing: Listing) -> None:
     try:
         data = msgspec.json.decode(content, type=_Snapshot).data
         rows = [(_row_decoder.decode(raw), bytes(raw)) for raw in data.pairs]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{name}: no instrument snapshot frame ({error})") from None
     listing.raw_assets += [bytes(raw) for raw in data.assets]
     for row, raw in rows:

@@ -1,4 +1,4 @@
-"""Faults that change the simulated market itself: crossed book, empty side, precision, pair status, listings."""
+"""Faults that change the simulated market itself: crossed book, empty side, jump, precision, pair status, listings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gw_sim_kraken.feed import Topic
 from gw_sim_kraken.listing import Pair, instrument_update
 from gw_sim_kraken.market import PairMarket
-from gw_sim_kraken.matching import BUY, SELL, Order
+from gw_sim_kraken.matching import BUY, SELL, MatchingEngine, Order
 from gw_sim_kraken.seeded import SeededFeed
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class MarketFaults:
         self._exchange = exchange
         self._crossing: dict[str, int] = {}  # symbol, the order that crosses
         self._emptied: dict[tuple[str, str], list[Order]] = {}  # by symbol and side
+        self._jumped: dict[str, tuple[int, list[Order]]] = {}  # symbol, the far ask, the asks before
         self._precisions: dict[str, tuple[int, int]] = {}  # symbol, price and quantity precision before
         self._statuses: dict[str, str] = {}  # symbol, status before
 
@@ -34,6 +35,7 @@ class MarketFaults:
         return {
             "cross": self._cross,
             "empty_side": self._empty_side,
+            "jump": self._jump,
             "precision": self._precision,
             "pair_status": self._pair_status,
             "list_pair": self._list_pair,
@@ -46,6 +48,8 @@ class MarketFaults:
             self._cross(symbol, on=False)
         for symbol, side in list(self._emptied):
             self._empty_side(symbol, side, on=False)
+        for symbol in list(self._jumped):
+            self._jump(symbol, on=False)
         for symbol in list(self._precisions):
             self._precision(symbol, on=False)
         for symbol in list(self._statuses):
@@ -88,17 +92,48 @@ class MarketFaults:
         if on:
             orders = [order for order in engine.orders.values() if order.side == index]
             kept = self._emptied.setdefault((symbol, side), [])
-            kept += [Order(0, index, order.price, order.quantity, order.owner) for order in orders]
-            for order in orders:
-                engine.cancel(order.number)
+            kept += self._take_out(engine, orders)
         else:
-            for order in self._emptied.pop((symbol, side), []):
-                owner = order.owner
-                if owner is None or (owner.is_open and owner.number not in engine.orders):
-                    engine.rest(index, order.price, order.quantity, owner)
+            self._rest_again(engine, self._emptied.pop((symbol, side), []))
         market.flow_stopped = on
         self._publish(market, best)
         return f"the {side} of {symbol} are {'gone' if on else 'back'}"
+
+    @staticmethod
+    def _take_out(engine: MatchingEngine, orders: list[Order]) -> list[Order]:
+        """Off the book, remembered as they stood."""
+        kept = [Order(0, order.side, order.price, order.quantity, order.owner) for order in orders]
+        for order in orders:
+            engine.cancel(order.number)
+        return kept
+
+    @staticmethod
+    def _rest_again(engine: MatchingEngine, kept: list[Order]) -> None:
+        """Back on the book, but for accounts' orders that ended meanwhile."""
+        for order in kept:
+            owner = order.owner
+            if owner is None or (owner.is_open and owner.number not in engine.orders):
+                engine.rest(order.side, order.price, order.quantity, owner)
+
+    def _jump(self, symbol: str, times: int = 3, on: bool = True) -> str:
+        """All asks but one, at so many times the price, are gone: a book without a fault, far from its trades."""
+        market = self._feed().market(symbol)
+        engine, best = market.engine, market.best()
+        far, kept = self._jumped.pop(symbol, (0, []))
+        if far:
+            engine.cancel(far)
+        if on:
+            orders = [order for order in engine.orders.values() if order.side == SELL]
+            kept += self._take_out(engine, orders)
+            if not kept:
+                raise ValueError(f"{symbol} has no asks to be moved")
+            dearest = max(kept, key=lambda order: order.price)
+            self._jumped[symbol] = (engine.rest(SELL, dearest.price * times, dearest.quantity), kept)
+        else:
+            self._rest_again(engine, kept)
+        market.flow_stopped = on
+        self._publish(market, best)
+        return f"the asks of {symbol} are {f'{times} times as dear' if on else 'as they were'}"
 
     def _precision(
         self, symbol: str, price_precision: int | None = None, qty_precision: int | None = None, on: bool = True

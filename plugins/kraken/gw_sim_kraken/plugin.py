@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gw_sim_kraken.action_list import ACTIONS
 from gw_sim_kraken.connections import HOSTS
 from gw_sim_kraken.exchange import SimulatedKraken
+from gw_sim_kraken.fault_list import FAULTS
 from gw_sim_kraken.feed import Feed
-from gw_sim_kraken.manual import manual
 from gw_sim_kraken.replay import ReplayFeed
 from gw_sim_kraken.seeded import SeededFeed
 from gw_sim_kraken.settings import SimKrakenSettings
@@ -36,7 +37,8 @@ SPEC = SimulatorSpec(
     create=create,
     paths=tuple(HOSTS),
     summary="Kraken spot: a seeded market with accounts, or a recording, with faults to be switched while it runs",
-    manual=manual,
+    faults=FAULTS,
+    actions=ACTIONS,
 )
 
 

@@ -106,7 +106,7 @@ def _parse(content: bytes, name: str, recording: Recording) -> Iterator[_Timed]:
         try:
             found = _unwrap(line)
             message = _message_decoder.decode(found[1]) if found is not None else None
-        except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, binascii.Error) as error:
             captured = _captured(line)
             if captured is not None:
                 yield captured
@@ -148,7 +148,7 @@ def _captured(line: bytes) -> _Timed | None:
     """A line of a capture whose frame can't be read: it is to be sent all the same."""
     try:
         found = _unwrap(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, binascii.Error):
         return None
     if found is None or not found[0].connection or found[0].dir == "tx":
         return None
@@ -189,7 +189,7 @@ def _is_number(value: Any) -> bool:
 def _is_json(line: bytes) -> bool:
     try:
         msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
 

@@ -67,7 +67,7 @@ def parse(frame: bytes) -> Request:
     """Read a frame. Raises RequestError where it is no request at all."""
     try:
         message = _decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise RequestError("Malformed request") from None
     if not isinstance(message, dict) or not isinstance(message.get("method"), str):
         raise RequestError("Malformed request")

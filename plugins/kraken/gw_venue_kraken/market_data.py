@@ -14,6 +14,7 @@ import msgspec
 from gw_venue_kraken.feeds import UPDATE_TYPES, Candles, read_status, read_tickers, read_trades, unknown_type
 from gw_venue_kraken.instruments import Catalogue
 from gw_venue_kraken.messages import BookRow, Level, book_of, head_of
+from gw_venue_kraken.probe import probe
 from gw_venue_kraken.requests import DEFAULT_DEPTH, Requests
 from gw_venue_kraken.settings import KrakenSettings
 from gw_venue_kraken.times import TimeReader
@@ -37,10 +38,11 @@ _QUOTES_A_LEVEL = 4
 
 
 class KrakenMarketData:
-    """The MarketDataCodec (and Pinger) of one connection."""
+    """The MarketDataCodec (and Pinger, and Prober) of one connection."""
 
     def __init__(self, settings: KrakenSettings, shard: Shard) -> None:
         self._settings = settings
+        self._pace = f"Ticker {shard.index}"  # one shard's probes never wait for another's
         self._times = TimeReader()
         # Channels are the same for all symbols of a connection, those listed later included.
         has_books = not shard.topics or any(topic.channel is Channel.BOOK for topic in shard.topics)
@@ -101,6 +103,10 @@ class KrakenMarketData:
     def ping(self, request_id: int) -> Frame:
         """The application ping (§4.4); it takes no field but the id."""
         return b'{"method":"ping","req_id":%d}' % request_id
+
+    def probe(self, topics: Sequence[Topic]) -> HttpFlow[Sequence[MarketDataMessage]]:
+        """REST Ticker of all these markets, in one request."""
+        return probe(self._settings.rest_url, topics, self._catalogue.instruments, pace=self._pace)
 
     def decode(self, frame: Frame, received_ns: int) -> Sequence[MarketDataMessage]:
         """All messages of one frame, in order. Raises DecodeError and nothing else, and then nothing of it was used."""

@@ -56,6 +56,7 @@ class KrakenStreams:
                     connects=CONNECTS,
                     connects_window_s=CONNECTS_WINDOW_S,
                     silence_s=settings.silence_s,
+                    has_heartbeats=True,  # one a second, however quiet the markets are (§4.4)
                 )
             },
             depths=DEPTHS,

@@ -193,7 +193,7 @@ class ClassWriter:
             return msgspec.json.decode(self._storage.read(self._state_name), type=ClassState)
         except FileNotFoundError:
             return None
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             # The file is replaced whole or not at all, so this is no crash: someone or something changed it.
             raise StorageError(f"{self._state_name} is not what this sink wrote: {error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import NamedTuple
 
 #: Error codes of JetStream -> what it means to us. Numbers: `nats-server`, server/errors.json.
@@ -16,7 +17,8 @@ _CAUSES = {
     10054: "payload_too_big",  # message size exceeds the stream's maximum
     10059: "no_stream",
     10060: "wrong_stream",  # expected stream does not match
-    10071: "fenced",  # wrong last sequence: somebody else wrote, or (see `name_fence`) an earlier message is missing
+    10070: "fenced",  # wrong last message id: somebody else wrote, or (see `name_fence`) an earlier message is missing
+    10071: "fenced",  # wrong last sequence
     10076: "no_jetstream",  # not enabled
     10077: "stream_limit",  # the stream refuses at its limit
 }
@@ -28,6 +30,7 @@ _HEALTH = (
     ("disk quota", "disk_full"),
     ("read-only file system", "store_error"),
     ("write error", "store_error"),
+    ("could not be recovered", "store_error"),
     ("meta leader", "no_leader"),
     ("no leader", "no_leader"),
     ("quorum", "no_leader"),
@@ -36,7 +39,24 @@ _HEALTH = (
     ("disabled", "no_jetstream"),
 )
 _LAST_SEQUENCE = re.compile(r"last sequence: (\d+)")
+_LAST_ID = re.compile(r"last msg ID: (\S+)")
 _STREAM = re.compile(r"stream '(?:[^']* > )?([^']+)'")
+
+
+class Stored(NamedTuple):
+    """A message of ours in a stream."""
+
+    sequence: int  # of the stream
+    position: int  # of the journal class
+
+
+class Tail(NamedTuple):
+    """Where a stream stands when a publisher starts."""
+
+    last_sequence: int  # of the stream
+    position: int  # of the journal class: what follows is to be sent
+    last_id: str = ""  # message id of the stream's last message
+    is_sure: bool = True  # False: what follows may be in the stream already, before others' messages
 
 
 class Failure(NamedTuple):
@@ -51,10 +71,14 @@ def name_refusal(error_code: int, code: int = 0) -> str:
     return _CAUSES.get(error_code, "no_stream" if code == 503 else "refused")
 
 
-def name_fence(description: str, expected: int) -> str:
-    """The cause behind error 10071: the stream ends behind what a message expected before it, or short of that."""
-    found = _LAST_SEQUENCE.search(description)
-    return "not_stored" if found is not None and int(found[1]) < expected else "fenced"
+def name_fence(description: str, tail: Tail, session_ids: Collection[str]) -> str:
+    """The cause behind errors 10070 and 10071, by where the stream ends: at a message of ours (`session_ids`: of what was
+    sent since `tail`) or at the tail itself, then one of ours was taken and not stored; else somebody else wrote."""
+    last_id = _LAST_ID.search(description)
+    if last_id is not None:
+        return "not_stored" if last_id[1] == tail.last_id or last_id[1].rpartition(":")[0] in session_ids else "fenced"
+    last_sequence = _LAST_SEQUENCE.search(description)
+    return "not_stored" if last_sequence is not None and int(last_sequence[1]) < tail.last_sequence else "fenced"
 
 
 def name_health(text: str, stream: str) -> Failure | None:

@@ -17,11 +17,11 @@ from nats.errors import Error as NatsError
 from nats.errors import StaleConnectionError
 from nats.js.api import StreamConfig, StreamInfo
 
-from gw_sinks.jetstream_causes import VAGUE, Failure, name_refusal
+from gw_sinks.jetstream_causes import VAGUE, Failure, Stored, Tail, name_refusal
 from gw_sinks.jetstream_monitor import Monitor
 from gw_sinks.jetstream_publisher import Publisher
 from gw_sinks.jetstream_settings import JetStreamSettings
-from gw_sinks.jetstream_streams import StreamTail, Tail, find_faults, judge_acknowledgement, open_stream, read_tail
+from gw_sinks.jetstream_streams import StreamTail, find_faults, judge_acknowledgement, open_stream, read_tail
 from gwcore.errors import ConfigError, NotConnected
 from gwcore.model import Record
 from gwcore.nats_connection import ConnectFailed, close_client, open_client
@@ -64,6 +64,7 @@ class ClassSink:
         self._patrol: asyncio.Task[None] | None = None
         self._cause = ""  # reported last
         self._backoff_s = 0.0
+        self._stored: Stored | None = None  # our last message that is known to be in the stream
 
     async def connect(self, cursors: Mapping[str, int]) -> Mapping[str, int]:
         """Connect, make or check the stream, and read from its tail where to go on."""
@@ -117,8 +118,13 @@ class ClassSink:
         js = client.jetstream(timeout=settings.connect_timeout_s)
         info = await open_stream(js, self._class, self._config, create=settings.create_streams)
         await self._judge_acknowledgement(client, info)
-        found = await read_tail(js, self._class, self._stream, info.state, shared.writer())
-        tail = Tail(found.last_sequence, self._choose_position(found, cursor))
+        found = await read_tail(js, self._class, self._stream, info.state, shared.writer(), self._stored)
+        tail = Tail(
+            found.last_sequence,
+            self._choose_position(found, cursor),
+            last_id=found.last_id,
+            is_sure=found.position is not None or not found.last_sequence,
+        )
         publisher = Publisher(
             client,
             self._class,
@@ -196,6 +202,7 @@ class ClassSink:
         client, self._client = self._client, None
         patrol, self._patrol = self._patrol, None
         if publisher is not None:
+            self._stored = publisher.last_stored or self._stored
             publisher.stop()
         if patrol is not None:
             patrol.cancel()

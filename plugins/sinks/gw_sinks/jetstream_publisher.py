@@ -4,6 +4,10 @@ Core publish with a reply subject `<inbox>.<number>`; one subscription takes all
 connection and as long as every answer is an acknowledgement. Whatever else happens (refusal, no responders, silence,
 disconnect) makes it fail with a cause: what is outstanding then has an unknown fate, the next publisher finds out from
 the stream's tail. So there is one way back for all faults, and it keeps the order.
+
+The fence against other writers is a chain: the first message names the stream's last sequence, each later one the id of
+the message before it. Naming sequences all along would not hold with several messages on their way: where another writer
+stored one message and ours was refused for it, the stream stands where our next one expects it.
 """
 
 from __future__ import annotations
@@ -17,16 +21,18 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from gw_sinks.ack_window import AckWindow
-from gw_sinks.jetstream_causes import VAGUE, Failure, name_fence, name_refusal
+from gw_sinks.jetstream_causes import VAGUE, Failure, Stored, Tail, name_fence, name_refusal
 from gw_sinks.jetstream_settings import JetStreamSettings
-from gw_sinks.jetstream_streams import Tail
 from gwcore.errors import NotConnected
 from gwcore.model import SCHEMA_VERSION, Record
 from gwcore.ports import Clock
 from gwcore.subjects import Subjects
 
 #: Messages handed to the client in one piece; the loop gets its turn between pieces.
-_PIECE = 64
+_PIECE = 32
+#: Between two pieces of one batch: a sink that catches up shares the loop with the clients of the gateway, which are not
+#: to feel it. What is left is some 20,000 events a second, many times what a venue sends.
+_PAUSE_S = 0.001
 #: The watchdog looks this many times within the ack timeout.
 _WATCHDOG_LOOKS = 4
 
@@ -39,6 +45,7 @@ class _Refusal(msgspec.Struct):
 
 class _Answer(msgspec.Struct):
     error: _Refusal | None = None
+    seq: int = 0
 
 
 class Publisher:
@@ -72,7 +79,11 @@ class Publisher:
         self._on_failure = on_failure
         self._explain = explain
         self._window = AckWindow(tail.position)
-        self._first_sequence = self._next_sequence = tail.last_sequence
+        self._tail = tail
+        self._last_id = ""  # of the message sent last, on which the next one is chained
+        self._is_probing = not tail.is_sure  # one by one, until one is found that the stream did not have
+        self._session_ids: set[str] = set()  # of what was sent
+        self._last_answer = b""  # the acknowledgement that moved the position last
         self._heard_ns = 0  # last acknowledgement, or first message into an empty window
         self._inbox = ""
         self._has_moved = False  # the position moved since the last notice
@@ -84,6 +95,15 @@ class Publisher:
         """Messages without an answer."""
         return len(self._window)
 
+    @property
+    def last_stored(self) -> Stored | None:
+        """The last message that is known to be in the stream; None: none of this publisher's."""
+        try:
+            sequence = msgspec.json.decode(self._last_answer, type=_Answer).seq if self._last_answer else 0
+        except msgspec.MsgspecError:
+            return None
+        return Stored(sequence, self._window.position) if sequence else None
+
     async def start(self) -> None:
         """Subscribe to the answers."""
         self._inbox = self._client.new_inbox() + "."
@@ -91,13 +111,16 @@ class Publisher:
 
     async def publish(self, batch: Sequence[Record]) -> None:
         """Send records, waiting for room in the window. Raises NotConnected with the cause of the failure."""
-        for start in range(0, len(batch), _PIECE):
+        start = 0
+        while start < len(batch):
             await self._wait_until(self._has_room)
+            end = start + (1 if self._is_probing else _PIECE)
             try:
-                await self._send(batch[start : start + _PIECE])
+                await self._send(batch[start:end])
             except (NatsError, OSError) as error:
                 self.fail(Failure("disconnected", f"can't publish: {error}"))
-            await asyncio.sleep(0)
+            start = end
+            await asyncio.sleep(_PAUSE_S if start < len(batch) else 0)
         self._raise_failure()
 
     async def wait_acknowledged(self) -> None:
@@ -108,6 +131,7 @@ class Publisher:
     def fail(self, failure: Failure) -> None:
         """End this publisher; the first cause counts."""
         if self.failure is None:
+            self._notify()  # what was acknowledged before counts, whoever hears of the failure first
             if failure.cause in VAGUE:
                 failure = self._explain() or failure
             self._end(failure)
@@ -141,13 +165,17 @@ class Publisher:
         reply = self._inbox
         lead = f"\r\nGw-Schema: {SCHEMA_VERSION}\r\nGw-Kind: "
         tail = f"\r\nGw-Position: {self._writer}:{self._class}:"
-        fence, sequence = self._settings.single_writer, self._next_sequence
+        is_fenced, last_id = self._settings.single_writer and not self._is_probing, self._last_id
         for record in records:
             payload, position = record.payload, record.position
-            header = (
-                f"NATS/1.0\r\nNats-Msg-Id: {record.session_id}:{record.sequence}{lead}{record.kind}{tail}{position}"
-            )
-            header += f"\r\nNats-Expected-Last-Sequence: {sequence}\r\n\r\n" if fence else "\r\n\r\n"
+            event_id = f"{record.session_id}:{record.sequence}"
+            header = f"NATS/1.0\r\nNats-Msg-Id: {event_id}{lead}{record.kind}{tail}{position}"
+            if not is_fenced:
+                header += "\r\n\r\n"
+            elif last_id:
+                header += f"\r\nNats-Expected-Last-Msg-Id: {last_id}\r\n\r\n"
+            else:
+                header += f"\r\nNats-Expected-Last-Sequence: {self._tail.last_sequence}\r\n\r\n"
             size = len(header) + len(payload)
             if size > size_max:
                 self.fail(Failure("payload_too_big", f"an event of {size} bytes; the server takes {size_max}"))
@@ -157,8 +185,9 @@ class Publisher:
             commands.append(f"HPUB {subject} {reply}{number} {len(header)} {size}\r\n{header}".encode())
             commands.append(payload)
             commands.append(b"\r\n")
-            sequence += 1
-        self._next_sequence = sequence
+            last_id = event_id
+        self._last_id = last_id
+        self._session_ids.update(record.session_id for record in records)
         if commands:
             await self._client._send_command(b"".join(commands))
             await self._client._flush_pending()
@@ -167,9 +196,13 @@ class Publisher:
         data = message.data
         if not data or b'"error"' in data:
             self._on_refusal(message)
-        elif self._window.acknowledged(int(message.subject[len(self._inbox) :])) and not self._has_moved:
-            self._has_moved = True
-            asyncio.get_running_loop().call_soon(self._notify)
+        elif self._window.acknowledged(int(message.subject[len(self._inbox) :])):
+            self._last_answer = data
+            if self._is_probing:
+                self._is_probing = b'"duplicate"' in data
+            if not self._has_moved:
+                self._has_moved = True
+                asyncio.get_running_loop().call_soon(self._notify)
 
     def _on_refusal(self, message: Msg) -> None:
         if not message.data:
@@ -186,8 +219,7 @@ class Publisher:
             return
         cause = name_refusal(refusal.err_code, refusal.code)
         if cause == "fenced":
-            number = int(message.subject[len(self._inbox) :])
-            cause = name_fence(refusal.description, self._first_sequence + number)
+            cause = name_fence(refusal.description, self._tail, self._session_ids)
         text = f"the stream of {self._class} refused: {refusal.description} ({refusal.err_code})"
         self.fail(Failure(cause, text))
 
@@ -202,6 +234,8 @@ class Publisher:
 
     def _has_room(self) -> bool:
         settings, window = self._settings, self._window
+        if self._is_probing:
+            return not window
         return len(window) < settings.outstanding_max and window.bytes_outstanding < settings.outstanding_bytes_max
 
     async def _wait_until(self, is_met: Callable[[], bool]) -> None:

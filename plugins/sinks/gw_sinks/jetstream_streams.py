@@ -21,6 +21,7 @@ from nats.js.api import (
 )
 from nats.js.errors import NotFoundError
 
+from gw_sinks.jetstream_causes import Stored
 from gw_sinks.jetstream_monitor import Durability
 from gw_sinks.jetstream_settings import JetStreamSettings
 from gwcore.errors import NotConnected
@@ -33,16 +34,9 @@ POSITION_HEADER = "Gw-Position"
 #: How many messages behind a tail of another writer are searched for our last one.
 LOOK_BACK = 4000
 _LOOK_BACK_S = 10.0
-_FETCH = 500
+_FETCH = 100
 #: Values of a stream's `persist_mode` with which an acknowledged message was at least written.
 _PERSISTED = (None, "", "default")
-
-
-class Tail(NamedTuple):
-    """Where a stream stands when a publisher starts."""
-
-    last_sequence: int  # of the stream
-    position: int  # of the journal class: what follows is to be sent
 
 
 class StreamTail(NamedTuple):
@@ -51,6 +45,7 @@ class StreamTail(NamedTuple):
     last_sequence: int
     position: int | None
     foreign: bool  # the last message has another writer
+    last_id: str = ""  # message id of the last message
 
 
 def stream_names(settings: JetStreamSettings, environment: str, venue: str) -> dict[str, str]:
@@ -147,28 +142,45 @@ def judge_acknowledgement(info: StreamInfo, connected_id: str, servers: Collecti
     return "fsynced" if all(server.sync_always for server in holders) else "flushed"
 
 
-async def read_tail(js: JetStreamContext, name: str, stream: str, state: StreamState, writer: str) -> StreamTail:
+async def read_tail(
+    js: JetStreamContext, name: str, stream: str, state: StreamState, writer: str, known: Stored | None = None
+) -> StreamTail:
     """Where the stream ends, by its last message; behind messages of another writer, by this writer's last one within
-    LOOK_BACK messages."""
+    LOOK_BACK messages, or behind the one that is `known` to be stored."""
     if not state.last_seq:
         return StreamTail(0, None, foreign=False)
     try:
         message = await js.get_msg(stream, seq=state.last_seq)
     except NotFoundError:
         return StreamTail(state.last_seq, None, foreign=False)
-    position = _own_position(message.headers, writer, name)
+    position, last_id = _own_position(message.headers, writer, name), (message.headers or {}).get("Nats-Msg-Id", "")
     if position is not None:
-        return StreamTail(state.last_seq, position, foreign=False)
-    return StreamTail(state.last_seq, await _look_back(js, name, stream, state, writer), foreign=True)
+        return StreamTail(state.last_seq, position, foreign=False, last_id=last_id)
+    start, found = max(1, state.first_seq, state.last_seq - LOOK_BACK + 1), None
+    if known is not None and await _is_stored(js, name, stream, known, writer):
+        start, found = known.sequence + 1, known.position
+    if start <= state.last_seq:
+        found = await _look_back(js, name, stream, start, writer) or found
+    return StreamTail(state.last_seq, found, foreign=True, last_id=last_id)
 
 
-async def _look_back(js: JetStreamContext, name: str, stream: str, state: StreamState, writer: str) -> int | None:
-    """The last position of ours that others have written over: message ids guard it for the duplicate window only."""
+async def _is_stored(js: JetStreamContext, name: str, stream: str, known: Stored, writer: str) -> bool:
+    """Whether the message is still where it was: the stream may have been made anew."""
+    try:
+        message = await js.get_msg(stream, seq=known.sequence)
+    except NotFoundError:
+        return False
+    return _own_position(message.headers, writer, name) == known.position
+
+
+async def _look_back(js: JetStreamContext, name: str, stream: str, start: int, writer: str) -> int | None:
+    """The last position of ours that others have written over, from a sequence of the stream on: message ids guard it for
+    the duplicate window only."""
     config = ConsumerConfig(
         ack_policy=AckPolicy.NONE,
         headers_only=True,
         deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-        opt_start_seq=max(1, state.first_seq, state.last_seq - LOOK_BACK + 1),
+        opt_start_seq=start,
         inactive_threshold=_LOOK_BACK_S,
     )
     subscription = await js.pull_subscribe("", stream=stream, config=config)

@@ -4,11 +4,13 @@ import asyncio
 
 import nats
 import pytest
+from gw_sinks import jetstream_streams
 from gw_sinks.jetstream import SPEC, JetStreamSink
 from gw_sinks.jetstream_settings import JetStreamSettings
 from nats.js.api import DiscardPolicy
 
 from gwcore.errors import NotConnected
+from gwcore.testing.storage import MemoryStorage
 
 MD, ST, EX = "gw-sim-toy-md", "gw-sim-toy-st", "gw-sim-toy-ex"
 
@@ -174,8 +176,6 @@ def test_a_new_stream_is_filled_from_the_journal_unless_told_otherwise(make_serv
 def test_the_tail_of_another_state_directory_is_not_ours(
     make_server, surround, surroundings, records, tmp_path
 ) -> None:
-    from gwcore.testing.storage import MemoryStorage
-
     server, other = make_server(), surround(MemoryStorage(), tmp_path)
 
     async def main() -> None:
@@ -193,8 +193,6 @@ def test_the_tail_of_another_state_directory_is_not_ours(
 
 
 def test_a_second_writer_is_fenced_and_named(make_server, surroundings, surround, records, tmp_path) -> None:
-    from gwcore.testing.storage import MemoryStorage
-
     server, other = make_server(), surround(MemoryStorage(), tmp_path)
 
     async def main() -> None:
@@ -216,10 +214,51 @@ def test_a_second_writer_is_fenced_and_named(make_server, surroundings, surround
     asyncio.run(main())
 
 
+def test_one_message_of_another_writer_lets_none_of_ours_slip_through(make_server, surroundings, records) -> None:
+    """The one that was refused for it may not be missing below those that were on their way behind it."""
+    server, batch = make_server(), records(1, 40)
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server), surroundings.context())
+        await sink.connect(surroundings.cursors)
+        await write_all(sink, batch[:10])
+        client = await nats.connect(server.url)
+        await client.jetstream().publish("gwlog.sim.toy.md.strange", b"{}")
+        await client.close()
+        with pytest.raises(NotConnected, match="fenced"):
+            await write_all(sink, batch[10:])
+        await run_until_done(sink, surroundings, batch)
+        await sink.close()
+        check_stream([message for message in await server.read(MD) if message.data != b"{}"], batch)
+
+    asyncio.run(main())
+
+
+def test_what_may_be_stored_already_is_probed_one_by_one(make_server, surroundings, records, monkeypatch) -> None:
+    """Our last message lies too far below another writer's to be found: message ids decide, and the chain begins anew."""
+    monkeypatch.setattr(jetstream_streams, "LOOK_BACK", 5)
+    server, batch = make_server(), records(1, 60)
+
+    async def main() -> None:
+        sink = JetStreamSink(settings(server), surroundings.context())
+        await run_until_done(sink, surroundings, batch[:30])
+        client = await nats.connect(server.url)
+        for _ in range(10):
+            await client.jetstream().publish("gwlog.sim.toy.md.strange", b"{}")
+        await client.close()
+        await sink.close()
+        surroundings.cursors["md"] = 20
+        sink = JetStreamSink(settings(server), surroundings.context())  # it remembers nothing
+        assert (await sink.connect(surroundings.cursors))["md"] == 20
+        await write_all(sink, batch[20:])
+        await sink.close()
+        check_stream([message for message in await server.read(MD) if message.data != b"{}"], batch)
+
+    asyncio.run(main())
+
+
 def test_our_tail_is_found_below_another_writers(make_server, surroundings, surround, records, tmp_path) -> None:
     """Message ids are forgotten, the cursor is behind, and somebody else wrote last: nothing is doubled all the same."""
-    from gwcore.testing.storage import MemoryStorage
-
     server, other = make_server(), surround(MemoryStorage(), tmp_path)
 
     async def main() -> None:

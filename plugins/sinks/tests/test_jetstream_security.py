@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
-import nkeys
 import pytest
 import trustme
 from gw_sinks.jetstream import JetStreamSink
 from gw_sinks.jetstream_settings import JetStreamSettings
 
 from gwcore.errors import ConfigError, NotConnected
+from gwcore.testing.nats_keys import Operator, make_user_key, write_stranger_creds
 
 MD = "gw-sim-toy-md"
 
@@ -103,12 +100,8 @@ def test_a_client_certificate(make_server, make_pki, surroundings, records) -> N
 # --- nkeys ------------------------------------------------------------------------------------------------------------
 
 
-def make_key(prefix: int):
-    return nkeys.from_seed(nkeys.encode_seed(os.urandom(32), prefix))
-
-
 def test_nkey(make_server, surroundings, records, tmp_path) -> None:
-    user, stranger = make_key(nkeys.PREFIX_BYTE_USER), make_key(nkeys.PREFIX_BYTE_USER)
+    user, stranger = make_user_key("user"), make_user_key("stranger")
     server = make_server(extra=f"authorization {{ users: [ {{ nkey: {user.public_key.decode()} }} ] }}")
     wrong = write_secret(tmp_path / "wrong", stranger.seed.decode())
     with pytest.raises(NotConnected, match="no_rights"):
@@ -129,58 +122,13 @@ def test_a_seed_that_is_none_is_one_sentence_without_it(make_server, surrounding
 # --- creds ------------------------------------------------------------------------------------------------------------
 
 
-def encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def make_token(issuer, subject, name: str, nats: dict) -> str:
-    """A NATS JWT: claims about `subject`, signed by `issuer`."""
-    claims = {
-        "jti": name,
-        "iat": 1_700_000_000,
-        "iss": issuer.public_key.decode(),
-        "name": name,
-        "sub": subject.public_key.decode(),
-        "nats": nats | {"version": 2},
-    }
-    head = encode(json.dumps({"typ": "JWT", "alg": "ed25519-nkey"}).encode())
-    signed = f"{head}.{encode(json.dumps(claims).encode())}"
-    return f"{signed}.{encode(issuer.sign(signed.encode()))}"
-
-
-def make_creds(issuer, user, path: Path) -> str:
-    limits = {"subs": -1, "data": -1, "payload": -1}
-    token = make_token(issuer, user, "gw", {"type": "user", "pub": {}, "sub": {}, **limits})
-    path.write_text(
-        f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
-        f"-----BEGIN USER NKEY SEED-----\n{user.seed.decode()}\n------END USER NKEY SEED------\n"
-    )
-    path.chmod(0o600)
-    return str(path)
-
-
 def test_creds(make_server, surroundings, records, tmp_path) -> None:
-    operator, account = make_key(nkeys.PREFIX_BYTE_OPERATOR), make_key(nkeys.PREFIX_BYTE_ACCOUNT)
-    system = make_key(nkeys.PREFIX_BYTE_ACCOUNT)
-    free = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), -1) | {"wildcards": True}
-    store = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), -1)
-    account_token = make_token(operator, account, "A", {"type": "account", "limits": free | store})
-    system_token = make_token(operator, system, "SYS", {"type": "account", "limits": free})
-    server = make_server(
-        extra=f"""
-        operator: {make_token(operator, operator, "O", {"type": "operator"})}
-        system_account: {system.public_key.decode()}
-        resolver: MEMORY
-        resolver_preload: {{
-          {account.public_key.decode()}: {account_token}
-          {system.public_key.decode()}: {system_token}
-        }}
-        """
-    )
-    stranger = make_creds(make_key(nkeys.PREFIX_BYTE_ACCOUNT), make_key(nkeys.PREFIX_BYTE_USER), tmp_path / "stranger")
+    operator = Operator()
+    server = make_server(extra=operator.server_config())
+    stranger = write_stranger_creds(tmp_path / "stranger")
     with pytest.raises(NotConnected, match="no_rights"):
         asyncio.run(write_some(surroundings, records, settings(server, creds_file=stranger)))
-    right = make_creds(account, make_key(nkeys.PREFIX_BYTE_USER), tmp_path / "right")
+    right = operator.write_creds(tmp_path / "right")
     asyncio.run(write_some(surroundings, records, settings(server, creds_file=right)))
     assert surroundings.cursors["md"] == 20
 

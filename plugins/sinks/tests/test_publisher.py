@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from gw_sinks.jetstream_causes import Tail
 from gw_sinks.jetstream_publisher import Publisher
 from gw_sinks.jetstream_settings import JetStreamSettings
-from gw_sinks.jetstream_streams import Tail
 from nats.aio.msg import Msg
 
 from gwcore.model import Record

@@ -10,6 +10,7 @@ import socket
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from gw_transports.settings import UnixSettings
 from gwcore.errors import ProtocolError
@@ -88,8 +89,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not checked by type: what uvloop makes is none of asyncio's, and does all that one does.
+        self._transport = transport = cast(asyncio.Transport, transport)
         high = self._settings.high_water_bytes
         transport.set_write_buffer_limits(high=high, low=high // 4)
         refusal = self._on_open(self)

@@ -16,6 +16,7 @@ from gw_sim_kraken.settings import SimKrakenSettings
 
 from gwcore.plugins import load_simulator
 from gwcore.testing import serve as serving
+from gwcore.testing.processes import ProcessError, Sim, ending
 from gwcore.testing.serve import serve
 
 SUBSCRIBE = json.dumps({"method": "subscribe", "params": {"channel": "book", "symbol": ["BTC/USD"]}})
@@ -152,7 +153,7 @@ def test_the_command_serves_switches_faults_and_ends() -> None:
         assert httpx.get(f"{urls['rest']}/0/public/SystemStatus").json()["result"]["status"] == "post_only"
         wrong = subprocess.run([*gw, "sim", "fault", "--port", port, "nope"], capture_output=True, text=True)
         assert wrong.returncode == 2
-        assert "there are: close" in wrong.stderr
+        assert "there are: blank_book, close" in wrong.stderr
         sim.send_signal(signal.SIGTERM)
         assert sim.wait(10) == 0
     finally:
@@ -177,3 +178,20 @@ def test_wrong_usage_is_one_sentence(arguments, text, capsys) -> None:
 
     assert main(["sim", *arguments]) == 2
     assert text in capsys.readouterr().err
+
+
+@pytest.mark.e2e
+def test_the_command_behind_a_fault_proxy(tmp_path) -> None:
+    sim = Sim(tmp_path, "--pairs", "2", "--proxy")
+    with ending(sim):
+        assert httpx.get(f"{sim.rest_url}/0/public/SystemStatus").json()["result"]["status"] == "online"
+        assert json.loads(sim.fault("line.answer", status=429, body="text")) == {
+            "done": "requests are answered with 429"
+        }
+        assert httpx.get(f"{sim.rest_url}/0/public/SystemStatus").status_code == 429
+        sim.fault("line.stall", way="both")
+        assert sim.stats()["connects"] == 0, "control goes past the proxy"
+        sim.fault("restore")
+        assert httpx.get(f"{sim.rest_url}/0/public/SystemStatus").status_code == 200
+        with pytest.raises(ProcessError, match="there are: delay, drip"):
+            sim.fault("line.nope")

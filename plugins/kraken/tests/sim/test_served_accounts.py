@@ -16,7 +16,8 @@ import urllib.parse
 import httpx
 import pytest
 import websockets
-from gw_sim_kraken import manual
+from gw_sim_kraken.action_list import ACTIONS
+from gw_sim_kraken.fault_list import FAULTS
 from gw_sim_kraken.plugin import create
 from gw_sim_kraken.settings import SimKrakenSettings
 
@@ -87,9 +88,9 @@ def test_token_stream_actions_and_truth_on_one_port() -> None:
     asyncio.run(main())
 
 
-def test_the_manual_names_what_there_is() -> None:
+def test_the_lists_name_what_there_is() -> None:
     simulator = create(SimKrakenSettings(pairs=1, rate=0, deep_pairs=0, accounts=1))
-    for call, known in ((simulator.fault, manual.FAULTS), (simulator.act, manual.ACTIONS)):
+    for call, known in ((simulator.fault, FAULTS), (simulator.act, ACTIONS)):
         with pytest.raises(ValueError, match="there are: ") as refused:
             call("?")
         assert sorted(known) == str(refused.value).partition("there are: ")[2].split(", ")
@@ -145,4 +146,4 @@ def test_the_help_lists_faults_and_actions(capsys) -> None:
 
     main(["sim", "kraken", "--help"])
     text = capsys.readouterr().out
-    assert all(name in text for name in (*manual.FAULTS, *manual.ACTIONS))
+    assert all(name in text for name in (*FAULTS, *ACTIONS))

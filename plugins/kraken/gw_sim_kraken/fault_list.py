@@ -1,0 +1,54 @@
+"""What can be switched on, for `gw sim kraken --help` and for those who plan tests: names, what they do, their options."""
+
+from __future__ import annotations
+
+#: `symbol` and `channel` may be "*" where they are not required; a lasting fault ends with on=false, every one with restore.
+FAULTS = {
+    "corrupt_level": "a book message has another quantity and the true checksum: symbol, count, snapshots, depth",
+    "wrong_checksum": "a book message has another checksum: symbol, count, snapshots, depth",
+    "drop_update": "a book update does not come: symbol, count, depth",
+    "duplicate_update": "a book update comes twice: symbol, count, depth",
+    "blank_book": "books are told to be empty, or without a side: symbol, sides=both, bids or asks, snapshot",
+    "old_time": "a book message has an old time stamp: symbol, count, snapshots, depth",
+    "old_book": "the book as it is now comes again later, as a snapshot nobody asked for: symbol, after_s",
+    "cross": "the true book is crossed, or locked: symbol, locked",
+    "empty_side": "the true book loses a side: symbol, side=bids, asks",
+    "jump": "the asks of a symbol are so many times as dear: symbol, times",
+    "precision": "a pair changes its decimals: symbol, price_precision, qty_precision",
+    "pair_status": "a pair has another status: symbol, status",
+    "list_pair": "a pair is listed: symbol",
+    "rename": "a pair has another name: symbol, to",
+    "freeze": "the market and the accounts' traders stand still",
+    "silence": "nothing of a channel or symbol comes, heartbeats do; executions and balances use up their numbers: "
+    "channel, symbol",
+    "starve": "a symbol is acked and not fed while this lasts: symbol",
+    "unfed": "the next `count` subscriptions are acked and never fed, also after this ends: channel, count",
+    "reject": "subscriptions of a symbol are rejected: symbol, text",
+    "reject_from": "subscriptions of a connection from this number on are rejected: number, text",
+    "rate_limit": "messages beyond so many in a window (0: for ever) get answer=error, ignore or close: messages, window_s",
+    "status": "the mode of the exchange (maintenance, cancel_only, post_only, online) is another: system, upcoming",
+    "maintenance": "a whole maintenance, step by step: announce_s, down_s, cancel_only_s, post_only_s, closes",
+    "downtime": "no data: sockets=open, close, abort; books=zeroed, no_bids, no_asks; said=false: no status tells it; "
+    "trading: the market goes on unseen; heartbeats; connects: they are refused with this status; "
+    "resend=new, old, none: the books that come when it is over",
+    "close": "connections are closed, or cut: connection, abort",
+    "refuse": "the next connects are refused: count, status",
+    "http": "REST answers something else: status (0: no answer, the line is cut), body=html, torn or empty, error, path, "
+    "count; after=true: the request is carried out first",
+    "stop_heartbeats": "no heartbeats",
+    "unknown_channel": "frames of a channel that nobody knows: count",
+    "malformed": "frames that can't be read: count",
+    "refuse_token": "where error: GetWebSocketsToken answers an error (where=rest), or no token is good (where=websocket)",
+    "expire_tokens": "account: all tokens handed out so far end; subscriptions go on",
+    "end_session": "account abort: tokens end, private connections are closed",
+    "revoke_key": "account closes: EAPI:Invalid key, sessions end (closes=false: they go on)",
+    "key_permissions": "account permissions: other rights, words with commas between",
+    "lockout": "account seconds: EGeneral:Temporary lockout",
+    "duplicate_executions": "count same_sequence: the next fills are sent twice",
+    "drop_executions": "count gap channel: the next private frames are withheld; gap=false: no number is missing either",
+    "replay_fills": "account count kind: the last fills once more, as kind=snapshot or kind=update",
+    "rest_lag": "ms: private REST knows nothing of what is newer",
+    "lose_replies": "count: the next trading requests on a WebSocket are carried out and not answered; for REST see http",
+    "skew_clock": "ms: the venue's clock in Time, time_in and time_out is off",
+    "restore": "all of these are over",
+}
