@@ -10,7 +10,7 @@ import click
 import msgspec
 import orjson
 
-from gwcore.cli.gateways import find_socket, gateway_options
+from gwcore.cli.gateways import GatewayChoice, gateway_options
 from gwcore.client import SyncClient, connect_sync
 from gwcore.secrets import resolve_secret
 
@@ -33,12 +33,10 @@ def account_options(function: F) -> F:
     return gateway_options(function)
 
 
-def connect_as(
-    unix_path: str | None, state_dir: str | None, name: str | None, token: str | None, *, command: str
-) -> SyncClient:
+def connect_as(gateway: GatewayChoice, token: str | None, *, command: str) -> SyncClient:
     """A client that says who asks. Raises ConfigError, NotConnected."""
     user_token = resolve_secret(token).reveal() if token is not None else ""
-    return connect_sync(find_socket(unix_path, state_dir, name), name=f"gw {command}", user_token=user_token)
+    return connect_sync(gateway.find(), name=f"gw {command}", user_token=user_token)
 
 
 def of_account(events: Iterable[Any], kind: type[E], account: str) -> list[E]:

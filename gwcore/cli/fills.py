@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from gwcore.cli.accounts import account_options, connect_as, of_account, show
+from gwcore.cli.gateways import GatewayChoice
 from gwcore.client import SyncClient
 from gwcore.model import Event, TradeUpdate
 
@@ -18,9 +19,7 @@ _QUIET_S = 0.5
 @account_options
 @click.option("--last", metavar="N", type=click.IntRange(min=1), help="Only the last N.")
 def command(
-    unix_path: str | None,
-    state_dir: str | None,
-    name: str | None,
+    gateway: GatewayChoice,
     account: str,
     token: str | None,
     output: str,
@@ -31,7 +30,7 @@ def command(
     Those of earlier runs of the gateway are in its journal and archive (`gw log`, `gw archive`). Exit code 1 where nothing is
     granted.
     """
-    with connect_as(unix_path, state_dir, name, token, command="fills") as client:
+    with connect_as(gateway, token, command="fills") as client:
         updates = of_account(_replayed(client), TradeUpdate, account)
     updates = updates[-last:] if last is not None else updates
     rows = [

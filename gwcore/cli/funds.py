@@ -7,6 +7,7 @@ from decimal import Decimal
 import click
 
 from gwcore.cli.accounts import account_options, connect_as, of_account, show
+from gwcore.cli.gateways import GatewayChoice
 from gwcore.model import FundsUpdate, TradeBalance
 
 
@@ -14,9 +15,7 @@ from gwcore.model import FundsUpdate, TradeBalance
 @account_options
 @click.option("--zero", is_flag=True, help="Also assets of which nothing is left.")
 def command(
-    unix_path: str | None,
-    state_dir: str | None,
-    name: str | None,
+    gateway: GatewayChoice,
     account: str,
     token: str | None,
     output: str,
@@ -27,7 +26,7 @@ def command(
     A hold that is not shown is not known at present: the total changed, and the venue was not asked since. Exit code 1 where
     nothing is granted.
     """
-    with connect_as(unix_path, state_dir, name, token, command="funds") as client:
+    with connect_as(gateway, token, command="funds") as client:
         events = [envelope.event for envelope in client.snapshot((), ["funds", "trade_balance"])]
     funds = [each for each in of_account(events, FundsUpdate, account) if zero or Decimal(each.total or 0)]
     funds.sort(key=lambda each: (each.account, each.asset, each.wallet or ""))

@@ -5,19 +5,18 @@ from __future__ import annotations
 import click
 
 from gwcore.cli.accounts import account_options, connect_as, of_account, show
+from gwcore.cli.gateways import GatewayChoice
 from gwcore.model import OrderUpdate
 
 
 @click.command(name="orders")
 @account_options
-def command(
-    unix_path: str | None, state_dir: str | None, name: str | None, account: str, token: str | None, output: str
-) -> int:
+def command(gateway: GatewayChoice, account: str, token: str | None, output: str) -> int:
     """Print open orders, as the venue last told them.
 
     Who has no drop_copy sees the orders he placed alone. Exit code 1 where nothing is granted.
     """
-    with connect_as(unix_path, state_dir, name, token, command="orders") as client:
+    with connect_as(gateway, token, command="orders") as client:
         envelopes = client.snapshot((), ["order_update"])
     orders = of_account((envelope.event for envelope in envelopes), OrderUpdate, account)
     rows = [

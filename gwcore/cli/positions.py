@@ -7,19 +7,18 @@ from decimal import Decimal
 import click
 
 from gwcore.cli.accounts import account_options, connect_as, of_account, show
+from gwcore.cli.gateways import GatewayChoice
 from gwcore.model import PositionUpdate
 
 
 @click.command(name="positions")
 @account_options
-def command(
-    unix_path: str | None, state_dir: str | None, name: str | None, account: str, token: str | None, output: str
-) -> int:
+def command(gateway: GatewayChoice, account: str, token: str | None, output: str) -> int:
     """Print open margin positions by symbol, as of the last comparison with the venue.
 
     Exit code 1 where nothing is granted.
     """
-    with connect_as(unix_path, state_dir, name, token, command="positions") as client:
+    with connect_as(gateway, token, command="positions") as client:
         events = [envelope.event for envelope in client.snapshot((), ["position"])]
     positions = [
         each
