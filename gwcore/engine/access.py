@@ -50,6 +50,8 @@ ACCOUNT_KINDS = OWNED_KINDS | {KIND_OF_TYPE[kind] for kind in (FundsUpdate, Posi
 
 #: The identity of the session by which the NATS transport puts events on subjects, for whoever the server lets read them.
 BUS = "bus"
+#: What the identity of a client over NATS begins with.
+_NATS_USER = "user:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,7 @@ class Access:
                 verbs=frozenset(user.verbs),
                 drop_copy=user.drop_copy,
             )
-            marks = [*(f"uid:{uid}" for uid in user.uids), *(f"user:{mark}" for mark in user.nats)]
+            marks = [*(f"uid:{uid}" for uid in user.uids), *(f"{_NATS_USER}{mark}" for mark in user.nats)]
             marks += [BUS] if user.bus else []
             self._by_identity |= dict.fromkeys(marks, name)
 
@@ -148,7 +150,16 @@ class Access:
             # Every token is compared, in constant time each: how long it takes says nothing of any of them.
             found = [name for name, known in self._tokens.items() if known.is_equal(token)]
             return self._grants[found[0]] if found else None
-        name = self._by_identity.get(client.identity)
+        return self._of_identity(client.identity)
+
+    def partial(self, client: ClientInfo, grant: Grant) -> tuple[str, ...]:
+        """Classes of which a client does not see everything. Over NATS its news are those of the bus, whatever it may ask."""
+        if not client.identity.startswith(_NATS_USER):
+            return grant.partial
+        return tuple(sorted({*grant.partial, *self._of_identity(BUS).partial}))
+
+    def _of_identity(self, identity: str) -> Grant:
+        name = self._by_identity.get(identity)
         return self._anybody if name is None else self._grants[name]
 
 

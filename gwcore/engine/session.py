@@ -144,7 +144,7 @@ class Session:
                 heartbeat_s=fanout.settings.heartbeat_s,
                 sessions=fanout.positions(),
                 user=grant.user,
-                partial=grant.partial,
+                partial=fanout.access.partial(self.client, grant),
             )
         )
 

@@ -13,7 +13,7 @@ from gwcore.engine.access import Access
 from gwcore.model import Control, FundsUpdate, OrderStatus, OrderUpdate
 from gwcore.settings import UserSettings
 from gwcore.transport import ClientInfo
-from gwcore.wire import Hello, RequestError, SnapshotEnd, Subscribe, Welcome
+from gwcore.wire import Hello, RequestError, SnapshotEnd, SnapshotRequest, Subscribe, Welcome
 
 _spec = importlib.util.spec_from_file_location("session_bench", Path(__file__).with_name("test_session.py"))
 assert _spec is not None
@@ -181,3 +181,36 @@ def test_who_is_denied_again_and_again_is_cut(desk: Any) -> None:
         client.session.submit(Subscribe(request_id=number + 2, accounts=("main",)))
     assert "100 requests were denied" in (client.closed or "")
     assert desk.fanout.denials == 100
+
+
+@pytest.mark.parametrize("takes", [{}, {"symbols": ("*",)}])
+def test_who_asks_for_everything_gets_what_is_granted(desk: Any, takes: dict[str, Any]) -> None:
+    """Turns without an account's event are handed over whole; one with some of them is looked through."""
+    desk.fanout.access = Access(
+        {"all": EVERYBODY, "none": UserSettings(uids=(1,)), "md": UserSettings(uids=(2,), symbols=("ETH/*",))}
+    )
+    owner, stranger, narrow = (come(desk, identity=f"uid:{number}", **takes) for number in range(3))
+    desk.trade(number=1)
+    desk.turn()
+    tell(desk, 1)
+    desk.trade(number=2)
+    sync(desk, 1)
+    desk.trade(number=3)
+    desk.turn()
+    kinds = [[type(event).__name__ for event in writer.events()] for writer in (owner, stranger, narrow)]
+    assert kinds == [["TradeSummary", "TradeSummary", "FundsUpdate", "TradeSummary"], ["TradeSummary"] * 3, []]
+
+
+def test_the_end_of_a_snapshot_tells_what_was_handed_out(desk: Any) -> None:
+    for number in (1, 2, 3):
+        tell(desk, number)
+    sync(desk, 2)
+    client = come(desk)
+    [end] = [message for message in client.log if isinstance(message, SnapshotEnd)]
+    assert end.sessions["ex.main"] == (desk.ex.session_id, 2)
+    desk.shelf.synced = 3
+    desk.fanout.release()  # offered with this turn, and pending when the next answer ends
+    client.session.pause()
+    client.session.submit(SnapshotRequest(request_id=2))
+    end = [message for message in client.log if isinstance(message, SnapshotEnd)][-1]
+    assert end.sessions["ex.main"] == (desk.ex.session_id, 2)
