@@ -14,6 +14,7 @@ class HttpRequest:
     """One request. `url` is absolute and holds the query; `body` is sent as it is.
 
     Requests with the same `pace` keep the venue's distance to one another (`RestLimits`); without one a request is not paced.
+    `cost` is what it takes from an account's budget (`AccountLimits`).
     """
 
     method: str
@@ -22,6 +23,7 @@ class HttpRequest:
     body: bytes = b""
     timeout_s: float = 10.0
     pace: str = ""
+    cost: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,17 +18,21 @@ from gwcore.errors import ConfigError
 from gwcore.redaction import MASK, remember
 
 #: What a setting may hold in place of a secret.
-REFERENCE_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:(/|~/)[^\x00]+|cred:[A-Za-z0-9_-][A-Za-z0-9._-]*)$"
+REFERENCE_PATTERN = (
+    r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:(/|~/)[^\x00]+|cred:[A-Za-z0-9_-][A-Za-z0-9._-]*|keyring:[^/\x00]+/[^\x00]+)$"
+)
 #: Largest secret read from a file.
 SECRET_BYTES_MAX = 64 * 1024
 
-#: Type of a setting that names a secret: `env:NAME`, `file:/PATH` or `cred:NAME`.
+#: Type of a setting that names a secret: `env:NAME`, `file:/PATH`, `cred:NAME` or `keyring:SERVICE/NAME`.
 SecretRef: TypeAlias = Annotated[
     str, msgspec.Meta(pattern=REFERENCE_PATTERN, description="where a secret is", extra={"secret": True})
 ]
 
 #: How to write a reference; part of every refusal.
-REFERENCE_CURE = "name where the secret is: file:/PATH (mode 0600, your own), cred:NAME (systemd) or env:NAME"
+REFERENCE_CURE = (
+    "name where the secret is: file:/PATH (mode 0600, your own), cred:NAME (systemd), keyring:SERVICE/NAME or env:NAME"
+)
 
 _reference = re.compile(REFERENCE_PATTERN)
 
@@ -53,6 +57,10 @@ class Secret(str):
     def reveal(self) -> str:
         """The value itself: for the one call that needs it."""
         return self._reveal()
+
+    def is_equal(self, text: str) -> bool:
+        """Whether `text`, which somebody sent, is the value; takes as long whatever differs."""
+        return hmac.compare_digest(self.reveal().encode(), text.encode())
 
     def __repr__(self) -> str:
         return f"Secret({MASK!r})"
@@ -90,6 +98,8 @@ def resolve_secret(reference: SecretRef, environ: Mapping[str, str] | None = Non
             raise ConfigError(f"environment variable {rest} is not set", place=reference)
     elif kind == "file":
         value = _read(os.path.expanduser(rest), reference, own=True)
+    elif kind == "keyring":
+        value = _from_keyring(rest, reference)
     else:
         folder = environ.get("CREDENTIALS_DIRECTORY", "")
         if not folder:
@@ -98,6 +108,23 @@ def resolve_secret(reference: SecretRef, environ: Mapping[str, str] | None = Non
             )
         value = _read(os.path.join(folder, rest), reference, own=False)
     return Secret(value)
+
+
+def _from_keyring(name: str, reference: str) -> str:
+    service, _, user = name.partition("/")
+    try:
+        import keyring  # an extra: only who uses it needs it
+    except ImportError:
+        raise ConfigError(
+            "the package keyring is not installed", place=reference, hint="install gwcore[keyring]"
+        ) from None
+    try:
+        value = keyring.get_password(service, user)
+    except Exception as error:  # whatever a backend raises may hold anything: its name is all that is told
+        raise ConfigError(f"the keyring can't be read: {type(error).__name__}", place=reference) from None
+    if not value:
+        raise ConfigError("the keyring has no such secret", place=reference, hint=f"keyring set {service} {user}")
+    return value
 
 
 def _read(path: str, reference: str, *, own: bool) -> str:

@@ -6,6 +6,7 @@ a plugin's own settings can use the same ones and `gwcore.config` can say what i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -17,6 +18,7 @@ from gwcore.transport import TransportSpec
 from gwcore.venue import VenueSpec
 
 __all__ = [
+    "AccountSettings",
     "Bytes",
     "CaptureSettings",
     "ClientSettings",
@@ -32,10 +34,13 @@ __all__ = [
     "Secret",
     "SecretRef",
     "Seconds",
+    "SelectedAccount",
     "SelectedSink",
     "SelectedTransport",
     "SelectedVenue",
     "Share",
+    "UserSettings",
+    "Verb",
     "resolve_secret",
 ]
 
@@ -44,6 +49,7 @@ Milliseconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 Bytes: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 Port: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Verb: TypeAlias = Literal["md", "read", "create", "modify", "cancel", "admin"]
 Share: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
@@ -56,6 +62,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     sinks: tuple[str, ...] = ()  # the sinks events go to; `--sink`
     env: str = "prod"  # which of the venue's environments
     state_dir: str = ""  # where journal, cursors and sinks keep their state; empty: ~/.local/state/gw/<name>
+    keys_dir: str = (
+        ""  # where nonces and locks of API keys are, for all gateways of a user; empty: ~/.local/state/gw/keys
+    )
     symbols: tuple[str, ...] = ("*",)  # globs of symbols to subscribe
     exclude: tuple[str, ...] = ()  # globs of symbols to leave out
     channels: tuple[str, ...] = ("instrument", "status", "book", "trade", "ticker")  # what to subscribe
@@ -148,6 +157,50 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     buffer_bytes_max: Bytes = 8 * 1024 * 1024  # what one client may lag behind before its policy is applied
     subscriptions_max: Count = 64  # per client
     heartbeat_s: Seconds = 5.0  # sent to clients; three missed ones from a client cut it
+    open_market_data: bool = (
+        True  # market data is for everybody who can connect; false: for users with the verb md alone
+    )
+
+
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Table `[account.NAME]`: one account at the venue, read-only."""
+
+    key: SecretRef = ""  # where the API key is
+    secret: SecretRef = ""  # where its secret is
+    passphrase: SecretRef | None = None  # where the passphrase is, for venues that want one
+    master: bool = (
+        False  # its key is for what needs one and is of no account (fees; nothing asks for that yet); one at most
+    )
+    allow_withdraw_key: bool = False  # take a key that may withdraw, or whose rights can't be read
+    history_s: Annotated[float, msgspec.Meta(ge=0)] = 86400.0  # at the first start, fills this far back are told
+    check_s: Seconds = 300.0  # how often orders, fills and funds are compared with what REST answers
+    funds_s: Seconds = 15.0  # least time between two questions for holds; the stream tells totals
+    hold_s: Seconds = 180.0  # how long a fill waits for an earlier one of its order that is missing
+    options: dict[str, Any] = {}  # of the venue: [account.NAME.options]
+
+
+class UserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Table `[user.NAME]`: who somebody is, and what he may see and do. What is not granted is denied."""
+
+    uids: tuple[
+        Annotated[int, msgspec.Meta(ge=0)], ...
+    ] = ()  # user ids on this machine, as the kernel says (SO_PEERCRED)
+    nats: tuple[str, ...] = ()  # user names or nkeys, as the NATS server authenticated them
+    bus: bool = False  # what the NATS transport puts on subjects: whoever the server lets read them sees this grant
+    token: SecretRef | None = None  # where the token is that a client may say instead
+    accounts: tuple[str, ...] = ()  # globs of accounts
+    symbols: tuple[str, ...] = ("*",)  # globs of symbols, of market data and of accounts alike
+    verbs: tuple[Verb, ...] = ("md", "read")  # what he may do: md, read (accounts), create, modify, cancel, admin
+    drop_copy: bool = False  # sees orders and fills of everybody on his accounts, external ones too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectedAccount:
+    """One account. `options`: the venue's own struct, filled."""
+
+    name: str
+    settings: AccountSettings
+    options: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,3 +241,5 @@ class GatewayConfig:
     capture: CaptureSettings = field(default_factory=CaptureSettings)
     runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
     detection: DetectionSettings = field(default_factory=DetectionSettings)
+    accounts: tuple[SelectedAccount, ...] = ()
+    users: Mapping[str, UserSettings] = field(default_factory=dict)

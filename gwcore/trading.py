@@ -5,14 +5,14 @@ Plugins never see a secret: they are given a signer.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
-from gwcore.model import CancelAllOrders, CancelOrder, CreateOrder, ModifyOrder
+from gwcore.model import CancelAllOrders, CancelOrder, CreateOrder, FundsUpdate, ModifyOrder
 from gwcore.ports import Endpoint
 from gwcore.rest import HttpFlow, HttpResponse
-from gwcore.venue_messages import AccountMessage, Frame, OrderRequest, Outbound
+from gwcore.venue_messages import AccountMessage, AccountSnapshot, Frame, OrderRequest, Outbound
 
 
 class Signer(Protocol):
@@ -26,7 +26,8 @@ class Signer(Protocol):
     def sign(self, algorithm: str, message: bytes) -> bytes:
         """A signature over `message`. Raises Unsupported.
 
-        `algorithm`: `hmac-sha256`, `hmac-sha512`, `ed25519`, `ecdsa-p256-sha256`.
+        `algorithm`: `hmac-sha256`, `hmac-sha512`, `ed25519`, `ecdsa-p256-sha256`; with `-base64` behind it the key is what
+        the secret decodes to.
         """
         ...
 
@@ -50,19 +51,47 @@ class Account:
 
     name: str
     signer: Signer
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Any = None  # `VenueSpec.account_options`, filled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountLimits:
+    """What the venue allows one account, and how its connection is kept.
+
+    Connection attempts count with those of the first group of market data: they are limited by address.
+    """
+
+    rest_cost_max: float = 15.0  # the account's REST counter may not pass this ...
+    rest_decay_per_s: float = 0.33  # ... and falls by this much a second
+    silence_s: float = 15.0  # no frame for this long: the connection is dead
+    ping_s: float | None = 10.0  # application ping (Pinger) this often
+    snapshot_timeout_s: float = 15.0  # the private channels' snapshots are due after this long
+    rest_lag_s: float = 60.0  # what the stream said may be missing in REST for this long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What is known of an account from before: a codec is new for each connection and can't remember."""
 
+    since_ns: int  # fills and ends of orders from this time on are asked for
     trade_id: str | None = None  # of the last fill
-    trade_time_ns: int | None = None
+    orders: tuple[str, ...] = ()  # the venue's ids of orders that were open: what became of them is asked for
+
+
+class Rights(NamedTuple):
+    """What a key may do, in the venue's words, and whether it can take money out."""
+
+    names: tuple[str, ...]
+    may_withdraw: bool
 
 
 class AccountCodec(Protocol):
     """One account's connection."""
+
+    @property
+    def limits(self) -> AccountLimits:
+        """What the venue allows this account."""
+        ...
 
     def endpoint(self) -> HttpFlow[Endpoint]:
         """Where to connect; fetches a fresh token where the venue has them."""
@@ -80,8 +109,20 @@ class AccountCodec(Protocol):
         """Frames that subscribe the private channels, sent after `login`."""
         ...
 
-    def download(self, known: Known) -> HttpFlow[Sequence[AccountMessage]]:
-        """Open orders, fills since the last known one, funds, positions."""
+    def download(self, known: Known) -> HttpFlow[AccountSnapshot]:
+        """All that is open, what ended since, fills since the last known one, funds, positions. Raises VenueError.
+
+        Asked right after connecting, and again and again to compare. Where the venue pages, all pages. Fills are asked for
+        after orders, so that what an order says it traded is among them unless the venue's answers lag.
+        """
+        ...
+
+    def funds(self) -> HttpFlow[Sequence[FundsUpdate]]:
+        """Only the funds, with hold and available, where the stream does not tell these. Raises VenueError."""
+        ...
+
+    def rights(self) -> HttpFlow[Rights]:
+        """What the key may do. Raises VenueError, and Unsupported where the venue does not tell."""
         ...
 
     def decode(self, frame: Frame, received_ns: int) -> Sequence[AccountMessage]:

@@ -16,9 +16,10 @@ from gwcore.book import BookRule
 from gwcore.model import Bar, Channel, Instrument, MarketByPriceUpdate, Trade
 from gwcore.ports import Endpoint
 from gwcore.rest import HttpFlow
-from gwcore.trading import Account, AccountCodec, Known, Orders, Signer
+from gwcore.trading import Account, AccountCodec, AccountLimits, Known, Orders, Rights, Signer
 from gwcore.venue_messages import (
     AccountMessage,
+    AccountSnapshot,
     Acknowledged,
     Fetch,
     Frame,
@@ -39,7 +40,9 @@ from gwcore.venue_messages import (
 __all__ = [
     "Account",
     "AccountCodec",
+    "AccountLimits",
     "AccountMessage",
+    "AccountSnapshot",
     "Acknowledged",
     "CandleHistory",
     "Fetch",
@@ -62,6 +65,7 @@ __all__ = [
     "Reply",
     "Request",
     "RestLimits",
+    "Rights",
     "ServerClock",
     "ServerTime",
     "SessionRefresh",
@@ -319,3 +323,4 @@ class VenueSpec:
     orders: Callable[[Any, Account, AccountCodec | None], Orders] | None  # codec None: not connected, REST only
     supports: frozenset[Support]
     summary: str
+    account_options: type | None = None  # of `[account.NAME.options]`: a Struct like `settings`; None: there are none

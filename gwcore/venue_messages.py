@@ -27,6 +27,7 @@ from gwcore.model import (
     StatisticsUpdate,
     TimeSeriesUpdate,
     TopOfBook,
+    TradeBalance,
     TradeSummary,
     TradeUpdate,
     UpdateType,
@@ -64,7 +65,8 @@ class Acknowledged(NamedTuple):
 class Refused(NamedTuple):
     """The venue refused. Without topics the whole request `request_id` (or, without that, the oldest) is meant.
 
-    `retryable`: trying again later makes sense (a rate limit). `duplicate`: it says that we already have what we asked for;
+    `retryable`: trying again later makes sense (a rate limit). `fatal`: of an account, the key will never do.
+    `duplicate`: it says that we already have what we asked for;
     `missing`: that we asked it to end what it does not have. Both are counted and change nothing.
     """
 
@@ -75,6 +77,7 @@ class Refused(NamedTuple):
     retryable: bool = False
     duplicate: bool = False
     missing: bool = False
+    fatal: bool = False
 
 
 class Pong(NamedTuple):
@@ -125,6 +128,20 @@ class InstrumentUpdate(NamedTuple):
     instruments: tuple[Instrument, ...]
 
 
+class AccountSnapshot(NamedTuple):
+    """What an account has, whole: each part that is not None replaces what was known of it.
+
+    `orders`: all that are open. `closed`: some that are not open any more. `trades`: fills, in any order, old ones too.
+    """
+
+    orders: tuple[OrderUpdate, ...] | None = None
+    closed: tuple[OrderUpdate, ...] = ()
+    trades: tuple[TradeUpdate, ...] = ()
+    funds: tuple[FundsUpdate, ...] | None = None
+    positions: tuple[PositionUpdate, ...] | None = None
+    balance: TradeBalance | None = None
+
+
 MarketDataMessage: TypeAlias = (
     MarketByPriceUpdate
     | MarketByOrderUpdate
@@ -157,6 +174,9 @@ AccountMessage: TypeAlias = (
     | Throttled
     | Unknown
     | Reply
+    | Renew
+    | AccountSnapshot
+    | TradeBalance
 )
 
 #: What a client may ask for about orders.

@@ -36,14 +36,15 @@ ResumeToken: TypeAlias = dict[str, tuple[str, int]]
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="request", tag="hello"):
-    """First request of a client."""
+    """First request of a client. `token` says who he is where the transport can't (`[user.NAME]` in the configuration)."""
 
     protocol: int = PROTOCOL_VERSION
     name: str = ""
+    token: str = ""
 
 
 class Subscribe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="request", tag="subscribe"):
-    """Ask for events. `symbols` and `kinds` are globs and names; empty means all.
+    """Ask for events. `symbols`, `accounts` and `kinds` are globs and names; empty means all that is granted.
 
     `from_start`: replay the journal's records of the current session first. `resume`: go on after a token.
     Neither: current state first, then increments. `on_slow`: what to do when this client can't keep up.
@@ -55,6 +56,7 @@ class Subscribe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     from_start: bool = False
     resume: ResumeToken | None = None
     on_slow: str = "conflate"  # or "disconnect"
+    accounts: tuple[str, ...] = ()
 
 
 class Unsubscribe(
@@ -74,6 +76,7 @@ class SnapshotRequest(
     request_id: int
     symbols: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
 
 
 class Ping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="request", tag="ping"):
@@ -88,7 +91,10 @@ ClientRequest: TypeAlias = (
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="welcome"):
-    """Answer to Hello."""
+    """Answer to Hello. `user`: who the gateway takes the client for; empty: somebody it does not know.
+
+    `partial`: classes (md, ex, st) of which not everything is granted to him, so that sequences may jump without loss.
+    """
 
     protocol: int = PROTOCOL_VERSION
     version: str
@@ -98,6 +104,8 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     client_id: str
     heartbeat_s: float
     sessions: ResumeToken
+    user: str = ""
+    partial: tuple[str, ...] = ()
 
 
 class Subscribed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="subscribed"):

@@ -146,3 +146,27 @@ def test_settings_take_references_only() -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert({"key": CANARY}, Settings)
     assert CANARY not in str(caught.value)
+
+
+class _Backend:
+    """A keyring in memory."""
+
+    priority = 1
+
+    def __init__(self, secrets: dict[tuple[str, str], str]) -> None:
+        self._secrets = secrets
+
+    def get_password(self, service: str, username: str) -> str | None:
+        if service == "broken":
+            raise RuntimeError(f"locked: {CANARY}")
+        return self._secrets.get((service, username))
+
+
+def test_a_keyring_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    keyring = pytest.importorskip("keyring")
+    backend = _Backend({("gwcore", "kraken/main"): CANARY})
+    monkeypatch.setattr(keyring.core, "_keyring_backend", backend)
+    assert resolve_secret("keyring:gwcore/kraken/main").reveal() == CANARY
+    assert "keyring set gwcore other" in refusal("keyring:gwcore/other")
+    assert "can't be read: RuntimeError" in refusal("keyring:broken/main")
+    assert "by reference only" in refusal("keyring:no-name")

@@ -1,4 +1,4 @@
-"""Which gateway a client command talks to, and what it selects: the options `tail`, `watch`, `book` and `symbols` share."""
+"""Which gateway a client command talks to, and what it selects: the options that all of them share."""
 
 from __future__ import annotations
 

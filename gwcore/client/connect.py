@@ -28,19 +28,21 @@ async def connect(
     queue_bytes_max: int = QUEUE_BYTES_MAX,
     book_rule: RuleFactory | None = None,
     nats: NatsSettings | None = None,
+    user_token: str = "",
 ) -> Client:
     """Connect to the gateway at `unix:///path/gw.sock`, a plain path, or `nats://[user[:password]@]host:port/<env>/<venue>`.
 
     `reconnect_s`: after a loss keep trying for this long and go on by resume token; 0: a loss ends the iteration with
     NotConnected. `keep_events=False`: only the books are kept. `book_rule`: makes a BookRule of a snapshot, to verify the
     venue's checksum once more on this side. `nats`: user, credentials by reference and TLS for a `nats://` address (its
-    `url` is not used; a user or password in the address wins). Raises NotConnected, ConfigError.
+    `url` is not used; a user or password in the address wins). `user_token`: says who you are where your user id does not
+    (`[user.NAME]`). Raises NotConnected, ConfigError.
     """
     target = gateway_address(address)
     dial, unanswered = _nats_dial(target, nats) if isinstance(target, NatsAddress) else (_unix_dial(target), "")
     client = Client(
         dial,
-        Session(name=name, book_rule=book_rule),
+        Session(name=name, book_rule=book_rule, user_token=user_token),
         reconnect_s=reconnect_s,
         keep_events=keep_events,
         queue_events_max=queue_events_max,

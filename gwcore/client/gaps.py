@@ -33,6 +33,7 @@ class GapFinder:
     def __init__(self) -> None:
         self.whole = False
         self.from_start = False
+        self.partial: tuple[str, ...] = ()  # classes that this client sees a part of: their sequences may jump
         self._partitions: dict[str, _Partition] = {}
 
     def seed(self, token: ResumeToken) -> None:
@@ -99,7 +100,7 @@ class GapFinder:
         gap: Gap | None = None
         last = known.sequence
         if last is None or sequence > last:
-            if self.whole and last is not None and sequence > last + 1:
+            if self._is_whole(header.partition) and last is not None and sequence > last + 1:
                 gap = Gap(
                     cause=CAUSE_SEQUENCE,
                     partition=header.partition,
@@ -128,6 +129,9 @@ class GapFinder:
                     dropped=number - before - 1,
                 )
         return gap
+
+    def _is_whole(self, partition: str) -> bool:
+        return self.whole and (not self.partial or partition.partition(".")[0] not in self.partial)
 
     def _new_session(self, header: Header, known: _Partition | None) -> _Partition:
         # In the middle of a stream a session that follows another is seen from its first event on, or it was announced.

@@ -24,6 +24,7 @@ from gwcore.model import (
     StatisticsUpdate,
     TimeSeriesUpdate,
     TopOfBook,
+    TradeBalance,
     TradeSummary,
     TradeUpdate,
 )
@@ -48,7 +49,7 @@ MARKET_KINDS = frozenset(
 )
 #: Kinds that are of an account alone.
 ACCOUNT_KINDS = frozenset(
-    KIND_OF_TYPE[kind] for kind in (OrderAck, OrderUpdate, TradeUpdate, PositionUpdate, FundsUpdate)
+    KIND_OF_TYPE[kind] for kind in (OrderAck, OrderUpdate, TradeUpdate, PositionUpdate, FundsUpdate, TradeBalance)
 )
 _GAP = "gap"
 _GLOB_CHARACTERS = frozenset("*?[")

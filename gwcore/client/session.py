@@ -75,6 +75,7 @@ class Session:
         name: str = "",
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         book_rule: RuleFactory | None = None,
+        user_token: str = "",
     ) -> None:
         self.name = name
         self.books = Books(monotonic_ns, book_rule)
@@ -82,6 +83,7 @@ class Session:
         self.fault: GatewayError | None = None  # set: close this connection, nothing more can be done with it
         self.gaps = 0  # found on this side; each is also a Delivery
         self.heals = 0  # snapshots this side asked for by itself
+        self._user_token = user_token
         self._tracker = TokenTracker()
         self._finder = GapFinder()
         self._parser = FrameParser(FRAME_BYTES_MAX)
@@ -109,7 +111,7 @@ class Session:
         """A connection stands: say hello. Subscriptions of the last one are asked again once the gateway welcomes us."""
         self._parser = FrameParser(FRAME_BYTES_MAX)
         self.fault = None
-        self._out = [frame_request(Hello(name=self.name))]
+        self._out = [frame_request(Hello(name=self.name, token=self._user_token))]
 
     def on_close(self, cause: str) -> None:
         """The connection is gone: no book is LIVE any more, requests are forgotten, subscriptions are kept."""
@@ -261,6 +263,7 @@ class Session:
     def _on_message(self, message: ServerMessage, items: list[Item]) -> None:
         if isinstance(message, Welcome):
             self.welcome = message
+            self._finder.partial = message.partial
             self._subscribe_again()
         elif isinstance(message, Subscribed):
             self._on_subscribed(message.request_id)

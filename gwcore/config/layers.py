@@ -3,7 +3,7 @@
 Grammar of environment variables, two underscores between the parts and the parts in capitals:
 
     GW_GATEWAY__BOOK_DEPTH=25            key book_depth of [gateway]; likewise HEALING, JOURNAL, CLIENTS, CAPTURE, RUNTIME
-    GW_VENUE__KRAKEN__REST_URL=https...  key rest_url of [venue.kraken]; likewise TRANSPORT and SINK
+    GW_VENUE__KRAKEN__REST_URL=https...  key rest_url of [venue.kraken]; likewise TRANSPORT, SINK, ACCOUNT and USER
 
 A `-` in a plugin's name is written `_`. Texts and secret references stand as they are, numbers and true/false as in TOML,
 lists with commas between. Variables without two underscores (GW_DEBUG) are no settings.
@@ -21,10 +21,13 @@ from gwcore.config.faults import FaultList
 from gwcore.config.toml_lines import KeyPath, key_lines
 from gwcore.suggest import did_you_mean
 
-#: Tables with keys in them, and tables that hold one table a plugin.
+#: Tables with keys in them, tables that hold one table a plugin, and tables that hold one table a name of the operator's.
 FLAT_TABLES = ("gateway", "healing", "detection", "journal", "clients", "capture", "runtime")
 NAMED_TABLES = ("venue", "transport", "sink")
-TABLES = FLAT_TABLES + NAMED_TABLES
+FREE_TABLES = ("account", "user")
+TABLES = FLAT_TABLES + NAMED_TABLES + FREE_TABLES
+#: The table within one of an account that holds the venue's own settings for it.
+OPTIONS = "options"
 
 #: Largest configuration file read.
 FILE_BYTES_MAX = 1024 * 1024
@@ -98,8 +101,8 @@ def read_environment(
         if len(path) != form.count("__") + 1 or not all(path):
             faults.add("not the name of a setting", place=variable, hint=f"the form is {form}")
             continue
-        if table in NAMED_TABLES:
-            real = next((name for name in names[table] if name.replace("-", "_") == path[1]), path[1])
+        if table not in FLAT_TABLES:
+            real = next((name for name in names.get(table, ()) if name.replace("-", "_") == path[1]), path[1])
             path = (table, real, path[2])
         settings[path] = Setting(value, variable, is_text=True)
     return settings
@@ -134,11 +137,13 @@ def _table(
     table: KeyPath, content: dict[str, Any], path: Path, lines: dict[KeyPath, int], faults: FaultList
 ) -> dict[KeyPath, Setting]:
     settings: dict[KeyPath, Setting] = {}
-    named = table[0] in NAMED_TABLES and len(table) == 1
+    named = table[0] not in FLAT_TABLES and len(table) == 1
     for key, value in content.items():
         place = f"{path}:{lines.get((*table, key), lines.get(table, 1))}"
         if not named:
             settings[(*table, key)] = Setting(value, place)
+            if table[0] == "account" and key == OPTIONS and isinstance(value, dict):
+                settings.update(_table((*table, key), value, path, lines, faults))
         elif isinstance(value, dict):
             # The table itself is noted too: an empty [sink.flie] is a typing error like any other.
             settings[(*table, key)] = Setting(None, place)

@@ -11,6 +11,7 @@ import msgspec
 
 from gwcore import plugins
 from gwcore.config import checks
+from gwcore.config.entries import Entries
 from gwcore.config.faults import FaultList
 from gwcore.config.layers import NAMED_TABLES, Setting, Sources, read_environment, read_file
 from gwcore.config.tables import FilledTable, fill_table
@@ -102,6 +103,8 @@ class _Reader:
         capture = self._fill(CaptureSettings, ("capture",))
         runtime = self._fill(RuntimeSettings, ("runtime",))
         checks.check_runtime(runtime, self.faults)
+        entries = Entries(self._given, self._fill, self.faults)
+        accounts, users = entries.accounts(venue.spec if venue is not None else None), entries.users()
         self._refuse_strangers()
         if venue is None:
             return None
@@ -116,6 +119,8 @@ class _Reader:
             capture=capture.settings,
             runtime=runtime.settings,
             detection=detection.settings,
+            accounts=accounts,
+            users=users,
         )
         return LoadedConfig(config, dict(self._origins))
 
@@ -233,15 +238,18 @@ class _Reader:
     def _resolved(self, settings: GatewaySettings) -> GatewaySettings:
         environ = self._sources.environ
         name = settings.name or settings.venue
-        home = environ.get("HOME", "~")
-        if settings.state_dir:
-            state = Path(
-                settings.state_dir.replace("~", home, 1) if settings.state_dir.startswith("~/") else settings.state_dir
+        home, base = environ.get("HOME", "~"), environ.get("XDG_STATE_HOME", "")
+        # The directory standard says that a relative path there is to be ignored.
+        default = (Path(base) if base.startswith("/") else Path(home) / ".local" / "state") / "gw"
+
+        def folder(given: str, otherwise: str) -> str:
+            path = (
+                Path(given.replace("~", home, 1) if given.startswith("~/") else given) if given else default / otherwise
             )
-        else:
-            base = environ.get("XDG_STATE_HOME", "")
-            # The directory standard says that a relative path there is to be ignored.
-            state = (Path(base) if base.startswith("/") else Path(home) / ".local" / "state") / "gw" / name
+            return str(path.expanduser().absolute())
+
         if not is_name(name):
             return settings
-        return msgspec.structs.replace(settings, name=name, state_dir=str(state.expanduser().absolute()))
+        return msgspec.structs.replace(
+            settings, name=name, state_dir=folder(settings.state_dir, name), keys_dir=folder(settings.keys_dir, "keys")
+        )

@@ -34,6 +34,8 @@ def config_rows(loaded: LoadedConfig) -> list[ConfigRow]:
         ("clients", config.clients),
         ("capture", config.capture),
         ("runtime", config.runtime),
+        *((f"account.{account.name}", account.settings) for account in config.accounts),
+        *((f"user.{name}", settings) for name, settings in config.users.items()),
     ]
     return [
         ConfigRow(f"{table}.{key}", _shown(value), loaded.origins.get(f"{table}.{key}", DEFAULT))

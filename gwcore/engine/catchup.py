@@ -31,6 +31,7 @@ class CatchUp:
         self.gaps: list[Gap] = []
         self.lost: set[str] = set()
         self.has_begun = False  # something was read
+        self.ex_position = 0  # of the last execution record read here: those up to it don't come as news as well
         self.state_of: set[str] = set()  # partitions that can't be replayed: their current state comes first
 
     @classmethod
@@ -46,7 +47,7 @@ class CatchUp:
             if journal_class not in CLASSES:
                 continue
             if after is None:
-                after = fanout.journal.last_position(journal_class)
+                after = fanout.position(journal_class)
             elif after < 0:
                 partition = partitions.get(name)
                 after = partition.first_position - 1 if partition is not None and partition.first_position else 0
@@ -66,9 +67,9 @@ class CatchUp:
         if not is_same and partition_class(name) not in HONOURED:
             self._refuse(name, session_id, sequence, "an earlier session: market data starts anew")
             return None
-        if partition is not None and is_same and sequence >= partition.sequence:
+        if partition is not None and is_same and sequence >= partition.visible:
             self._skip[name] = (session_id, sequence)
-            return self._fanout.journal.last_position(partition_class(name))
+            return self._fanout.position(partition_class(name))
         position = self._fanout.journal.position_of(session_id, sequence) if sequence > 0 else None
         if position is None and sequence > 0:
             self._refuse(name, session_id, sequence, "the journal does not reach back that far")
@@ -80,7 +81,7 @@ class CatchUp:
         partition = self._fanout.publisher.partitions.get(name)
         self.state_of.add(name)
         if partition is not None:
-            self._skip[name] = (partition.session_id, partition.sequence)
+            self._skip[name] = (partition.session_id, partition.visible)
         is_same = partition is not None and session_id == partition.session_id
         self.gaps.append(
             Gap(
@@ -90,7 +91,7 @@ class CatchUp:
                 session_id=session_id,
                 first_sequence=sequence + 1,
                 # Where an earlier session ended is not known here; its end is the bound.
-                last_sequence=partition.sequence if partition is not None and is_same else None,
+                last_sequence=partition.visible if partition is not None and is_same else None,
             )
         )
 
@@ -103,7 +104,7 @@ class CatchUp:
         """Whether every class has caught up."""
         return not self._readers
 
-    def read(self, count_max: int, wanted: Callable[[str, str | None], bool]) -> list[Record]:
+    def read(self, count_max: int, wanted: Callable[[Record], bool]) -> list[Record]:
         """The next wanted records. A class whose end is reached becomes live within this call."""
         self.has_begun = True
         for journal_class in CLASSES:
@@ -111,17 +112,19 @@ class CatchUp:
             if reader is None:
                 continue
             try:
-                records = reader.read(count_max, synced_only=False)
+                records = reader.read(count_max, synced_only=journal_class == "ex")
             except RecordsGone as gone:
                 self._on_gone(journal_class, gone)
                 continue
             except StorageError as error:
                 self._lost(journal_class, str(error))
                 continue
-            if reader.position >= self._fanout.journal.last_position(journal_class):
+            if journal_class == "ex":
+                self.ex_position = reader.position
+            if reader.position >= self._fanout.position(journal_class):
                 del self._readers[journal_class]
             if records:
-                return [record for record in records if wanted(record.kind, record.symbol) and not self._had(record)]
+                return [record for record in records if wanted(record) and not self._had(record)]
         return []
 
     def _had(self, record: Record) -> bool:
@@ -161,7 +164,7 @@ class CatchUp:
                         partition=name,
                         session_id=partition.session_id,
                         first_sequence=(first or {}).get((name, partition.session_id)),
-                        last_sequence=partition.sequence,
+                        last_sequence=partition.visible,
                     )
                 )
 

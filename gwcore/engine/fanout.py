@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gwcore.engine.access import Access
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.session import Session
 from gwcore.engine.state import STATE_KINDS, CurrentState
-from gwcore.model import Event, Record
+from gwcore.model import Control, Event, Record
 from gwcore.ports import Clock
 from gwcore.settings import ClientSettings
 from gwcore.transport import ClientInfo, ClientWriter
@@ -37,6 +39,10 @@ class RecordSource(Protocol):
 
     def last_position(self, journal_class: str) -> int:
         """Position of the newest record."""
+        ...
+
+    def synced_position(self, journal_class: str) -> int:
+        """Position up to which a class is durable."""
         ...
 
     def reader(self, journal_class: str, after: int) -> RecordReader:
@@ -71,8 +77,10 @@ class Fanout:
         settings: ClientSettings,
         clock: Clock,
         wake: Callable[[], None],
+        access: Access | None = None,
     ) -> None:
         self.identity = identity
+        self.access = access or Access(open_market_data=settings.open_market_data)
         self.publisher = publisher
         self.state = state
         self.journal = journal
@@ -80,15 +88,19 @@ class Fanout:
         self.clock = clock
         self._wake = wake
         self._is_awake = False
+        #: Execution events that are not durable yet. Bounded as the journal is: what it can't take is not held.
+        self._held: deque[tuple[Record, Event, Partition]] = deque()
         self._sessions: dict[int, Session] = {}
         self._live: tuple[Session, ...] = ()
         self._turn: list[Record] = []  # published, and not yet offered to sessions
+        self._is_of_accounts = False  # some of the turn
         self._next_id = 1
         self._sent_before = 0  # to clients that are gone
         self.opened = 0
         self.refused = 0
         self.cut: dict[str, int] = {}
         self.conflations = 0
+        self.denials = 0
 
     @property
     def sessions(self) -> Sequence[Session]:
@@ -100,8 +112,8 @@ class Fanout:
         return self._sent_before + sum(session.events_sent for session in self._live)
 
     def positions(self) -> ResumeToken:
-        """Of each partition its session and the last sequence published."""
-        return {name: (one.session_id, one.sequence) for name, one in self.publisher.partitions.items()}
+        """Of each partition its session and the last sequence told: of executions, what is held is not."""
+        return {name: (one.session_id, one.visible) for name, one in self.publisher.partitions.items()}
 
     # --- ClientPort -----------------------------------------------------------------------------------------------
 
@@ -123,11 +135,21 @@ class Fanout:
 
     def on_record(self, record: Record, event: Event, partition: Partition) -> None:
         """A record was published."""
+        if partition.holds:
+            if record.position:
+                self._held.append((record, event, partition))
+                return
+            partition.released = record.sequence
+        self._tell(record, event, partition)
+
+    def _tell(self, record: Record, event: Event, partition: Partition) -> None:
         if type(event) in STATE_KINDS:
             self.state.note(event, partition)
         if self._live:
             turn = self._turn
             turn.append(record)
+            if record.account is not None or partition.holds:
+                self._is_of_accounts = True
             if not self._is_awake:
                 self.wake()
             if len(turn) >= TURN_RECORDS_MAX:
@@ -137,8 +159,24 @@ class Fanout:
         """Offer to each session what was published since the last call. Before anything is said to one of them by itself."""
         if self._turn:
             records, self._turn = self._turn, []
+            of_accounts, self._is_of_accounts = self._is_of_accounts, False
             for session in self._live:
-                session.offer(records)
+                session.offer(records, of_accounts=of_accounts)
+
+    def release(self) -> None:
+        """Tell the execution events that are durable by now."""
+        if self._held:
+            synced = self.journal.synced_position("ex")
+            while self._held and self._held[0][0].position <= synced:
+                record, event, partition = self._held.popleft()
+                partition.released = record.sequence
+                self._tell(record, event, partition)
+
+    def position(self, journal_class: str) -> int:
+        """Position of the last record of a class that clients may know of."""
+        if journal_class == "ex" and self._held:
+            return self._held[0][0].position - 1
+        return self.journal.last_position(journal_class)
 
     def flush(self) -> None:
         """Write what is pending, one call a client (a write per event costs 5-10 times more)."""
@@ -161,12 +199,21 @@ class Fanout:
             self._sent_before += session.events_sent
             self._live = tuple(self._sessions.values())
 
+    def deny(self, user: str, action: str, detail: str, account: str | None, symbol: str | None) -> None:
+        """A client asked for what is not granted: for the record."""
+        self.denials += 1
+        self.publisher.publish(
+            self.publisher.partition("st"),
+            Control(action=action, user=user, account=account, symbol=symbol, allowed=False, detail=detail),
+        )
+
     def count_cut(self, cause: str) -> None:
         """A client was cut by us."""
         self.cut[cause] = self.cut.get(cause, 0) + 1
 
     def close(self, reason: str) -> None:
         """The gateway stops: write what is pending, then say goodbye to everybody."""
+        self.release()
         self.flush()
         for session in self.sessions:
             session.end(reason)

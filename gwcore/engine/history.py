@@ -60,6 +60,10 @@ class History:
         """Position of the newest record played."""
         return self._of(journal_class).last_position
 
+    def synced_position(self, journal_class: str) -> int:
+        """All that is played is durable already."""
+        return self.last_position(journal_class)
+
     def reader(self, journal_class: str, after: int) -> HistoryReader:
         """A reader that starts behind a position."""
         return HistoryReader(self._of(journal_class), after, lambda: self._scan(journal_class))

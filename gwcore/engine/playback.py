@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from gwcore.book import BookRule, OrderBook
+from gwcore.engine.access import Access
 from gwcore.engine.fanout import Fanout, Identity
 from gwcore.engine.history import History, Scan
 from gwcore.engine.publisher import Partition, Publisher
@@ -108,7 +109,14 @@ class Playback:
     """One playing of a recording. `fanout` is what transports serve; `wake` is called when it has something to flush."""
 
     def __init__(
-        self, *, identity: Identity, scan: Scan, settings: ClientSettings, clock: Clock, wake: Callable[[], None]
+        self,
+        *,
+        identity: Identity,
+        scan: Scan,
+        settings: ClientSettings,
+        clock: Clock,
+        wake: Callable[[], None],
+        access: Access | None = None,
     ) -> None:
         self._clock = PlaybackClock(clock)
         self._history = History(scan)
@@ -131,6 +139,7 @@ class Playback:
             settings=settings,
             clock=self._clock,
             wake=wake,
+            access=access,
         )
 
     def prime(self, record: Record) -> None:

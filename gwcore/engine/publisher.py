@@ -37,7 +37,7 @@ class Topic:
 class Partition:
     """One ordered stream of events under one session id: one holder's tenure of it."""
 
-    __slots__ = ("epoch", "first_position", "name", "sequence", "session_id", "topics")
+    __slots__ = ("epoch", "first_position", "holds", "name", "released", "sequence", "session_id", "topics")
 
     def __init__(self, name: str, session_id: str, epoch: int = 1) -> None:
         self.name = name
@@ -46,6 +46,13 @@ class Partition:
         self.sequence = 0  # of the last event
         self.first_position = 0  # journal position of the first event; 0 before it
         self.topics: dict[tuple[type[Event], str | None], Topic] = {}
+        self.holds = False  # clients get its events when these are durable
+        self.released = 0  # sequence of the last one they got, where it holds
+
+    @property
+    def visible(self) -> int:
+        """Sequence of the last event that clients may know of."""
+        return self.released if self.holds else self.sequence
 
 
 class Publisher:
@@ -86,6 +93,7 @@ class Publisher:
         partition = self.partitions.get(name)
         if partition is None:
             partition = self.partitions[name] = Partition(name, self._ids.session_id())
+            partition.holds = name.startswith("ex.")
         return partition
 
     def publish(self, partition: Partition, event: Event, received_ns: int | None = None) -> None:
@@ -136,6 +144,8 @@ class Publisher:
         position = self._append(record)
         if not partition.first_position:
             partition.first_position = position
+        if partition.holds:
+            record = record._replace(position=position)
         self.events += 1
         self.bytes += len(payload)
         # One in sixteen is enough for a histogram, and a sixteenth of its cost.
@@ -158,7 +168,7 @@ class Publisher:
                     partition=partition.name,
                     session_id=partition.session_id,
                     epoch=partition.epoch,
-                    after_sequence=partition.sequence,
+                    after_sequence=partition.visible,
                     published_ns=published_ns,
                 ),
                 event=event,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from gwcore.model import TYPE_OF_KIND
+from gwcore.engine.access import Grant
+from gwcore.model import TYPE_OF_KIND, Record
 from gwcore.wire import Subscribe
 
 _GLOB_CHARACTERS = frozenset("*?[")
@@ -22,12 +23,19 @@ def unknown_kinds(kinds: Iterable[str]) -> list[str]:
 
 
 class Selection:
-    """The union of a client's subscriptions. Events without a symbol pass the symbol globs."""
+    """The union of a client's subscriptions, within what is granted. Events without a symbol pass the symbol globs, those of
+    no account the account globs."""
 
-    def __init__(self) -> None:
+    def __init__(self, grant: Grant | None = None) -> None:
+        self.grant = grant or Grant()
         self._parts: dict[int, Subscribe] = {}
-        self._memo: dict[tuple[str, str | None], bool] = {}
-        self.takes_all = False  # one of them asks for everything
+        self._memo: dict[tuple[str, str | None, str | None], bool] = {}
+        self.takes_all = False  # everything that is of no account is asked for and granted
+
+    def allow(self, grant: Grant) -> None:
+        """Another grant from now on."""
+        self.grant = grant
+        self._changed()
 
     def add(self, request: Subscribe) -> None:
         """One more subscription."""
@@ -42,7 +50,8 @@ class Selection:
 
     def _changed(self) -> None:
         self._memo.clear()
-        self.takes_all = any(not part.symbols and not part.kinds for part in self._parts.values())
+        grants_all = "*" in self.grant.symbols and "md" in self.grant.verbs
+        self.takes_all = grants_all and any(not part.symbols and not part.kinds for part in self._parts.values())
 
     def __len__(self) -> int:
         return len(self._parts)
@@ -52,19 +61,35 @@ class Selection:
         """Whether the client chose conflation for the case that it is too slow; one `disconnect` decides for all."""
         return all(part.on_slow != "disconnect" for part in self._parts.values())
 
-    def wants(self, kind: str, symbol: str | None) -> bool:
-        """Whether an event of this kind and symbol was asked for. The memo is bounded by kinds x symbols."""
-        key = (kind, symbol)
+    def wants(self, kind: str, symbol: str | None, account: str | None) -> bool:
+        """Whether an event was asked for and is granted. The memo is bounded by kinds x symbols x accounts."""
+        key = (kind, symbol, account)
         answer = self._memo.get(key)
         if answer is None:
-            answer = self._memo[key] = any(
-                part_wants(part.symbols, part.kinds, kind, symbol) for part in self._parts.values()
+            answer = self._memo[key] = self.grant.sees(*key) and any(
+                part_wants(part.symbols, part.kinds, part.accounts, *key) for part in self._parts.values()
             )
         return answer
 
 
-def part_wants(symbols: Sequence[str], kinds: Sequence[str], kind: str, symbol: str | None) -> bool:
+def account_of(record: Record) -> str | None:
+    """The account a record belongs to: its own, or that of its partition."""
+    if record.account is None and record.partition.startswith("ex."):
+        return record.partition[3:]
+    return record.account
+
+
+def part_wants(
+    symbols: Sequence[str],
+    kinds: Sequence[str],
+    accounts: Sequence[str],
+    kind: str,
+    symbol: str | None,
+    account: str | None,
+) -> bool:
     """Whether one subscription's globs and kinds match."""
     if kinds and kind not in kinds:
+        return False
+    if accounts and account is not None and not any(fnmatchcase(account, glob) for glob in accounts):
         return False
     return not symbols or symbol is None or any(fnmatchcase(symbol, glob) for glob in symbols)

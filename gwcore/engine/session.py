@@ -12,7 +12,8 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from gwcore.engine.catchup import CatchUp
-from gwcore.engine.selection import Selection, is_glob, part_wants, unknown_kinds
+from gwcore.engine.gate import DENIALS_MAX, Gate
+from gwcore.engine.selection import Selection, account_of, is_glob, part_wants, unknown_kinds
 from gwcore.model import Gap, GapState, Record
 from gwcore.transport import ClientInfo, ClientWriter
 from gwcore.wire import (
@@ -48,7 +49,9 @@ class Session:
         self._writer = writer
         self._fanout = fanout
         self._buffer_bytes_max = fanout.settings.buffer_bytes_max
-        self._selection = Selection()
+        self._gate = Gate(client, fanout)
+        self._selection = Selection(self._gate.grant)
+        self._had_ex = 0  # position of the last execution record that came from the journal
         self._catch_up: CatchUp | None = None  # while it reads the journal instead of the news
         self._catch_up_requests: list[int] = []  # what it is for: their SnapshotEnd comes behind the last record
         self._pending: list[Record] = []
@@ -92,7 +95,7 @@ class Session:
         if not self._is_welcome and not isinstance(request, Hello):
             self.end("the first request has to be hello")
         elif handler is None:
-            self._refuse(request, "unsupported", "this gateway takes no orders: it has no account configured")
+            self._on_order_request(request)
         else:
             handler(request)
 
@@ -125,8 +128,12 @@ class Session:
         if request.protocol != PROTOCOL_VERSION:
             self.end(f"protocol {request.protocol} is not spoken here: this gateway speaks {PROTOCOL_VERSION}")
             return
+        if not self._gate.admit(request.token):
+            self.end("the token is not known: leave it out, or ask the operator")
+            return
         self._is_welcome = True
-        identity, fanout = self._fanout.identity, self._fanout
+        identity, fanout, grant = self._fanout.identity, self._fanout, self._gate.grant
+        self._selection.allow(grant)
         self._writer.write_message(
             Welcome(
                 version=identity.version,
@@ -136,10 +143,26 @@ class Session:
                 client_id=f"{self.client.transport}-{self.number}",
                 heartbeat_s=fanout.settings.heartbeat_s,
                 sessions=fanout.positions(),
+                user=grant.user,
+                partial=fanout.access.partial(self.client, grant),
             )
         )
 
+    def _on_order_request(self, request: ClientRequest) -> None:
+        """Orders are not taken yet; who may not even ask is told that."""
+        if not self._is_denied(request, self._gate.deny_order(request)):
+            self._refuse(request, "unsupported", "this gateway takes no orders: its accounts are read-only")
+
+    def _is_denied(self, request: ClientRequest, text: str) -> bool:
+        if self._gate.is_exhausted:
+            self.end(f"{DENIALS_MAX} requests were denied: ask for what is granted")
+        elif text:
+            self._refuse(request, "denied", f"{text}: ask the operator")
+        return bool(text)
+
     def _on_subscribe(self, request: Subscribe) -> None:
+        if self._is_denied(request, self._gate.deny_events(request)):
+            return
         complaint = self._complaint(request.symbols, request.kinds)
         if complaint is None and request.on_slow not in ("conflate", "disconnect"):
             complaint = ("bad_request", f"on_slow {request.on_slow!r}: choose conflate or disconnect")
@@ -155,14 +178,12 @@ class Session:
             return
         self._flush_pending()  # what the subscriptions before it made pending comes first
         self._selection.add(request)
-
-        def wants(kind: str, symbol: str | None) -> bool:
-            return part_wants(request.symbols, request.kinds, kind, symbol)
-
+        wants = self._gate.wants(request)
         symbols = tuple(
             symbol
             for symbol in self._fanout.state.symbols()
-            if part_wants(request.symbols, (), "reference_data", symbol)
+            if self._gate.grant.sees("reference_data", symbol, None)
+            and part_wants(request.symbols, (), (), "reference_data", symbol, None)
         )
         self._writer.write_message(Subscribed(request_id=request.request_id, symbols=symbols))
         if replay:
@@ -189,12 +210,14 @@ class Session:
             self._refuse(request, "unknown_subscription", f"there is no subscription {request.subscription}")
 
     def _on_snapshot(self, request: SnapshotRequest) -> None:
+        if self._is_denied(request, self._gate.deny_events(request)):
+            return
         complaint = self._complaint(request.symbols, request.kinds)
         if complaint is not None:
             self._refuse(request, *complaint)
             return
         self._flush_pending()
-        self._write_state(lambda kind, symbol: part_wants(request.symbols, request.kinds, kind, symbol))
+        self._write_state(self._gate.wants(request))
         self._end_snapshot(request.request_id)
 
     def _on_ping(self, request: Ping) -> None:
@@ -216,11 +239,16 @@ class Session:
 
     # --- records --------------------------------------------------------------------------------------------------
 
-    def offer(self, records: list[Record]) -> None:
-        """These were published; kept is what was asked for and is not still to be read from the journal."""
-        if not self._selection.takes_all:
+    def offer(self, records: list[Record], *, of_accounts: bool = True) -> None:
+        """These were published; kept is what was asked for, is granted, and is not still to be read from the journal.
+
+        `of_accounts`: some of them belong to accounts. Of most turns none does, and they are not asked about it one by one.
+        """
+        if of_accounts:
+            records = [record for record in records if self._wants_record(record) and not self._had(record)]
+        elif not self._selection.takes_all:
             wants = self._selection.wants
-            records = [record for record in records if wants(record.kind, record.symbol)]
+            records = [record for record in records if wants(record.kind, record.symbol, None)]
         size = sum(map(len, map(_payload_of, records)))
         if self._catch_up is not None or self._dropped or self._pending_bytes + size > self._buffer_bytes_max:
             for record in records:
@@ -240,6 +268,13 @@ class Session:
         self._pending_bytes += len(record.payload)
         if self._pending_bytes > self._buffer_bytes_max:
             self._overflow()
+
+    def _wants_record(self, record: Record) -> bool:
+        return self._selection.wants(record.kind, record.symbol, account_of(record))
+
+    def _had(self, record: Record) -> bool:
+        """Whether an execution record came from the journal already: it was durable there before it was told as news."""
+        return 0 < record.position <= self._had_ex and record.journal_class == "ex"
 
     def notify(self, record: Record) -> None:
         """A notice made for clients (`Publisher.private_record`): to this one, whatever it asked for, if it asked at all."""
@@ -301,11 +336,16 @@ class Session:
                 )
             )
         self._write_state(
-            lambda kind, symbol: self._selection.wants(kind, symbol) and kind not in ("stream_status", "gateway_status")
+            lambda kind, symbol, account: (
+                account is None
+                and kind not in ("stream_status", "gateway_status")
+                and self._selection.wants(kind, symbol, account)
+            )
         )
 
     def _read_journal(self, catch_up: CatchUp) -> None:
-        records = catch_up.read(CATCH_UP_RECORDS, self._selection.wants)
+        records = catch_up.read(CATCH_UP_RECORDS, self._wants_record)
+        self._had_ex = max(self._had_ex, catch_up.ex_position)
         if records:
             self._write(records)
         for gap in catch_up.take_gaps():
@@ -336,7 +376,9 @@ class Session:
         partition = publisher.partitions.get(gap.partition or "st") or publisher.partition("st")
         self._writer.write_events([publisher.private_record(partition, gap)])
 
-    def _write_state(self, wanted: Callable[[str, str | None], bool], partitions: Container[str] | None = None) -> None:
+    def _write_state(
+        self, wanted: Callable[[str, str | None, str | None], bool], partitions: Container[str] | None = None
+    ) -> None:
         publisher = self._fanout.publisher
         records = [
             publisher.private_record(partition, event)

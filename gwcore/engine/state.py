@@ -11,16 +11,22 @@ from gwcore.engine.subscription import Subscription
 from gwcore.model import (
     KIND_OF_TYPE,
     Event,
+    FundsUpdate,
     GatewayStatus,
     MarketByPriceUpdate,
     MarketStatus,
+    OrderStatus,
+    OrderUpdate,
     Origin,
+    PositionUpdate,
+    RateLimitsUpdate,
     ReferenceData,
     StaleReason,
     StatisticsUpdate,
     StreamState,
     StreamStatus,
     TopOfBook,
+    TradeBalance,
     UpdateType,
 )
 
@@ -34,15 +40,33 @@ STATE_TYPES: tuple[type[Event], ...] = (
     StreamStatus,
     StatisticsUpdate,
     TopOfBook,
+    RateLimitsUpdate,
+    TradeBalance,
+    FundsUpdate,
+    PositionUpdate,
+    OrderUpdate,
 )
 #: The same to look one up in; most events, those of books, are not among them.
 STATE_KINDS = frozenset(STATE_TYPES)
 #: Those that are told apart by more, or something else, than their symbol.
-_BY_COMPONENT = frozenset((GatewayStatus, StreamStatus))
+_BY_MORE = frozenset(
+    (
+        GatewayStatus,
+        StreamStatus,
+        RateLimitsUpdate,
+        TradeBalance,
+        FundsUpdate,
+        PositionUpdate,
+        OrderUpdate,
+    )
+)
+#: Orders in these states are over: nobody has to know of them any more.
+_ENDED = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
 
 
 class CurrentState:
-    """Last events by topic. Bounded by instruments x kinds; topics of delisted symbols go with `forget`."""
+    """Last events by topic. Bounded by instruments x kinds, and by what accounts have; topics of delisted symbols go with
+    `forget`, orders when they end."""
 
     def __init__(self) -> None:
         self._last: dict[type[Event], dict[object, tuple[Partition, Event]]] = {kind: {} for kind in STATE_TYPES}
@@ -53,7 +77,11 @@ class CurrentState:
         kind = type(event)
         topics = self._last.get(kind)
         if topics is not None:
-            topics[_topic(event) if kind in _BY_COMPONENT else event.symbol] = (partition, event)  # type: ignore[union-attr]
+            topic = _topic(event) if kind in _BY_MORE else event.symbol  # type: ignore[union-attr]
+            if isinstance(event, OrderUpdate) and event.order_status in _ENDED:
+                topics.pop(topic, None)
+            else:
+                topics[topic] = (partition, event)
 
     def note_books(self, books: Mapping[str, Subscription], partition: Partition) -> None:
         """These books are kept in this partition."""
@@ -78,23 +106,31 @@ class CurrentState:
         """All symbols there is reference data for, sorted."""
         return sorted(str(symbol) for symbol in self._last[ReferenceData])
 
-    def events(self, wanted: Callable[[str, str | None], bool]) -> Iterator[tuple[Partition, Event]]:
-        """The state of every wanted (kind, symbol), each with the partition it belongs to."""
+    def events(self, wanted: Callable[[str, str | None, str | None], bool]) -> Iterator[tuple[Partition, Event]]:
+        """The state of every wanted (kind, symbol, account), each with the partition it belongs to."""
         for event_type, topics in self._last.items():
             kind = KIND_OF_TYPE[event_type]
             for partition, event in list(topics.values()):
-                if wanted(kind, getattr(event, "symbol", None)):
+                if wanted(kind, getattr(event, "symbol", None), getattr(event, "account", None)):
                     yield partition, event
         for symbol, (partition, subscription) in list(self._books.items()):
-            if wanted(BOOK_KIND, symbol):
+            if wanted(BOOK_KIND, symbol, None):
                 yield partition, _book_event(symbol, subscription)
 
 
 def _topic(event: Event) -> object:
     if isinstance(event, StreamStatus):
         return (event.channel, event.symbol)
-    assert isinstance(event, GatewayStatus)
-    return event.component
+    if isinstance(event, GatewayStatus):
+        return event.component
+    if isinstance(event, OrderUpdate):
+        return (event.account, event.venue_order_id or event.order_id)
+    if isinstance(event, FundsUpdate):
+        return (event.account, event.asset, event.wallet)
+    if isinstance(event, RateLimitsUpdate):
+        return (event.account, *(limit.name for limit in event.limits))
+    assert isinstance(event, PositionUpdate | TradeBalance)
+    return (event.account, getattr(event, "symbol", None))
 
 
 def _book_event(symbol: str, subscription: Subscription) -> MarketByPriceUpdate:

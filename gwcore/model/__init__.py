@@ -1,6 +1,6 @@
 """Every event and request of gwcore, by subject: what clients, sinks and plugins share."""
 
-from gwcore.model.account import FundsUpdate, PositionUpdate
+from gwcore.model.account import FundsUpdate, PositionUpdate, TradeBalance
 from gwcore.model.enums import (
     AckStatus,
     Channel,
@@ -122,6 +122,7 @@ __all__ = [
     "TimeSeriesUpdate",
     "TopOfBook",
     "Trade",
+    "TradeBalance",
     "TradeSummary",
     "TradeUpdate",
     "TradingStatus",

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias, Union
 
 import msgspec
 
-from gwcore.model.account import FundsUpdate, PositionUpdate
+from gwcore.model.account import FundsUpdate, PositionUpdate, TradeBalance
 from gwcore.model.enums import UpdateType
 from gwcore.model.market import (
     MarketByOrderUpdate,
@@ -58,6 +58,7 @@ Event: TypeAlias = Union[  # noqa: UP007 - msgspec reads a Union, and the list i
     Gap,
     Discrepancy,
     Control,
+    TradeBalance,
 ]
 
 EVENT_TYPES: tuple[type[Event], ...] = Event.__args__  # type: ignore[attr-defined]

@@ -142,6 +142,10 @@ class OrderUpdate(
     reason: str | None = None
     origin: Origin = Origin.VENUE
     venue_time_ns: int | None = None
+    cost: str | None = None  # of what was traded, in the quote asset
+    time_in_force: TimeInForce | None = None
+    opened_ns: int | None = None  # when the venue took it
+    venue_client_id: str | None = None  # the client's id as the venue has it
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -154,6 +158,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     liquidity: Liquidity | None = None
     fees: tuple[tuple[str, str], ...] = ()  # (asset, amount)
     venue_time_ns: int | None = None
+    market_trade_id: str | None = None  # the public trade's id: rises within a symbol where the venue numbers
 
 
 class TradeUpdate(

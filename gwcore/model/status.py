@@ -75,7 +75,7 @@ class RateLimit(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaul
     """One counter of a venue's limits."""
 
     name: str
-    value: str
+    value: str | None = None  # None: only the limit is known
     limit: str
     ends_ns: int | None = None
 
@@ -127,6 +127,7 @@ class DownloadBegin(
     account: str | None = None
     symbols: int | None = None
     origin: Origin = Origin.GATEWAY
+    since_ns: int | None = None  # fills before this are not told: they are from before the account's first start
 
 
 class DownloadEnd(
@@ -187,8 +188,8 @@ class Discrepancy(
     account: str | None = None
     symbol: str | None = None
     subject: str
-    expected: str | None = None
-    found: str | None = None
+    expected: str | None = None  # by what the gateway was told on the stream
+    found: str | None = None  # by what the venue answers when asked
     origin: Origin = Origin.RECONCILIATION
 
 

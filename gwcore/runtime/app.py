@@ -27,11 +27,13 @@ from gwcore.histogram import LatencyHistogram
 from gwcore.journal import CursorStore, Journal
 from gwcore.model import ConnectionState, ExternalLatency, GatewayState, Instrument, UpdateType
 from gwcore.ports import Clock, Ids, Network, Random, Storage
+from gwcore.runtime.accounts import Accounts, access_of
 from gwcore.runtime.captures import gateway_captures
 from gwcore.runtime.connection import MarketDataConnection
 from gwcore.runtime.http import run_flow
 from gwcore.runtime.hub import Hub
 from gwcore.runtime.journal_watch import JournalWatch
+from gwcore.runtime.keys import Keys, StorageKeys
 from gwcore.runtime.rest import PacedNetwork
 from gwcore.runtime.sinks import SinkRunner
 from gwcore.settings import GatewayConfig, SelectedSink, SelectedTransport
@@ -95,6 +97,7 @@ class Ports:
     state_dir: Path
     committer: Callable[[Journal, Any], CommitterPort]  # (journal, JournalSettings)
     offload: Callable[..., Awaitable[Any]]  # run a blocking function aside
+    keys: Keys | None = None  # of accounts; None: in the state directory, for this process alone
 
 
 class Gateway:
@@ -134,6 +137,7 @@ class Gateway:
             settings=config.clients,
             clock=ports.clock,
             wake=self.hub.wake_fanout,
+            access=access_of(config),
         )
         self.streams = config.venue.spec.streams(config.venue.settings)
         self.symbols = config.venue.spec.symbols(config.venue.settings)
@@ -151,6 +155,7 @@ class Gateway:
             name: RollingBudget(group.connects, group.connects_window_s)
             for name, group in self.streams.limits.groups.items()
         }
+        self.accounts = self._make_accounts()
         self.hub.bind(
             fanout=self.fanout,
             gateway=self.machine,
@@ -182,6 +187,20 @@ class Gateway:
             budget=self._budgets[shard.group],
             capture=self.captures.of(partition) if is_captured else None,
             seat=seat,
+        )
+
+    def _make_accounts(self) -> Accounts:
+        ports = self.ports
+        return Accounts(
+            self.config,
+            streams=self.streams,
+            publisher=self.publisher,
+            machine=self.machine,
+            network=self.network,
+            clock=ports.clock,
+            random=ports.random,
+            keys=ports.keys or StorageKeys(ports.storage.child("keys"), ports.clock),
+            budget=next(iter(self._budgets.values())),
         )
 
     def _on_latency(self, component: str, round_trip_ns: int) -> None:
@@ -268,12 +287,14 @@ class Gateway:
 
     async def run(self) -> int:
         """Run until stopped; returns the exit code."""
+        self.accounts.recall(self.journal)
         self.committer.start(self._on_synced, self.watch.on_failed)
         self.machine.set_state(GatewayState.STARTING)
         transports = [self._spawn(self._run_transport(t), f"transport {t.spec.name}") for t in self.config.transports]
         sinks = [self._spawn(runner.run(), f"sink {runner.name}") for runner in self.sinks]
         self._spawn(self.captures.run(), "captures")
         self._spawn(self._discover(), "discovery")
+        self.accounts.start(self._spawn)
         self._spawn(self.watch.compress(self.ports.offload), "compression of the journal")
         duration_s = self.config.gateway.duration_s
         if duration_s is not None:
@@ -301,6 +322,7 @@ class Gateway:
 
     def _on_synced(self) -> None:
         self.watch.on_committed()
+        self.fanout.release()
         for runner in self.sinks:
             runner.wake()
 
@@ -341,6 +363,7 @@ class Gateway:
         await self._cancel(others)
         for connection in self.hub.connections:
             connection.stop("the gateway stops")
+        self.accounts.stop("the gateway stops")
         await self.captures.finish()
         self.machine.set_state(GatewayState.STOPPING)
         self.fanout.close("the gateway stops")

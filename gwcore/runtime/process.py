@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
 from gwcore.runtime.committer import Committer
 from gwcore.runtime.crash import install_crash_handler
 from gwcore.runtime.health import HealthServer
+from gwcore.runtime.keys import DirectoryKeys
 from gwcore.runtime.libraries import WebSocketClient, find_client, find_loop
 from gwcore.runtime.logs import configure_logging
 from gwcore.runtime.metrics import Metrics, build_info
@@ -38,10 +40,16 @@ def run_gateway(config: GatewayConfig) -> int:
     Raises ConfigError where it can't start (a second process on the state directory, a port in use).
     """
     configure_logging(config.gateway.log_level, config.gateway.log_format)
+    refuse_core_dumps()
     client, loop = find_client(config.runtime.websocket), find_loop(config.runtime.loop)
     _log.info("WebSockets by %s, event loop of %s", client.library, loop.library)
     with asyncio.Runner(loop_factory=loop.factory) as runner:
         return runner.run(_run(config, client))
+
+
+def refuse_core_dumps() -> None:
+    """Secrets are in this process's memory: it never writes that to a disk, whatever ends it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def calm_collector() -> None:
@@ -55,7 +63,12 @@ async def _run(config: GatewayConfig, client: WebSocketClient) -> int:
     state_dir = Path(config.gateway.state_dir)
     storage = DirectoryStorage(state_dir)
     clock = SystemClock()
-    with storage.lock("lock"):
+    with (
+        storage.lock("lock"),
+        contextlib.closing(
+            DirectoryKeys(DirectoryStorage(Path(config.gateway.keys_dir or state_dir / "keys")), clock)
+        ) as keys,
+    ):
         network = RealNetwork(clock, f"gwcore/{gwcore.__version__}", client)
         gateway = Gateway(
             config,
@@ -68,6 +81,7 @@ async def _run(config: GatewayConfig, client: WebSocketClient) -> int:
                 state_dir=state_dir,
                 committer=Committer,
                 offload=asyncio.to_thread,
+                keys=keys,
             ),
         )
         install_signals(gateway)

@@ -7,18 +7,20 @@ chose for the case that it is too slow.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from gwcore import __version__
+from gwcore.engine.access import Access
 from gwcore.engine.fanout import Fanout, Identity
 from gwcore.engine.playback import Playback
 from gwcore.errors import ProtocolError, StorageError
 from gwcore.model import Record
 from gwcore.ports import Clock
 from gwcore.runtime.recordings import Recording, merged, recorded_names
-from gwcore.settings import ClientSettings
+from gwcore.settings import ClientSettings, UserSettings
 from gwcore.transport import ClientInfo, ClientSession, ClientWriter, Transport
 from gwcore.wire import ClientRequest, RequestError, Subscribe
 
@@ -136,7 +138,13 @@ class Replay:
             loop.call_soon(playback.fanout.flush)
 
         playback = Playback(
-            identity=identity, scan=self._recording.records, settings=self._settings, clock=self._clock, wake=wake
+            identity=identity,
+            scan=self._recording.records,
+            settings=self._settings,
+            clock=self._clock,
+            wake=wake,
+            # Who plays a recording can read it; others on his socket see what they would of a gateway without users.
+            access=Access({"player": UserSettings(uids=(os.getuid(),), accounts=("*",), drop_copy=True)}),
         )
         records, count = merged(self._recording), 0
         from_ns = self._options.from_ns

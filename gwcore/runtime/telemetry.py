@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gwcore.engine.account import AccountState
 from gwcore.engine.market_data import MarketDataMachine
 from gwcore.model import StreamState
 from gwcore.runtime.app import Gateway
@@ -36,6 +37,7 @@ class Telemetry:
             yield Sample("gw_connect_attempts_total", label, connection.connects)
             yield from _machine(connection.machine, label)
         yield from self._feeds()
+        yield from self._accounts()
         yield from self._rest()
         yield from self._journal()
         yield from self._sinks()
@@ -84,6 +86,26 @@ class Telemetry:
         yield Sample("gw_trades_held", (), held)
         for name, count in gaps.items():
             yield Sample("gw_trade_gaps_total", (("state", name),), count)
+
+    def _accounts(self) -> Iterable[Sample]:
+        for connection in self._gateway.accounts.connections:
+            label, machine = (("account", connection.account.name),), connection.machine
+            yield Sample("gw_account_up", label, int(machine.is_open))
+            yield Sample("gw_account_ready", label, int(machine.state is AccountState.READY))
+            yield Sample("gw_account_halted", label, int(connection.is_halted))
+            yield Sample("gw_account_connects_total", label, connection.connects)
+            yield Sample("gw_account_downloads_total", label, machine.downloads)
+            yield Sample("gw_account_checks_total", label, machine.checks)
+            yield Sample("gw_account_discrepancies_total", label, machine.discrepancies)
+            yield Sample("gw_account_fills_recovered_total", label, machine.recovered)
+            yield Sample("gw_account_fill_duplicates_total", label, machine.memory.duplicates)
+            yield Sample("gw_account_orders_lacking_fills", label, sum(1 for _ in machine.table.held))
+            yield Sample("gw_account_rest_calls_total", label, connection.rest.requests)
+            yield Sample("gw_account_rest_counter", label, connection.rest.count)
+        offset = self._gateway.accounts.offset
+        if offset is not None:
+            yield Sample("gw_clock_offset_seconds", (("bound", "low"),), offset.low_ns / 1e9)
+            yield Sample("gw_clock_offset_seconds", (("bound", "high"),), offset.high_ns / 1e9)
 
     def _streams(self) -> Iterable[Sample]:
         faults: Counter[tuple[str, str]] = Counter()
@@ -175,6 +197,7 @@ class Telemetry:
         yield Sample("gw_client_queue_bytes", (), sum(queues))
         yield Sample("gw_client_queue_max_bytes", (), max(queues, default=0))
         yield Sample("gw_client_conflations_total", (), fanout.conflations)
+        yield Sample("gw_client_denied_total", (), fanout.denials)
         yield Sample("gw_client_events_total", (), fanout.events_sent())
         for reason, count in fanout.cut.items():
             yield Sample("gw_client_cut_total", (("reason", reason),), count)
@@ -200,7 +223,11 @@ class Telemetry:
             ]
             more = f" and {len(waiting) - NAMED_MAX} more" if len(waiting) > NAMED_MAX else ""
             reasons.append(f"not live yet: {', '.join(waiting[:NAMED_MAX])}{more}")
-        return reasons
+        return reasons + [
+            f"account {account.account.name} is {account.machine.state.value.lower()}"
+            for account in gateway.accounts.connections
+            if account.machine.state is not AccountState.READY and not account.is_halted  # that one ended, alone
+        ]
 
     def status(self) -> Mapping[str, Any]:
         """The whole in one JSON object."""

@@ -25,13 +25,15 @@ OFFICIAL = Path(__file__).parent / f"{VERSION}.json"
 
 Node = dict[str, Any]
 
-#: Where the engine publishes each kind: class -> kinds. A gap is the venue's (md) or our own (st).
+#: Where the engine publishes each kind: class -> kinds. What is of an account (ex) stands there together, its downloads, gaps
+#: and limits among its fills; of the gateway itself (st) and of the market (md) there are some of the same kinds.
 KINDS: dict[str, tuple[str, ...]] = {
     "md": ("reference_data", "market_status", "top_of_book", "market_by_price", "market_by_order", "trade_summary",
            "statistics", "time_series", "gap"),
     "st": ("gateway_status", "stream_status", "external_latency", "rate_limits", "download_begin", "download_end", "ready",
            "gap", "discrepancy", "control"),
-    "ex": ("order_ack", "order_update", "trade_update", "position", "funds"),
+    "ex": ("order_ack", "order_update", "trade_update", "position", "funds", "trade_balance", "rate_limits", "download_begin",
+           "download_end", "ready", "gap", "discrepancy"),
 }  # fmt: skip
 #: verb -> what comes to its reply subject, in order; `envelope` any number of times.
 ANSWERS: dict[str, tuple[str, ...]] = {

@@ -66,7 +66,7 @@ def test_subjects_hold_all_that_the_gateway_would_send(options: dict[str, Any]) 
                 continue
             for symbol in SYMBOLS:
                 record = Record(partition, "S1", 1, kind, symbol, None, None, 1, b"")
-                if part_wants(request.symbols, request.kinds, kind, symbol):
+                if part_wants(request.symbols, request.kinds, (), kind, symbol, None):
                     assert any(matches(pattern, subjects.of_record(record)) for pattern in found), (kind, symbol)
     for subject in (f"{PREFIX}.md.gap._", f"{PREFIX}.st.gap"):
         assert any(matches(pattern, subject) for pattern in found)

@@ -13,6 +13,7 @@ import pytest
 from gwcore.config import Sources, lint_config, load_config
 from gwcore.plugins import load_sink, load_transport, load_venue
 from gwcore.settings import (
+    AccountSettings,
     CaptureSettings,
     ClientSettings,
     DetectionSettings,
@@ -20,6 +21,7 @@ from gwcore.settings import (
     HealingSettings,
     JournalSettings,
     RuntimeSettings,
+    UserSettings,
 )
 
 CONF = Path(__file__).resolve().parent.parent.parent / "conf"
@@ -31,6 +33,8 @@ _shown = re.compile(r"#?(?P<key>[a-z]\w*) =(?P<value>.*)")
 
 
 def tables() -> dict[str, type[msgspec.Struct]]:
+    account_options = load_venue("kraken").account_options
+    assert account_options is not None
     return {
         "gateway": GatewaySettings,
         "venue.kraken": load_venue("kraken").settings,
@@ -44,6 +48,9 @@ def tables() -> dict[str, type[msgspec.Struct]]:
         "clients": ClientSettings,
         "capture": CaptureSettings,
         "runtime": RuntimeSettings,
+        "account.main": AccountSettings,
+        "account.main.options": account_options,
+        "user.me": UserSettings,
     }
 
 
@@ -51,8 +58,8 @@ def shown_values() -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     table = ""
     for line in (CONF / "kraken.toml").read_text().splitlines():
-        if line.startswith("["):
-            table = line.strip("[]")
+        if line.startswith(("[", "#[")):
+            table = line.strip("#[]")
             found[table] = {}
         elif match := _shown.match(line):
             value = match["value"].strip()
@@ -89,3 +96,14 @@ def test_the_simulated_gateway_stays_off_the_real_venue() -> None:
     assert urls
     assert all("127.0.0.1" in url for url in urls)
     assert config.gateway.state_dir.endswith("/kraken-sim")
+
+
+def test_the_tables_of_an_account_and_a_user_can_be_taken_as_they_are(tmp_path: Path) -> None:
+    text = (CONF / "kraken.toml").read_text()
+    account = text[text.index("#[account.main]") :].replace("#[", "[").replace("#options = {}", "")
+    account = account.replace('#key = ""', 'key = "env:KEY"').replace('#secret = ""', 'secret = "env:SECRET"')
+    file = tmp_path / "account.toml"
+    file.write_text('[gateway]\nvenue = "kraken"\n' + account.replace("#uids = []", "uids = [1000]"))
+    config = load_config(Sources(files=(file,), environ={"HOME": "/home/me"})).config
+    assert [account.name for account in config.accounts] == ["main"]
+    assert list(config.users) == ["me"]

@@ -131,7 +131,7 @@ def test_variables_are_read_as_the_type_of_their_setting(put: Put) -> None:
     [
         (
             "[gatway]\n",
-            'gw.toml:1: no table [gatway] (did you mean "gateway"? tables: capture, clients, detection, ',
+            'gw.toml:1: no table [gatway] (did you mean "gateway"? tables: account, capture, clients, detection, ',
         ),
         (GOOD + "bok_depth = 10\n", 'gw.toml:3: no setting gateway.bok_depth (did you mean "book_depth"? settings: '),
         (

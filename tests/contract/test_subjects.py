@@ -14,7 +14,9 @@ SUBJECTS = Subjects("sim", "kraken")
 #: class -> kinds, by what they are about: written here by hand, to be compared with what the document derives.
 MARKET = ("reference_data", "market_status", "top_of_book", "market_by_price", "market_by_order", "trade_summary",
           "statistics", "time_series", "gap")  # fmt: skip
-EXECUTION = ("order_ack", "order_update", "trade_update", "position", "funds")
+EXECUTION = ("order_ack", "order_update", "trade_update", "position", "funds", "trade_balance")
+#: Of an account where they stand among its executions, and of the gateway elsewhere.
+BOTH = ("rate_limits", "download_begin", "download_end", "ready", "gap", "discrepancy")
 
 
 def subject(partition: str, kind: str, symbol: str | None = None, account: str | None = None) -> str:
@@ -26,7 +28,7 @@ def test_every_kind_has_a_channel(contract: Any) -> None:
         if kind in MARKET:
             assert contract.channel_of(subject("md.7", kind, "A-B.S/USD")) == f"md.{kind}"
             assert contract.channel_of(subject("md.7", kind)) == f"md.{kind}"
-        if kind in EXECUTION:
+        if kind in EXECUTION + BOTH:
             assert contract.channel_of(subject("ex.main", kind, "BTC/USD", "main")) == f"ex.{kind}"
         if kind not in MARKET + EXECUTION or kind == "gap":
             assert contract.channel_of(subject("st", kind)) == f"st.{kind}"

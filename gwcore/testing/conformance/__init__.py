@@ -1,5 +1,6 @@
 """Conformance kit: numbered cards that any venue, sink or transport plugin has to pass. See docs/cards.md."""
 
+from gwcore.testing.conformance.account_case import AccountCase
 from gwcore.testing.conformance.card import Card, Kind, Notes, Outcome, Result, run_card, run_cards
 from gwcore.testing.conformance.catalogue import CARDS, cards_of
 from gwcore.testing.conformance.recording import RecordedFrame, Recording, load_recordings, write_recording
@@ -9,6 +10,7 @@ from gwcore.testing.conformance.venue_case import VenueCase
 
 __all__ = [
     "CARDS",
+    "AccountCase",
     "Card",
     "Destination",
     "Kind",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gwcore.testing.conformance import (
+    cards_account,
     cards_claims,
     cards_decode,
     cards_healing,
@@ -22,6 +23,7 @@ GROUPS: Mapping[str, str] = {
     "I": "instruments",
     "M": "market data",
     "D": "decode",
+    "A": "accounts",
     "K": "sink",
     "T": "transport",
 }
@@ -48,6 +50,7 @@ CARDS: Mapping[Kind, tuple[Card, ...]] = {
         cards_market_data.CARDS,
         cards_healing.CARDS,
         cards_decode.CARDS,
+        cards_account.CARDS,
     ),
     Kind.SINK: _sorted(cards_plugin.SINK_CARDS, cards_sink.CARDS),
     Kind.TRANSPORT: _sorted(cards_plugin.TRANSPORT_CARDS, cards_transport.CARDS),

@@ -13,6 +13,7 @@ import msgspec
 from gwcore.model import Channel, Instrument
 from gwcore.plugins import PluginEntry
 from gwcore.simulator import Simulator, SimulatorSpec
+from gwcore.testing.conformance.account_case import AccountCase
 from gwcore.testing.conformance.card import Notes, require
 from gwcore.testing.conformance.playback import Playback
 from gwcore.testing.conformance.recording import Recording, load_recordings
@@ -60,6 +61,7 @@ class VenueCase:
     more_recordings: tuple[Recording, ...] = ()
     environment: str = "sim"
     entry: PluginEntry | None = None
+    accounts: AccountCase | None = None  # for venues with accounts
     unknown_frames: tuple[bytes, ...] = (b'{"surprise":{"answer":42}}', b'["surprise",42]')
     symbols_max: int = 3  # of a simulator that are subscribed
     seed: int = 1

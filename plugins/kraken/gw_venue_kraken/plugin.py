@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gw_venue_kraken.account import KrakenAccountOptions
 from gw_venue_kraken.settings import ENVIRONMENTS, KrakenSettings
 from gw_venue_kraken.symbols import KrakenSymbols
 from gw_venue_kraken.venue import KrakenStreams
@@ -31,9 +32,11 @@ SPEC = VenueSpec(
             Support.TIME_SERIES,
             Support.CANDLE_HISTORY,
             Support.BOOK_CHECKSUM,
+            Support.ACCOUNT,
         }
     ),
-    summary="Kraken spot over WebSocket v2: instruments, status, checked L2 books, trades, tickers, candles.",
+    summary="Kraken spot over WebSocket v2: instruments, status, checked L2 books, trades, tickers, candles, accounts.",
+    account_options=KrakenAccountOptions,
 )
 
 

@@ -29,6 +29,18 @@ def time_ns(text: str) -> int:
     return seconds * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
 
 
+_SECONDS = re.compile(r"(\d{1,11})(?:\.(\d{1,20}))?", re.ASCII).fullmatch
+
+
+def seconds_ns(value: object) -> int:
+    """Nanoseconds of REST's seconds, an int or the digits of a number (`1688148493.7708`). Raises ValueError."""
+    match = _SECONDS(str(value)) if isinstance(value, int | str) else None
+    if match is None:
+        raise ValueError(f"not a time in seconds: {value!r:.60}")
+    whole, fraction = match.groups()
+    return int(whole) * 1_000_000_000 + int((fraction or "").ljust(9, "0")[:9])
+
+
 class TimeReader:
     """`time_ns` that remembers the last second: on a busy connection almost every stamp shares it with the one before."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
 
 import msgspec
 
+from gw_venue_kraken.account import KrakenAccount
 from gw_venue_kraken.audit import unknown_fields
 from gw_venue_kraken.checksum import CHECKSUM_LEVELS, checksum, level_text
 from gw_venue_kraken.envelope import public_request, result_of
 from gw_venue_kraken.history import History
 from gw_venue_kraken.market_data import KrakenMarketData
+from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
 from gw_venue_kraken.writer import instrument_frame, snapshot_frames
 from gwcore.book import BookRule, Continuity
@@ -63,6 +64,7 @@ class KrakenStreams:
             rest=RestLimits(interval_s=settings.rest_interval_s, per_s=settings.rest_per_s),
         )
         self._history = History(settings)
+        self._names = RestNames()  # of all accounts: what REST calls a pair does not depend on who asks
 
     @property
     def limits(self) -> VenueLimits:
@@ -121,6 +123,6 @@ class KrakenStreams:
         """Closed candles of REST OHLC (§2.5)."""
         return self._history.candles_since(instrument, interval_s, begin_time_ns)
 
-    def account(self, account: Account) -> NoReturn:
-        """This version is market data only. Raises Unsupported."""
-        raise Unsupported(f"account {account.name!r}: this version of the Kraken plugin is market data only")
+    def account(self, account: Account) -> KrakenAccount:
+        """A codec for one new connection of an account to the private host."""
+        return KrakenAccount(self._settings, account, self._names)

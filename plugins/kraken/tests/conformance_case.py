@@ -8,13 +8,14 @@ from pathlib import Path
 
 import msgspec
 from gw_sim_kraken.plugin import SPEC as SIMULATOR
+from gw_venue_kraken.account import KrakenAccountOptions
 from gw_venue_kraken.market_data import KrakenMarketData
 from gw_venue_kraken.plugin import SPEC
 from gw_venue_kraken.settings import KrakenSettings
 
 from gwcore.model import Channel, Instrument, MarketByPriceUpdate
 from gwcore.numbers import decimals_of
-from gwcore.testing.conformance import RecordedFrame, Recording, VenueCase
+from gwcore.testing.conformance import AccountCase, RecordedFrame, Recording, VenueCase
 from gwcore.testing.fixtures import FixturesMissing, fixture_path, received_frames
 from gwcore.venue import Shard, Topic
 
@@ -46,6 +47,15 @@ def case_for(kind: str, name: str) -> VenueCase | None:
         simulator_settings=MARKET,
         more_recordings=tuple(fixtures()),
         unknown_frames=UNKNOWN,
+        accounts=AccountCase(
+            simulator_settings={"pairs": 2, "rate": 1.0, "accounts": 1},
+            credentials=lambda simulator: next(iter(simulator.credentials().values())),
+            fill=lambda simulator, count: simulator.act("fills", count=count, maker=True)["exec_ids"],
+            fills=lambda simulator: [fill["exec_id"] for fill in simulator.account()["fills"]],
+            revoke=lambda simulator: simulator.fault("revoke_key"),
+            options=KrakenAccountOptions(tier="pro"),
+            token_s=900.0,
+        ),
     )
 
 

@@ -15,13 +15,19 @@ from collections.abc import Callable, Sequence
 from gw_transports.nats_messages import EventCommands
 from gw_transports.nats_publisher import Outlet
 from gwcore.model import (
+    KIND_OF_TYPE,
     SCHEMA_VERSION,
-    TYPE_OF_KIND,
     Envelope,
     Gap,
     GapState,
     Header,
+    MarketByOrderUpdate,
+    MarketByPriceUpdate,
+    MarketStatus,
     Record,
+    ReferenceData,
+    StatisticsUpdate,
+    TopOfBook,
     partition_class,
 )
 from gwcore.subjects import Subjects
@@ -41,8 +47,12 @@ _log = logging.getLogger("gwcore.transport.nats")
 
 #: The core ended the session: it is opened again after this long.
 REOPEN_S = 0.1
-#: State of market data; that of the gateway and its streams is news of `st`, which is always made up for.
-_MARKET_KINDS = tuple(kind for kind in TYPE_OF_KIND if kind not in ("gateway_status", "stream_status"))
+#: State of market data. That of the gateway, its streams and accounts is news of `st` and `ex`, which is always made up for;
+#: and to ask for accounts by name is denied to a bus that has none.
+_MARKET_KINDS = tuple(
+    KIND_OF_TYPE[kind]
+    for kind in (ReferenceData, MarketStatus, TopOfBook, MarketByPriceUpdate, MarketByOrderUpdate, StatisticsUpdate)
+)
 
 
 class Bus:

@@ -58,6 +58,7 @@ class RemoteClient:
         self._owner = owner
         self._session: ClientSession | None = None
         self._name = ""
+        self._token = ""  # said with the hello: who goes on after a lost connection is who he was
         self._active: dict[int, bool] = {}  # requests whose end is not told yet -> whether it is a subscription
         self._subscriptions: dict[int, None] = {}  # answered; in their order
         self._interrupted: tuple[int, ...] = ()
@@ -68,7 +69,7 @@ class RemoteClient:
     def open(self, request: Hello | None) -> None:
         """Begin; with a hello its answer is told."""
         if request is not None:
-            self._name = request.name[:NAME_CHARACTERS_MAX]
+            self._name, self._token = request.name[:NAME_CHARACTERS_MAX], request.token
         info = ClientInfo(
             transport="nats", identity=f"user:{self.user}", name=self._name, attributes={"reply": self.reply}
         )
@@ -80,7 +81,7 @@ class RemoteClient:
         if request is not None:
             session.submit(request)
         else:
-            self._quietly(Hello(name=self._name))
+            self._quietly(Hello(name=self._name, token=self._token))
 
     def submit(self, request: ClientRequest) -> None:
         """A request that is no hello."""

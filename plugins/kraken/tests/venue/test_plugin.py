@@ -15,7 +15,7 @@ from gwcore.errors import Unsupported
 from gwcore.model import Channel, Instrument
 from gwcore.ports import Endpoint
 from gwcore.rest import HttpFlow
-from gwcore.venue import Account, Shard, Support
+from gwcore.venue import Shard, Support
 
 INSTRUMENT = Instrument(
     symbol="AAA/USD", base="AAA", quote="USD", price_decimals=1, quantity_decimals=8, tick_size="0.1", lot_size="1"
@@ -37,7 +37,8 @@ def test_the_plugin_registers_one_venue() -> None:
     [[spec]] = manager.hook.gw_register_venues()
     assert spec is plugin.SPEC
     assert (spec.name, spec.api_version, spec.orders) == ("kraken", API_VERSION, None)
-    assert not spec.supports & {Support.ACCOUNT, Support.ORDERS, Support.MARKET_BY_ORDER, Support.BOOK_SEQUENCE}
+    assert Support.ACCOUNT in spec.supports
+    assert not spec.supports & {Support.ORDERS, Support.MARKET_BY_ORDER, Support.BOOK_SEQUENCE}
 
 
 def test_the_entry_point_names_the_plugin() -> None:
@@ -97,20 +98,6 @@ def test_a_connection_goes_to_the_public_host() -> None:
     endpoint = result_of(codec.endpoint())
     assert (endpoint.url, endpoint.frame_bytes_max, endpoint.binary) == ("ws://127.0.0.1:1/v2", 5, False)
     assert list(codec.open()) == []
-
-
-def test_accounts_are_not_offered_yet(codec: object) -> None:
-    class NoSigner:
-        key = ""
-
-        def sign(self, algorithm: str, message: bytes) -> bytes:
-            raise AssertionError
-
-        def nonce(self) -> int:
-            raise AssertionError
-
-    with pytest.raises(Unsupported, match="market data only"):
-        KrakenStreams(KrakenSettings()).account(Account(name="main", signer=NoSigner()))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,164 @@
+"""Accounts: all accounts of one gateway: keys, signers, what the journal knows of each, connections, the clock's offset."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from gwcore.engine.access import Access
+from gwcore.engine.gateway import GatewayMachine
+from gwcore.engine.publisher import Publisher
+from gwcore.engine.reconnect import RollingBudget
+from gwcore.errors import ConfigError, VenueError
+from gwcore.journal import Journal
+from gwcore.model import ConnectionState, Event
+from gwcore.ports import Clock, Network, Random
+from gwcore.runtime.account_connection import AccountConnection
+from gwcore.runtime.clock_offset import ClockSample, OffsetBounds, offset_bounds
+from gwcore.runtime.http import run_flow
+from gwcore.runtime.keys import Keys
+from gwcore.runtime.signer import KeySigner
+from gwcore.secrets import resolve_secret
+from gwcore.settings import GatewayConfig, SelectedAccount
+from gwcore.venue import Account, Streams
+from gwcore.wire import decode_envelope
+
+_log = logging.getLogger("gwcore.account")
+
+#: Records of the journal read at once while an account is recalled.
+RECALL_RECORDS = 10_000
+#: Kinds of events that say what was told of an account.
+RECALLED_KINDS = frozenset({"order_update", "trade_update", "download_begin"})
+#: The venue's clock is asked this often, in so many questions at different places within its second.
+CLOCK_CHECK_S, CLOCK_QUESTIONS, CLOCK_SPACING_S = 300.0, 4, 1.27
+#: An offset above this is told as a status, since nonces, tokens and times of orders go by the clock.
+CLOCK_WARN_NS = 1_000_000_000
+
+
+class Accounts:
+    """Implements `AccountHub`."""
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        *,
+        streams: Streams,
+        publisher: Publisher,
+        machine: GatewayMachine,
+        network: Network,
+        clock: Clock,
+        random: Random,
+        keys: Keys,
+        budget: RollingBudget,
+    ) -> None:
+        self._machine = machine
+        self._streams = streams
+        self._network = network
+        self._clock = clock
+        self.offset: OffsetBounds | None = None  # the venue's clock minus ours, as last measured
+        self.connections = [
+            AccountConnection(
+                Account(name=selected.name, signer=_signer(selected, keys, clock), options=selected.options),
+                selected.settings,
+                streams=streams,
+                publisher=publisher,
+                hub=self,
+                network=network,
+                clock=clock,
+                random=random,
+                healing=config.healing,
+                budget=budget,
+            )
+            for selected in config.accounts
+        ]
+
+    def recall(self, journal: Journal) -> None:
+        """Read what was told of each account; before anything is published of it."""
+        machines = {f"ex.{each.account.name}": each.machine for each in self.connections}
+        if not machines:
+            return
+        reader = journal.reader("ex", 0)
+        while records := reader.read(RECALL_RECORDS, synced_only=False):
+            for record in records:
+                machine = machines.get(record.partition)
+                if machine is not None and record.kind in RECALLED_KINDS:
+                    machine.recall(decode_envelope(record.payload).event)
+
+    def start(self, spawn: Callable[[Coroutine[Any, Any, None], str], object]) -> None:
+        """Run all connections."""
+        for connection in self.connections:
+            spawn(connection.run(), f"account {connection.account.name}")
+        if self.connections and hasattr(self._streams, "server_time"):
+            spawn(self._watch_clock(), "clock of the venue")
+
+    def stop(self, cause: str) -> None:
+        """The gateway stops."""
+        for connection in self.connections:
+            connection.stop(cause)
+
+    # --- AccountHub ---------------------------------------------------------------------------------------------------
+
+    def on_account(self, account: str, state: ConnectionState, cause: str | None, *, halted: bool = False) -> None:
+        """An account's connection came or went."""
+        self._machine.on_component(f"account.{account}", state, cause)
+        level = logging.ERROR if halted else logging.WARNING if state is ConnectionState.DISCONNECTED else logging.INFO
+        _log.log(level, "account %s %s%s", account, state.value.lower(), f": {cause}" if cause else "")
+
+    def publish_status(self, event: Event) -> None:
+        """Publish in partition `st`."""
+        self._machine.publish_status(event)
+
+    # --- the clock ----------------------------------------------------------------------------------------------------
+
+    async def _watch_clock(self) -> None:
+        """Measure and tell; nothing here is ever corrected by it."""
+        was_off = False
+        while True:
+            samples = []
+            for _ in range(CLOCK_QUESTIONS):
+                sent_ns = self._clock.now_ns()
+                try:
+                    answer = await run_flow(self._network, self._streams.server_time())  # type: ignore[attr-defined]
+                except VenueError:
+                    continue
+                samples.append(ClockSample(sent_ns, self._clock.now_ns(), answer))
+                await asyncio.sleep(CLOCK_SPACING_S)
+            bounds = offset_bounds(samples)
+            if bounds is not None and bounds.low_ns <= bounds.high_ns:
+                self.offset = bounds
+                is_off = bounds.low_ns > CLOCK_WARN_NS or bounds.high_ns < -CLOCK_WARN_NS
+                if is_off or was_off:
+                    detail = (
+                        f"the venue's clock is {bounds.low_ns / 1e9:+.3f} to {bounds.high_ns / 1e9:+.3f} s from ours"
+                    )
+                    self._machine.on_component("clock", ConnectionState.CONNECTED, None, detail)
+                    _log.log(logging.WARNING if is_off else logging.INFO, "%s", detail)
+                was_off = is_off
+            await asyncio.sleep(CLOCK_CHECK_S)
+
+
+def _signer(selected: SelectedAccount, keys: Keys, clock: Clock) -> KeySigner:
+    settings = selected.settings
+    if settings.secret.startswith("env:"):
+        _log.warning("account %s: a secret in the environment is seen by every process of this user", selected.name)
+    key = resolve_secret(settings.key)
+    return KeySigner(
+        key,
+        resolve_secret(settings.secret),
+        keys.take(key.reveal(), selected.name),
+        clock,
+        resolve_secret(settings.passphrase) if settings.passphrase is not None else None,
+    )
+
+
+def access_of(config: GatewayConfig) -> Access:
+    """Who may what. Raises ConfigError where a token can't be read, or two users have the same."""
+    tokens: Mapping[str, Any] = {
+        name: resolve_secret(user.token) for name, user in config.users.items() if user.token is not None
+    }
+    values = [token.reveal() for token in tokens.values()]
+    if len(set(values)) != len(values):
+        raise ConfigError("two users have the same token", place="user", hint="give each one of his own")
+    return Access(config.users, tokens, open_market_data=config.clients.open_market_data)

@@ -1,0 +1,131 @@
+"""Rows of the `executions` channel as our orders and fills (API sheet §4.12). Pure functions.
+
+A row is a delta: what it does not say is None here, and the engine keeps what it knew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gw_venue_kraken.private_messages import ExecutionFrame, ExecutionRow
+from gw_venue_kraken.times import time_ns
+from gwcore.model import (
+    Fill,
+    Liquidity,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    RateLimit,
+    RateLimitsUpdate,
+    Side,
+    TimeInForce,
+    TradeUpdate,
+    UpdateType,
+)
+from gwcore.numbers import decimal_text, optional_text
+from gwcore.venue import AccountMessage, AccountSnapshot
+
+STATUSES = {
+    "pending_new": OrderStatus.PENDING,
+    "new": OrderStatus.WORKING,
+    "partially_filled": OrderStatus.PARTIALLY_FILLED,
+    "filled": OrderStatus.FILLED,
+    "canceled": OrderStatus.CANCELED,
+    "expired": OrderStatus.EXPIRED,
+}
+SIDES = {"buy": Side.BUY, "sell": Side.SELL}
+LIQUIDITY = {"m": Liquidity.MAKER, "t": Liquidity.TAKER}
+_TYPES = {each.value: each for each in OrderType}
+_TIMES = {each.value: each for each in TimeInForce}
+
+
+def order_type(word: str | None) -> OrderType | None:
+    """`stop-loss-limit`, or REST's `stop loss limit`; None for one this version does not know."""
+    return None if word is None else _TYPES.get(word.replace("-", "_").replace(" ", "_").upper())
+
+
+def time_in_force(word: str | None) -> TimeInForce | None:
+    """`GTC` on the stream, `gtc` in requests."""
+    return None if word is None else _TIMES.get(word.upper())
+
+
+def read_executions(account: str, frame: ExecutionFrame, rate_max: str | None) -> Sequence[AccountMessage]:
+    """All of a frame; `rate_max`: the limit of the order counter, as the venue said. Raises ValueError for numbers and times
+    that are none."""
+    if frame.type == "snapshot":
+        # A trade of the snapshot is history: its row says FILLED, and nothing of where the order stands now.
+        return [
+            AccountSnapshot(
+                orders=tuple(
+                    _order(account, row, UpdateType.SNAPSHOT) for row in frame.data if row.exec_type != "trade"
+                ),
+                trades=tuple(_trade(account, row) for row in frame.data if row.exec_type == "trade"),
+            )
+        ]
+    messages: list[AccountMessage] = []
+    for row in frame.data:
+        if row.exec_type == "trade":
+            messages.append(_trade(account, row))
+        messages.append(_order(account, row, UpdateType.INCREMENTAL))
+        if row.ratecount is not None and rate_max is not None:
+            name = f"orders.{row.symbol}" if row.symbol else "orders"
+            limit = RateLimit(name=name, value=decimal_text(row.ratecount), limit=rate_max)
+            messages.append(RateLimitsUpdate(account=account, limits=(limit,)))
+    return messages
+
+
+def _order(account: str, row: ExecutionRow, update_type: UpdateType) -> OrderUpdate:
+    at_ns = time_ns(row.timestamp)
+    stop = row.triggers.price if row.triggers is not None else row.stop_price
+    is_relative = row.limit_price_type not in (None, "static")
+    return OrderUpdate(
+        account=account,
+        venue_order_id=row.order_id,
+        symbol=row.symbol,
+        side=SIDES.get(row.side or ""),
+        order_type=order_type(row.order_type),
+        order_status=STATUSES.get(row.order_status, OrderStatus.UNKNOWN),
+        update_type=update_type,
+        quantity=optional_text(row.order_qty),
+        price=None if is_relative else price_text(row.limit_price),
+        stop_price=price_text(stop),
+        traded_quantity=optional_text(row.cum_qty),
+        average_price=price_text(row.avg_price),
+        reason=row.reason or row.cancel_reason,
+        venue_time_ns=at_ns,
+        cost=optional_text(row.cum_cost),
+        time_in_force=time_in_force(row.time_in_force),
+        opened_ns=at_ns if row.exec_type == "pending_new" and update_type is UpdateType.INCREMENTAL else None,
+        venue_client_id=row.cl_ord_id,
+    )
+
+
+def _trade(account: str, row: ExecutionRow) -> TradeUpdate:
+    if row.exec_id is None:
+        raise ValueError(f"a trade of order {row.order_id} without exec_id")
+    at_ns = time_ns(row.timestamp)
+    return TradeUpdate(
+        account=account,
+        venue_order_id=row.order_id,
+        symbol=row.symbol,
+        side=SIDES.get(row.side or ""),
+        fills=(
+            Fill(
+                trade_id=row.exec_id,
+                price=decimal_text(row.last_price),
+                quantity=decimal_text(row.last_qty),
+                cost=optional_text(row.cost),
+                liquidity=LIQUIDITY.get(row.liquidity_ind or ""),
+                fees=tuple((fee.asset, decimal_text(fee.qty)) for fee in row.fees),
+                venue_time_ns=at_ns,
+                market_trade_id=None if row.trade_id is None else str(row.trade_id),
+            ),
+        ),
+        venue_time_ns=at_ns,
+    )
+
+
+def price_text(value: object) -> str | None:
+    """A price, or None where the venue writes zero for none (`stop_price: 0.0`, `avg_price: 0.00000`)."""
+    text = optional_text(value)
+    return text if text is not None and text.strip("-0.") else None

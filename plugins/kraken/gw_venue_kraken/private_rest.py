@@ -1,0 +1,239 @@
+"""Private REST: signed requests (API sheet §2.3) and what their answers mean to us (§2.6). Pure: flows, no I/O."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from gw_venue_kraken import private_messages as wire
+from gw_venue_kraken.balances import MAIN_WALLET
+from gw_venue_kraken.envelope import USER_AGENT, result_of
+from gw_venue_kraken.executions import SIDES, order_type, price_text, time_in_force
+from gw_venue_kraken.rest_names import RestNames
+from gw_venue_kraken.times import seconds_ns
+from gwcore.errors import DecodeError, VenueUnavailable
+from gwcore.model import (
+    Fill,
+    FundsUpdate,
+    Liquidity,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    PositionUpdate,
+    Side,
+    TradeBalance,
+    TradeUpdate,
+    UpdateType,
+)
+from gwcore.numbers import decimal_text, optional_text
+from gwcore.rest import HttpFlow, HttpRequest
+from gwcore.venue import Signer
+
+T = TypeVar("T")
+
+#: What a call takes from the account's counter (§2.4, the newer table); 1 for what is not named.
+COSTS: Mapping[str, int] = {"TradesHistory": 2, "ClosedOrders": 2, "Ledgers": 2, "QueryLedgers": 2}
+#: A nonce that was overtaken on its way is made anew this often.
+NONCE_TRIES = 3
+_FORM = "application/x-www-form-urlencoded; charset=utf-8"
+_MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
+_STATUSES = {
+    "pending": OrderStatus.PENDING,
+    "open": OrderStatus.WORKING,
+    "closed": OrderStatus.FILLED,
+    "canceled": OrderStatus.CANCELED,
+    "expired": OrderStatus.EXPIRED,
+}
+
+
+def private_request(rest_url: str, signer: Signer, method: str, parameters: Mapping[str, str]) -> HttpRequest:
+    """`POST /0/private/<method>`, form-encoded and signed with a fresh nonce."""
+    nonce = str(signer.nonce())
+    body = urlencode({"nonce": nonce, **parameters}).encode()
+    path = f"/0/private/{method}"
+    inner = hashlib.sha256(nonce.encode() + body).digest()
+    signature = base64.b64encode(signer.sign("hmac-sha512-base64", path.encode() + inner)).decode()
+    return HttpRequest(
+        method="POST",
+        url=f"{rest_url.rstrip('/')}{path}",
+        headers={
+            "User-Agent": USER_AGENT,
+            "Accept": "application/json",
+            "Content-Type": _FORM,
+            "API-Key": signer.key,
+            "API-Sign": signature,
+        },
+        body=body,
+        cost=COSTS.get(method, 1),
+    )
+
+
+def call(
+    rest_url: str, signer: Signer, method: str, decode: Callable[[msgspec.Raw], T], parameters: Mapping[str, str]
+) -> HttpFlow[T]:
+    """One private call, decoded. Raises VenueError; DecodeError where the result is not what it should be."""
+    for attempt in range(NONCE_TRIES):
+        response = yield private_request(rest_url, signer, method, parameters)
+        try:
+            return decode(result_of(response, method))
+        except VenueUnavailable as error:
+            if "Invalid nonce" not in str(error) or attempt == NONCE_TRIES - 1:
+                raise
+        except _MALFORMED as error:
+            raise DecodeError(f"{method}: {error}") from None
+    raise AssertionError("the loop returns or raises")
+
+
+def order_update(account: str, order_id: str, order: wire.RestOrder, names: RestNames) -> OrderUpdate:
+    """One order as an OrderUpdate that says all of it. Raises ValueError."""
+    kind, traded = order_type(order.descr.ordertype), decimal_text(order.vol_exec)
+    status = _STATUSES.get(order.status, OrderStatus.UNKNOWN)
+    if status is OrderStatus.WORKING and traded.strip("0."):
+        status = OrderStatus.PARTIALLY_FILLED
+    price, stop = _prices(kind, order.descr)
+    opened_ns = None if order.opentm is None else seconds_ns(order.opentm)
+    return OrderUpdate(
+        account=account,
+        venue_order_id=order_id,
+        symbol=None if order.descr.pair is None else names.symbol(order.descr.pair),
+        side=SIDES.get(order.descr.type or ""),
+        order_type=kind,
+        order_status=status,
+        update_type=UpdateType.SNAPSHOT,
+        quantity=decimal_text(order.vol),
+        price=price,
+        stop_price=stop,
+        traded_quantity=traded,
+        average_price=price_text(order.price),
+        reason=order.reason,
+        venue_time_ns=opened_ns if order.closetm is None else seconds_ns(order.closetm),
+        cost=optional_text(order.cost),
+        time_in_force=time_in_force(order.timeinforce),
+        opened_ns=opened_ns,
+        venue_client_id=order.cl_ord_id,
+    )
+
+
+def _prices(kind: OrderType | None, text: wire.RestOrderText) -> tuple[str | None, str | None]:
+    """Limit price and trigger price: which of `price` and `price2` is which depends on the type (§2.7)."""
+    first, second = _absolute(text.price), _absolute(text.price2)
+    if kind in (OrderType.LIMIT, OrderType.ICEBERG):
+        return first, None
+    if kind in (OrderType.STOP_LOSS, OrderType.TAKE_PROFIT):
+        return None, first
+    if kind in (OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT):
+        return second, first
+    return None, None  # market orders have none, those of trailing ones are relative
+
+
+def _absolute(value: object) -> str | None:
+    if (isinstance(value, str) and value[:1] in "+-#") or (isinstance(value, str) and value.endswith("%")):
+        return None
+    return price_text(value)
+
+
+def trade_update(account: str, trade_id: str, trade: wire.RestTrade, names: RestNames) -> TradeUpdate:
+    """One trade as a fill; its fee is in the quote asset. Raises ValueError."""
+    at_ns = seconds_ns(trade.time)
+    symbol = names.symbol(trade.pair)
+    liquidity = None if trade.maker is None else Liquidity.MAKER if trade.maker else Liquidity.TAKER
+    fees = () if trade.fee is None else ((symbol.partition("/")[2].partition(":")[0], decimal_text(trade.fee)),)
+    return TradeUpdate(
+        account=account,
+        venue_order_id=trade.ordertxid,
+        symbol=symbol,
+        side=SIDES.get(trade.type),
+        fills=(
+            Fill(
+                trade_id=trade_id,
+                price=decimal_text(trade.price),
+                quantity=decimal_text(trade.vol),
+                cost=optional_text(trade.cost),
+                liquidity=liquidity,
+                fees=fees,
+                venue_time_ns=at_ns,
+                market_trade_id=None if trade.trade_id is None else str(trade.trade_id),
+            ),
+        ),
+        venue_time_ns=at_ns,
+    )
+
+
+def funds(account: str, balances: Mapping[str, wire.RestBalance], names: RestNames) -> list[FundsUpdate]:
+    """BalanceEx: total, hold, and what is left of both and of credit (§2.6). Raises ValueError."""
+    found = []
+    for asset_id, row in balances.items():
+        base, _, suffix = asset_id.partition(".")
+        total, hold = decimal_text(row.balance), optional_text(row.hold_trade)
+        available = Decimal(total) - Decimal(hold or 0)
+        available += Decimal(optional_text(row.credit) or 0) - Decimal(optional_text(row.credit_used) or 0)
+        found.append(
+            FundsUpdate(
+                account=account,
+                asset=names.asset(base),
+                total=total,
+                hold=hold,
+                available=format(available, "f"),
+                wallet=f"other/{suffix}" if suffix else MAIN_WALLET,
+            )
+        )
+    return found
+
+
+def positions(account: str, rows: Iterable[wire.RestPosition], names: RestNames) -> list[PositionUpdate]:
+    """All positions of a pair together: what is still open of each, cost and profit as far as every one tells it."""
+    by_symbol: dict[str, list[wire.RestPosition]] = {}
+    for row in rows:
+        by_symbol.setdefault(names.symbol(row.pair), []).append(row)
+    found = []
+    for symbol, group in sorted(by_symbol.items()):
+        amounts = {Side.BUY: Decimal(0), Side.SELL: Decimal(0)}
+        for row in group:
+            side = SIDES.get(row.type)
+            if side is None:
+                raise ValueError(f"a position in {symbol} that is neither bought nor sold: {row.type!r:.20}")
+            amounts[side] += Decimal(decimal_text(row.vol)) - Decimal(optional_text(row.vol_closed) or 0)
+        found.append(
+            PositionUpdate(
+                account=account,
+                symbol=symbol,
+                long_quantity=format(amounts[Side.BUY], "f"),
+                short_quantity=format(amounts[Side.SELL], "f"),
+                cost=_sum([row.cost for row in group]),
+                profit_loss=_sum([_unsigned(row.net) for row in group]),
+            )
+        )
+    return found
+
+
+def _unsigned(value: object) -> object:
+    return value.removeprefix("+") if isinstance(value, str) else value  # `"+94367.2314"`
+
+
+def _sum(values: list[Any]) -> str | None:
+    if any(value is None for value in values):
+        return None
+    return format(sum((Decimal(decimal_text(value)) for value in values), Decimal(0)), "f")
+
+
+def trade_balance(account: str, row: wire.RestTradeBalance, asset: str) -> TradeBalance:
+    """TradeBalance (§2.6). Raises ValueError."""
+    return TradeBalance(
+        account=account,
+        asset=asset,
+        equity=optional_text(row.e),
+        trade_balance=optional_text(row.tb),
+        equivalent_balance=optional_text(row.eb),
+        margin_used=optional_text(row.m),
+        free_margin=optional_text(row.mf),
+        margin_level=optional_text(row.ml),
+        profit_loss=optional_text(row.n),
+        cost=optional_text(row.c),
+        valuation=optional_text(row.v),
+    )
