@@ -16,8 +16,8 @@ from gwcore.runtime.committer import Committer
 from gwcore.runtime.crash import install_crash_handler
 from gwcore.runtime.health import HealthServer
 from gwcore.runtime.libraries import WebSocketClient, find_client, find_loop
-from gwcore.runtime.logs import configure_logging
-from gwcore.runtime.metrics import Metrics, build_info
+from gwcore.runtime.logs import LogHandler, configure_logging
+from gwcore.runtime.metrics import Metrics, Sample, build_info
 from gwcore.runtime.network import RealNetwork
 from gwcore.runtime.stall import StallWatch
 from gwcore.runtime.storage import DirectoryStorage
@@ -37,11 +37,11 @@ def run_gateway(config: GatewayConfig) -> int:
 
     Raises ConfigError where it can't start (a second process on the state directory, a port in use).
     """
-    configure_logging(config.gateway.log_level, config.gateway.log_format)
+    logs = configure_logging(config.gateway.log_level, config.gateway.log_format)
     client, loop = find_client(config.runtime.websocket), find_loop(config.runtime.loop)
     _log.info("WebSockets by %s, event loop of %s", client.library, loop.library)
     with asyncio.Runner(loop_factory=loop.factory) as runner:
-        return runner.run(_run(config, client))
+        return runner.run(_run(config, client, logs))
 
 
 def calm_collector() -> None:
@@ -51,7 +51,7 @@ def calm_collector() -> None:
     gc.set_threshold(COLLECT_AFTER_OBJECTS, 20, 100)
 
 
-async def _run(config: GatewayConfig, client: WebSocketClient) -> int:
+async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler) -> int:
     state_dir = Path(config.gateway.state_dir)
     storage = DirectoryStorage(state_dir)
     clock = SystemClock()
@@ -75,14 +75,14 @@ async def _run(config: GatewayConfig, client: WebSocketClient) -> int:
         _log.info("state in %s", state_dir)
         calm_collector()
         try:
-            async with _telemetry(gateway, clock.now_ns()):
+            async with _telemetry(gateway, clock.now_ns(), logs):
                 return await gateway.run()
         finally:
             await network.close()
 
 
 @contextlib.asynccontextmanager
-async def _telemetry(gateway: Gateway, started_ns: int) -> AsyncIterator[None]:
+async def _telemetry(gateway: Gateway, started_ns: int, logs: LogHandler) -> AsyncIterator[None]:
     telemetry = Telemetry(gateway, started_ns)
     stalls = StallWatch(
         lambda late_s, place: _log.error("the event loop has not run for %.1f s; it is in %s", late_s, place)
@@ -101,6 +101,7 @@ async def _telemetry(gateway: Gateway, started_ns: int) -> AsyncIterator[None]:
                 )
             )
             metrics.add(telemetry.samples)
+            metrics.add(lambda: [Sample("gw_log_suppressed_total", (), logs.suppressed)])
             server = HealthServer(metrics, not_ready=telemetry.not_ready, status=telemetry.status)
             host, bound = await server.start(gateway.config.gateway.metrics_host, port)
             gateway.addresses["metrics"] = f"http://{host}:{bound}/metrics"
