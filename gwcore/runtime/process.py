@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import gwcore
+from gwcore.errors import ConfigError, StorageError
 from gwcore.runtime.app import EXIT_INTERNAL, Gateway, Ports, install_signals
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
 from gwcore.runtime.committer import Committer
@@ -53,7 +54,7 @@ def calm_collector() -> None:
 
 async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler) -> int:
     state_dir = Path(config.gateway.state_dir)
-    storage = DirectoryStorage(state_dir)
+    storage = _open_state(state_dir)
     clock = SystemClock()
     with storage.lock("lock"):
         network = RealNetwork(clock, f"gwcore/{gwcore.__version__}", client)
@@ -79,6 +80,19 @@ async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler)
                 return await gateway.run()
         finally:
             await network.close()
+
+
+def _open_state(state_dir: Path) -> DirectoryStorage:
+    try:
+        return DirectoryStorage(state_dir)
+    except (OSError, StorageError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error)
+        if isinstance(cause, FileExistsError):
+            reason = "a file is in the way"
+        raise ConfigError(
+            f"the state directory {state_dir} can't be made: {reason.lower()}", hint="choose another with --state-dir"
+        ) from error
 
 
 @contextlib.asynccontextmanager

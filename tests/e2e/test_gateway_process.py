@@ -121,6 +121,15 @@ def test_a_second_process_on_one_state_directory_is_refused(sim: Sim, tmp_path: 
         assert str(first.pid) in second.errors()
 
 
+def test_a_state_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.touch()
+    for path in (taken, taken / "below"):
+        ended = gw("run", "--venue", "kraken", "--env", "sim", "--state-dir", str(path))
+        assert ended.returncode == 2
+        assert f"the state directory {path} can't be made: a file is in the way (choose another" in ended.stderr
+
+
 def test_a_client_of_a_stopping_gateway_is_told_why(sim: Sim, tmp_path: Path) -> None:
     gateway = Gw(tmp_path, sim, "--transport", "unix")
     with ending(gateway):
