@@ -57,4 +57,6 @@ def main(archive: str, symbol: str) -> None:
         print(f"{minute:%Y-%m-%d %H:%M}  mean spread {spread:.4f}, {stale} times STALE")
 
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "BTC/USD")

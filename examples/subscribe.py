@@ -17,4 +17,6 @@ async def main(address: str, symbols: list[str]) -> None:
                 print(error)
 
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1], sys.argv[2:]))

@@ -5,11 +5,20 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+#: Letters that a beginning of a name has at least.
+PART_LENGTH_MIN = 3
+
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known word most like `word`, or None where none is like it."""
     by_folded = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(word.lower(), by_folded, n=1, cutoff=0.6)
+    folded = word.lower()
+    if len(folded) >= PART_LENGTH_MIN:
+        # Half of a name is meant more often than another name of as many letters: trade is trade_summary, not ready.
+        whole = [name for name in by_folded if name.startswith(folded)]
+        if whole:
+            return by_folded[min(whole, key=len)]
+    found = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
     return by_folded[found[0]] if found else None
 
 

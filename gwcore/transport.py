@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gwcore.model import Record
 from gwcore.ports import Clock
@@ -79,6 +79,18 @@ class Transport(Protocol):
         ...
 
 
+class TransportCounters(NamedTuple):
+    """What a transport has counted since it began; `clients` is how many it has now."""
+
+    clients: int
+    bytes: int  # handed to the system, framing included
+    dropped: int  # what it turned away by itself: connections refused or cut, requests that nobody could answer
+
+
+def _count_nothing(read: Callable[[], TransportCounters]) -> None:
+    """Where nobody counts."""
+
+
 def _tell_nobody(cause: str, detail: str) -> None:
     """Where nobody wants to know."""
 
@@ -96,6 +108,8 @@ class TransportContext:
     # For a transport that stands on somebody else's server: called with one word and a sentence when that is lost, with
     # empty ones when it is back. Published as the status of `transport.<name>`.
     status: Callable[[str, str], None] = _tell_nobody
+    # A transport that counts calls it once, with a function that is then called at every scrape of the metrics.
+    counters: Callable[[Callable[[], TransportCounters]], None] = _count_nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,7 +115,7 @@ class _Day:
         found = self.found
         if not self._files:
             days = sorted({file.date for file in self._reader.files})
-            told = f"it has {days[0]} to {days[-1]}" if days else "it is empty"
+            told = f"it has {days[0]} to {days[-1]}" if days else "no file is finished yet, which is every 15 minutes"
             raise StorageError(f"the archive has nothing of {found.day}: {told}")
         self._note_sessions()
         handlers = {"stream_status": self._on_stream_status, "gap": self._on_gap, "trade_summary": self._on_trade}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import os
 from collections.abc import Callable, Mapping
@@ -106,6 +107,8 @@ def _serve_command(name: str) -> click.Command:
                 raise click.UsageError(f"--{key} goes with --replay FILE")
         if chosen.get("accounts") and keys is None:
             raise click.UsageError("--accounts goes with --keys DIR, where the keys are written to")
+        if keys is not None and not chosen.get("accounts"):
+            raise click.UsageError("--keys goes with --accounts N: without accounts there are none")
         chosen.update(_parse_pairs(pairs_set))
         _serve(spec, _settings(spec, chosen), host, port, keys, proxy=proxy)
 
@@ -151,7 +154,13 @@ def _serve(spec: SimulatorSpec, settings: Any, host: str, port: int, keys: Path 
         with stack:
             serve_until_signal(switch, host, 0 if proxy else port, on_ready)
     except OSError as error:
-        raise NotConnected(f"can't listen on {host}:{port}: {error.strerror or error}") from error
+        raise NotConnected(f"can't listen on {host}:{port}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    # The system's own words: asyncio wraps them into a sentence that says the address again.
+    is_of_system = isinstance(error, OSError) and error.errno in errno.errorcode
+    return os.strerror(error.errno).lower() if is_of_system else str(error)  # type: ignore[attr-defined]
 
 
 def _write_keys(folder: Path, credentials: Mapping[str, tuple[str, str]]) -> None:
@@ -232,7 +241,7 @@ def _ask(host: str, port: int, method: str, path: str, body: dict[str, Any] | No
         response = line.getresponse()
         return response.status, msgspec.json.decode(response.read(), type=dict[str, Any])
     except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
-        raise NotConnected(f"no simulator on {host}:{port}: {error}") from error
+        raise NotConnected(f"no simulator on {host}:{port}: {_reason(error)}") from error
     finally:
         line.close()
 

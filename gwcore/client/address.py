@@ -10,6 +10,7 @@ from gwcore.errors import ConfigError
 
 #: Schemes of a NATS server; the second one insists on TLS.
 _NATS_SCHEMES = ("nats", "tls")
+_HINT = "write unix:///run/gw.sock or a path"
 _NATS_FORM = "write nats://HOST:4222/<env>/<venue>, as nats://127.0.0.1:4222/sim/kraken"
 #: Who a client is where nothing says so.
 GUEST = "guest"
@@ -36,10 +37,10 @@ def gateway_address(address: str | Path) -> Path | NatsAddress:
     scheme, separator, rest = text.partition("://")
     if separator and scheme in _NATS_SCHEMES:
         return _nats_address(scheme, rest)
-    return socket_path(address)
+    return socket_path(address, hint=f"{_HINT}, or nats://HOST:4222/<env>/<venue>")
 
 
-def socket_path(address: str | Path) -> Path:
+def socket_path(address: str | Path, *, hint: str = _HINT) -> Path:
     """The socket an address names. Raises ConfigError for what is no address of a Unix socket."""
     text = str(address)
     scheme, separator, rest = text.partition("://")
@@ -48,9 +49,9 @@ def socket_path(address: str | Path) -> Path:
     elif scheme == "unix" and rest.startswith("/"):
         path = rest
     else:
-        raise ConfigError(f"{text!r} is no address of a gateway", hint="write unix:///run/gw.sock or a path")
+        raise ConfigError(f"{text!r} is no address of a gateway", hint=hint)
     if not path:
-        raise ConfigError("the address of the gateway is empty", hint="write unix:///run/gw.sock or a path")
+        raise ConfigError("the address of the gateway is empty", hint=hint)
     return Path(path)
 
 

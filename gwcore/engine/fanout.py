@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -96,8 +96,8 @@ class Fanout:
         self._is_of_accounts = False  # some of the turn
         self._next_id = 1
         self._sent_before = 0  # to clients that are gone
-        self.opened = 0
-        self.refused = 0
+        self.opened: Counter[str] = Counter()  # clients that came, by transport
+        self.refused: Counter[str] = Counter()  # ... over the limit
         self.cut: dict[str, int] = {}
         self.conflations = 0
         self.denials = 0
@@ -123,10 +123,10 @@ class Fanout:
         session = Session(self._next_id, client, writer, self)
         self._next_id += 1
         if len(self._sessions) >= self.settings.clients_max:
-            self.refused += 1
+            self.refused[client.transport] += 1
             session.end(f"{self.settings.clients_max} clients are connected, which is the limit: try again later")
             return session
-        self.opened += 1
+        self.opened[client.transport] += 1
         self._sessions[session.number] = session
         self._live = tuple(self._sessions.values())
         return session

@@ -38,7 +38,7 @@ from gwcore.runtime.rest import PacedNetwork
 from gwcore.runtime.sinks import SinkRunner
 from gwcore.settings import GatewayConfig, SelectedSink, SelectedTransport
 from gwcore.sink import AckMeaning, SinkContext, SinkStatus
-from gwcore.transport import TransportContext
+from gwcore.transport import TransportContext, TransportCounters
 from gwcore.venue import InstrumentUpdate, Shard
 
 _log = logging.getLogger("gwcore.gateway")
@@ -110,7 +110,7 @@ class Gateway:
         self._stop = asyncio.Event()
         self._exit_code = EXIT_OK
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_stopping = False
+        self.transport_counters: dict[str, Callable[[], TransportCounters]] = {}  # of transports that count
         self.addresses: dict[str, str] = {}  # transport -> where clients come in
         self.journal = Journal(ports.storage, ports.clock, config.journal)
         self.committer = ports.committer(self.journal, config.journal)
@@ -256,11 +256,17 @@ class Gateway:
                 clock=self.ports.clock,
                 ready=ready,
                 status=status,
+                counters=lambda read: self.transport_counters.update({selected.spec.name: read}),
             ),
         )
         await transport.run(self.fanout)
 
     # --- life -----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether somebody has asked it to stop."""
+        return self._stop.is_set()
 
     def request_stop(self, reason: str, exit_code: int = EXIT_OK) -> None:
         """Stop in order; the first reason counts."""
@@ -358,7 +364,6 @@ class Gateway:
                 await asyncio.sleep(backoff.on_failure(self.ports.clock.monotonic_ns()))
 
     async def _shut_down(self, transports: list[asyncio.Task[None]], sinks: list[asyncio.Task[None]]) -> None:
-        self._is_stopping = True
         others = [task for task in self._tasks if task not in transports and task not in sinks]
         await self._cancel(others)
         for connection in self.hub.connections:

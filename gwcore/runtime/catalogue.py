@@ -24,7 +24,7 @@ _METRICS = (
     # The process
     Metric("gw_build_info", "gauge", ("version", "python", "venue", "environment", "source"), "What runs; always 1."),
     Metric("gw_start_time_seconds", "gauge", (), "When the process started, seconds since the epoch."),
-    Metric("gw_ready", "gauge", (), "1 when all that was asked for is up."),
+    Metric("gw_ready", "gauge", (), "1 while /readyz says so: all was live once, each connection to the venue is up."),
     Metric("gw_loop_lag_seconds", "gauge", (), "How late the event loop was at the last look."),
     Metric("gw_loop_lag_max_seconds", "gauge", (), "How late the event loop was at worst since the last scrape."),
     Metric(
@@ -37,18 +37,14 @@ _METRICS = (
     Metric("gw_log_suppressed_total", "counter", (), "Log messages left out because they repeat."),
     # Connections to the venue
     Metric("gw_connection_up", "gauge", ("connection",), "1 while this connection to the venue is open."),
-    Metric("gw_reconnects_total", "counter", ("connection", "cause"), "Connections lost, by cause."),
     Metric("gw_connect_attempts_total", "counter", ("connection",), "Attempts to connect."),
     Metric("gw_frames_total", "counter", ("connection",), "Frames received."),
-    Metric("gw_frame_bytes_total", "counter", ("connection",), "Bytes received in frames."),
     Metric("gw_requests_total", "counter", ("connection",), "Frames sent to the venue."),
-    Metric("gw_throttled_total", "counter", ("connection",), "Times the venue said that we send too much."),
     Metric("gw_round_trip_seconds", "gauge", ("connection",), "Last ping to pong."),
     Metric("gw_rest_requests_total", "counter", (), "REST requests sent."),
     Metric("gw_rest_waiting", "gauge", (), "REST requests that wait for their turn."),
     Metric("gw_rest_seconds", "gauge", ("endpoint",), "Last round trip of each REST endpoint."),
     # Frames and messages
-    Metric("gw_messages_total", "counter", ("channel",), "Messages decoded."),
     Metric("gw_decode_errors_total", "counter", ("connection",), "Frames that did not say what they should."),
     Metric(
         "gw_unknown_frames_total", "counter", ("connection",), "Well-formed frames that this version does not know."
@@ -61,9 +57,6 @@ _METRICS = (
     Metric("gw_probes_total", "counter", ("outcome",), "Quiet subscriptions asked about, by what came of it."),
     Metric("gw_feed_age_seconds", "gauge", ("channel", "symbol"), "Time since the last data of this subscription."),
     Metric("gw_book_stale_total", "counter", ("reason",), "Books declared stale, by reason."),
-    Metric("gw_book_resync_total", "counter", ("reason",), "Books subscribed again, by reason."),
-    Metric("gw_book_checksums_total", "counter", (), "Checksums compared and found right."),
-    Metric("gw_subscribe_refused_total", "counter", ("channel",), "Subscriptions refused by the venue."),
     Metric("gw_trade_duplicates_total", "counter", (), "Trades left out because they came before."),
     Metric("gw_trades_backfilled_total", "counter", (), "Missing trades that were fetched afterwards."),
     Metric("gw_trades_lost_total", "counter", (), "Missing trades that could not be fetched."),
@@ -122,16 +115,22 @@ _METRICS = (
     Metric("gw_record_frames_total", "counter", (), "Frames of the venue recorded."),
     Metric("gw_record_lost_total", "counter", (), "Frames of the venue that could not be recorded."),
     # Clients
-    Metric("gw_client_connections", "gauge", ("transport",), "Clients connected."),
+    Metric(
+        "gw_client_connections", "gauge", ("transport",), "Sessions of the core; NATS has one more, for all its events."
+    ),
     Metric("gw_client_connects_total", "counter", ("transport",), "Clients that came."),
-    Metric("gw_client_refused_total", "counter", ("transport", "reason"), "Clients not let in."),
+    Metric("gw_client_refused_total", "counter", ("transport",), "Clients over the limit of all transports together."),
     Metric("gw_client_denied_total", "counter", (), "Requests of clients for what is not granted."),
     Metric("gw_client_cut_total", "counter", ("reason",), "Clients cut, by reason."),
     Metric("gw_client_conflations_total", "counter", (), "Times a slow client was given snapshots instead of updates."),
     Metric("gw_client_queue_bytes", "gauge", (), "Bytes buffered for all clients."),
     Metric("gw_client_queue_max_bytes", "gauge", (), "Bytes buffered for the client that lags most."),
     Metric("gw_client_events_total", "counter", (), "Events written to clients."),
-    Metric("gw_client_requests_total", "counter", ("request",), "Requests of clients."),
+    Metric("gw_transport_clients", "gauge", ("transport",), "Clients the transport has."),
+    Metric("gw_transport_bytes_total", "counter", ("transport",), "Bytes it has written, framing included."),
+    Metric(
+        "gw_transport_dropped_total", "counter", ("transport",), "Clients and requests it turned away or cut itself."
+    ),
 )
 
 #: name -> declaration.

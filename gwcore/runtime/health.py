@@ -6,7 +6,9 @@ Must not carry secrets or take orders: it listens on loopback unless told otherw
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -66,7 +68,8 @@ class HealthServer:
         try:
             self._server = await asyncio.start_server(self._serve, host, port, limit=REQUEST_BYTES_MAX)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            # The system's own words: asyncio wraps them into a sentence that says the address again.
+            reason = os.strerror(error.errno or 0).lower() if error.errno in errno.errorcode else str(error)
             raise ConfigError(
                 f"metrics can't be served on {host} port {port}: {reason}",
                 place="gateway.metrics_port",

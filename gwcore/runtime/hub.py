@@ -158,7 +158,8 @@ class Hub:
             )
             return
         level = logging.WARNING if state is ConnectionState.DISCONNECTED else logging.INFO
-        _log.log(level, "connection %s %s%s", name, state.value.lower(), f": {cause}" if cause else "")
+        again = " again, after" if outage is not None else ""
+        _log.log(level, "connection %s %s%s%s", name, state.value.lower(), again, f": {cause}" if cause else "")
 
     def instruments(self) -> Mapping[str, Instrument]:
         """All instruments of the gateway, by symbol: a live view."""

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import gwcore
+from gwcore.errors import ConfigError, StorageError
 from gwcore.runtime.app import EXIT_INTERNAL, Gateway, Ports, install_signals
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
 from gwcore.runtime.committer import Committer
@@ -18,8 +19,8 @@ from gwcore.runtime.crash import install_crash_handler
 from gwcore.runtime.health import HealthServer
 from gwcore.runtime.keys import DirectoryKeys
 from gwcore.runtime.libraries import WebSocketClient, find_client, find_loop
-from gwcore.runtime.logs import configure_logging
-from gwcore.runtime.metrics import Metrics, build_info
+from gwcore.runtime.logs import LogHandler, configure_logging
+from gwcore.runtime.metrics import Metrics, Sample, build_info
 from gwcore.runtime.network import RealNetwork
 from gwcore.runtime.stall import StallWatch
 from gwcore.runtime.storage import DirectoryStorage
@@ -39,12 +40,12 @@ def run_gateway(config: GatewayConfig) -> int:
 
     Raises ConfigError where it can't start (a second process on the state directory, a port in use).
     """
-    configure_logging(config.gateway.log_level, config.gateway.log_format)
+    logs = configure_logging(config.gateway.log_level, config.gateway.log_format)
     refuse_core_dumps()
     client, loop = find_client(config.runtime.websocket), find_loop(config.runtime.loop)
     _log.info("WebSockets by %s, event loop of %s", client.library, loop.library)
     with asyncio.Runner(loop_factory=loop.factory) as runner:
-        return runner.run(_run(config, client))
+        return runner.run(_run(config, client, logs))
 
 
 def refuse_core_dumps() -> None:
@@ -59,9 +60,9 @@ def calm_collector() -> None:
     gc.set_threshold(COLLECT_AFTER_OBJECTS, 20, 100)
 
 
-async def _run(config: GatewayConfig, client: WebSocketClient) -> int:
+async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler) -> int:
     state_dir = Path(config.gateway.state_dir)
-    storage = DirectoryStorage(state_dir)
+    storage = _open_state(state_dir)
     clock = SystemClock()
     with (
         storage.lock("lock"),
@@ -89,14 +90,27 @@ async def _run(config: GatewayConfig, client: WebSocketClient) -> int:
         _log.info("state in %s", state_dir)
         calm_collector()
         try:
-            async with _telemetry(gateway, clock.now_ns()):
+            async with _telemetry(gateway, clock.now_ns(), logs):
                 return await gateway.run()
         finally:
             await network.close()
 
 
+def _open_state(state_dir: Path) -> DirectoryStorage:
+    try:
+        return DirectoryStorage(state_dir)
+    except (OSError, StorageError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error)
+        if isinstance(cause, FileExistsError):
+            reason = "a file is in the way"
+        raise ConfigError(
+            f"the state directory {state_dir} can't be made: {reason.lower()}", hint="choose another with --state-dir"
+        ) from error
+
+
 @contextlib.asynccontextmanager
-async def _telemetry(gateway: Gateway, started_ns: int) -> AsyncIterator[None]:
+async def _telemetry(gateway: Gateway, started_ns: int, logs: LogHandler) -> AsyncIterator[None]:
     telemetry = Telemetry(gateway, started_ns)
     stalls = StallWatch(
         lambda late_s, place: _log.error("the event loop has not run for %.1f s; it is in %s", late_s, place)
@@ -115,6 +129,7 @@ async def _telemetry(gateway: Gateway, started_ns: int) -> AsyncIterator[None]:
                 )
             )
             metrics.add(telemetry.samples)
+            metrics.add(lambda: [Sample("gw_log_suppressed_total", (), logs.suppressed)])
             server = HealthServer(metrics, not_ready=telemetry.not_ready, status=telemetry.status)
             host, bound = await server.start(gateway.config.gateway.metrics_host, port)
             gateway.addresses["metrics"] = f"http://{host}:{bound}/metrics"

@@ -181,7 +181,8 @@ class SinkRunner:
         if cause:
             _log.warning("sink %s: %s: %s", self.name, cause, detail)
         elif state is ConnectionState.CONNECTED:
-            _log.info("sink %s is connected; an acknowledgement is %s", self.name, self.ack_meaning or "as it says")
+            meaning = f"; an acknowledgement is {self.ack_meaning}" if self.ack_meaning else ""
+            _log.info("sink %s is connected%s", self.name, meaning)
             detail = f"ack_meaning: {self.ack_meaning}" if self.ack_meaning else ""
         self._on_state(self.name, state, cause or None, detail or None)
 

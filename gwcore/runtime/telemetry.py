@@ -45,9 +45,9 @@ class Telemetry:
         yield from self._clients()
 
     def _process(self) -> Iterable[Sample]:
-        gateway, publisher = self._gateway, self._gateway.publisher
+        publisher = self._gateway.publisher
         yield Sample("gw_start_time_seconds", (), self._started_ns / 1e9)
-        yield Sample("gw_ready", (), int(gateway.machine.is_ready))
+        yield Sample("gw_ready", (), int(not self.not_ready()))
         yield Sample("gw_loop_lag_seconds", (), self.loop_lag_s)
         yield Sample("gw_loop_lag_max_seconds", (), self.loop_lag_max_s)
         self.loop_lag_max_s = 0.0
@@ -193,6 +193,15 @@ class Telemetry:
         transports = Counter(session.client.transport for session in fanout.sessions)
         for transport, count in transports.items():
             yield Sample("gw_client_connections", (("transport", transport),), count)
+        for transport, read in self._gateway.transport_counters.items():
+            counted = read()
+            yield Sample("gw_transport_clients", (("transport", transport),), counted.clients)
+            yield Sample("gw_transport_bytes_total", (("transport", transport),), counted.bytes)
+            yield Sample("gw_transport_dropped_total", (("transport", transport),), counted.dropped)
+        for transport, count in fanout.opened.items():
+            yield Sample("gw_client_connects_total", (("transport", transport),), count)
+        for transport, count in fanout.refused.items():
+            yield Sample("gw_client_refused_total", (("transport", transport),), count)
         queues = [session.buffered_bytes for session in fanout.sessions]
         yield Sample("gw_client_queue_bytes", (), sum(queues))
         yield Sample("gw_client_queue_max_bytes", (), max(queues, default=0))
@@ -205,8 +214,14 @@ class Telemetry:
     # --- readiness and status -------------------------------------------------------------------------------------
 
     def not_ready(self) -> list[str]:
-        """Why the gateway is not ready; empty: it is."""
+        """Why the gateway is not ready; empty: it is.
+
+        Ready: everything has been live once, each connection to the venue is up now, and nobody has asked it to stop. One
+        bad book, a sink without its server or a full disk do not take it away: most of what clients came for goes on.
+        """
         gateway = self._gateway
+        if gateway.is_stopping:
+            return ["the gateway stops"]
         if not gateway.hub.connections:
             return ["the venue has not told its instruments yet"]
         reasons = [
@@ -231,7 +246,7 @@ class Telemetry:
 
     def status(self) -> Mapping[str, Any]:
         """The whole in one JSON object."""
-        gateway = self._gateway
+        gateway, reasons = self._gateway, self.not_ready()
         books = Counter(
             subscription.state.value
             for machine in gateway.machine.machines
@@ -242,8 +257,8 @@ class Telemetry:
             "venue": gateway.config.venue.spec.name,
             "environment": gateway.config.gateway.env,
             "state": gateway.machine.gateway_state.value,
-            "ready": gateway.machine.is_ready,
-            "not_ready": self.not_ready(),
+            "ready": not reasons,
+            "not_ready": reasons,
             "symbols": len(gateway.machine.instruments),
             "books": dict(books),
             "events": gateway.publisher.events,

@@ -171,6 +171,13 @@ def test_no_archive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert '"yesterday" is no day: write 2026-01-31' in capsys.readouterr().err
 
 
+def test_where_nothing_was_checked_nothing_is_ok(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["archive", "verify", str(tmp_path)]) == 1
+    told = capsys.readouterr()
+    assert "nothing was checked" in told.err
+    assert "ok" not in told.out.split()
+
+
 def test_a_stranger_in_the_archive(spoilt) -> None:
     (spoilt.archive / "trade_summary" / "mine.jsonl.zst").write_bytes(b"")
     assert first_bad(spoilt) == (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gwcore.client import BookState, NotConnected, RequestRefused, connect, connect_sync
-from gwcore.client.address import socket_path
+from gwcore.client.address import gateway_address, socket_path
 from gwcore.errors import ConfigError
 from gwcore.testing.events import book_change, book_snapshot, trade
 
@@ -68,6 +68,11 @@ def test_async_over_the_socket_with_reconnect(gateway: Any) -> None:
 @pytest.mark.parametrize("text", ["unix:///run/gw.sock", "/run/gw.sock"])
 def test_addresses(text: str) -> None:
     assert socket_path(text) == Path("/run/gw.sock")
+
+
+def test_what_is_no_address_of_either_kind_is_told_both() -> None:
+    with pytest.raises(ConfigError, match=r"write unix:///run/gw\.sock or a path, or nats://HOST:4222/<env>/<venue>"):
+        gateway_address("http://host:1")
 
 
 @pytest.mark.parametrize("text", ["tcp://host:1", "unix://relative", "", "nats://x"])

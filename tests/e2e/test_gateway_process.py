@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gwcore.testing.processes import Gw, Process, Sim, ask, ending, read_lines, wait_for
+from gwcore.testing.processes import Gw, Process, ProcessError, Sim, ask, ending, read_lines, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -76,6 +76,25 @@ def test_the_whole_of_a_run(sim: Sim, tmp_path: Path, websocket: str, loop: str)
     assert list((gateway.state_dir / "sinks" / "file").rglob("*.jsonl.zst"))
 
 
+def test_a_gateway_without_its_venue_is_not_ready_until_it_is_back(tmp_path: Path) -> None:
+    sim = Sim(tmp_path, "--pairs", "2", "--rate", "50", "--seed", "3")
+    gateway = Gw(tmp_path, sim, "--transport", "unix")
+    with ending(gateway, sim):
+        gateway.wait_ready()
+        sim.fault("downtime", sockets="abort", connects=503)
+        gateway.wait_for("the status to say so", lambda: gateway.status().get("ready") is False)
+        assert "connection md.0 is down" in gateway.status()["not_ready"][0]
+        with pytest.raises(ProcessError, match=r"503: .*connection md\.0 is down"):
+            ask(f"{gateway.metrics_url}/readyz")
+        assert json.loads(ask(f"{gateway.metrics_url}/healthz"))["alive"]
+        metrics = ask(f"{gateway.metrics_url}/metrics")
+        assert b"gw_ready 0.0" in metrics
+        assert b'gw_transport_clients{transport="unix"} 0.0' in metrics
+        sim.fault("downtime", on=False)
+        gateway.wait_ready()
+        assert json.loads(ask(f"{gateway.metrics_url}/readyz"))["ready"]
+
+
 def test_kill_9_and_a_restart_go_on_where_the_journal_ends(sim: Sim, tmp_path: Path) -> None:
     first = Gw(tmp_path, sim, "--transport", "unix", "--sink", "file")
     first.wait_ready()
@@ -100,6 +119,15 @@ def test_a_second_process_on_one_state_directory_is_refused(sim: Sim, tmp_path: 
         )
         assert second.wait() == 2
         assert str(first.pid) in second.errors()
+
+
+def test_a_state_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.touch()
+    for path in (taken, taken / "below"):
+        ended = gw("run", "--venue", "kraken", "--env", "sim", "--state-dir", str(path))
+        assert ended.returncode == 2
+        assert f"the state directory {path} can't be made: a file is in the way (choose another" in ended.stderr
 
 
 def test_a_client_of_a_stopping_gateway_is_told_why(sim: Sim, tmp_path: Path) -> None:

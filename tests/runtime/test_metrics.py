@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gwcore.histogram import LatencyHistogram
+from gwcore.runtime import catalogue
 from gwcore.runtime.catalogue import CATALOGUE, Metric
 from gwcore.runtime.metrics import Metrics, Sample, build_info, check_sample
 
@@ -51,6 +53,12 @@ def test_every_declared_metric_can_be_scraped(metric: Metric) -> None:
         assert buckets[-2][2] == 3  # 200 s are above the largest bound
     elif metric.name != "gw_metrics_errors_total":
         assert found[(metric.name, labels)] == 3
+
+
+def test_every_declared_metric_is_exported_somewhere() -> None:
+    folder = Path(catalogue.__file__).parent
+    text = "".join(file.read_text() for file in folder.glob("*.py") if file.name != "catalogue.py")
+    assert [name for name in CATALOGUE if f'"{name}"' not in text] == []
 
 
 @pytest.mark.parametrize("metric", CATALOGUE.values(), ids=lambda metric: metric.name)

@@ -7,6 +7,15 @@ from typing import Any
 
 import msgspec
 
+_SOCKETS = ("wss://", "ws://")
+#: How an address of each kind begins; another one would be tried for ever.
+_SCHEMES = {
+    "rest_url": ("https://", "http://"),
+    "ws_public_url": _SOCKETS,
+    "ws_private_url": _SOCKETS,
+    "ws_l3_url": _SOCKETS,
+}
+
 
 class KrakenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Table `[venue.kraken]`. The hosts come from the chosen environment unless they are set here."""
@@ -34,6 +43,10 @@ class KrakenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """Refuse what the venue would refuse later, with the cure."""
         if self.ticker_trigger not in ("auto", "trades", "bbo"):
             raise ValueError(f"ticker_trigger is {self.ticker_trigger!r}: use 'auto', 'trades' or 'bbo'")
+        for name, schemes in _SCHEMES.items():
+            url = getattr(self, name)
+            if url and not url.startswith(schemes):
+                raise ValueError(f"{name} is {url!r}: it begins with {' or '.join(schemes)}")
         for name in ("symbols_per_connection", "topics_per_request", "frame_bytes_max"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: use 1 or more")

@@ -55,6 +55,14 @@ def peer_of(connection: socket.socket) -> Peer:
     return Peer(*_CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)))
 
 
+@dataclass(slots=True)
+class Tally:
+    """Numbers of all connections of one transport together."""
+
+    bytes: int = 0  # written
+    cut: int = 0  # connections that were ended for what their client did or did not do
+
+
 class Connection(asyncio.BufferedProtocol):
     """One client. Implements `ClientWriter`; called from the loop's thread alone."""
 
@@ -65,12 +73,14 @@ class Connection(asyncio.BufferedProtocol):
         clock: Clock,
         on_open: Callable[[Connection], str],
         on_lost: Callable[[Connection], None],
+        tally: Tally,
     ) -> None:
         self._port = port
         self._settings = settings
         self._clock = clock
         self._on_open = on_open
         self._on_lost = on_lost
+        self._tally = tally
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None  # None before it stands and after it is gone
         self._session: ClientSession | None = None
@@ -120,7 +130,7 @@ class Connection(asyncio.BufferedProtocol):
                 if self._is_closing:
                     return
         except ProtocolError as error:
-            self.close(f"protocol error: {error}")
+            self._cut(f"protocol error: {error}")
 
     def eof_received(self) -> bool:
         """The client closed its side: close ours."""
@@ -214,11 +224,17 @@ class Connection(asyncio.BufferedProtocol):
         if self._is_closing or self._transport is None:
             return
         if self._is_paused and self._transport.get_write_buffer_size() > self._settings.unsent_bytes_max:
+            self._tally.cut += 1
             self.abort("asked for more and read nothing")
             return
         self._wrote = True
+        self._tally.bytes += len(data)
         # A view: of what a slow client leaves unsent asyncio cuts off what was sent, which would copy bytes each time.
         self._transport.write(memoryview(data))
+
+    def _cut(self, reason: str) -> None:
+        self._tally.cut += 1
+        self.close(reason)
 
     def _end(self, reason: str) -> None:
         assert self._transport is not None
@@ -238,14 +254,14 @@ class Connection(asyncio.BufferedProtocol):
             session.closed()
 
     def _hello_is_late(self) -> None:
-        self.close(f"no hello within {self._settings.hello_timeout_s:g} s")
+        self._cut(f"no hello within {self._settings.hello_timeout_s:g} s")
 
     def _beat(self, interval_s: float) -> None:
         if self._is_closing:
             return
         self._missed = 0 if self._heard else self._missed + 1
         if self._missed >= MISSED_BEATS_MAX:
-            self.close(f"nothing heard for {MISSED_BEATS_MAX * interval_s:g} s: send a ping every {interval_s:g} s")
+            self._cut(f"nothing heard for {MISSED_BEATS_MAX * interval_s:g} s: send a ping every {interval_s:g} s")
             return
         if not self._wrote and not self._is_paused:
             self._write(frame_message(Heartbeat(time_ns=self._clock.now_ns())))

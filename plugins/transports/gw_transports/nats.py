@@ -25,7 +25,7 @@ from gwcore import API_VERSION, hookimpl
 from gwcore.errors import ConfigError
 from gwcore.nats_connection import ConnectFailed, close_client, connect_options, flush_client, open_client
 from gwcore.subjects import Subjects
-from gwcore.transport import ClientPort, Transport, TransportContext, TransportSpec
+from gwcore.transport import ClientPort, Transport, TransportContext, TransportCounters, TransportSpec
 
 _log = logging.getLogger("gwcore.transport.nats")
 
@@ -63,11 +63,18 @@ class NatsTransport:
         self.connects = 0
         self.disconnects = 0
         self.refusals = 0  # of the server, for want of rights
+        context.counters(self._counters)
 
     @property
     def unsent_bytes(self) -> int:
         """What waits for the server in this process."""
         return self._outlet.unsent_bytes if self._outlet is not None else 0
+
+    def _counters(self) -> TransportCounters:
+        if self.clients is None or self._outlet is None:
+            return TransportCounters(0, 0, 0)
+        dropped = self.clients.refused + self.clients.dropped.total()
+        return TransportCounters(len(self.clients), self._outlet.bytes, dropped)
 
     async def run(self, port: ClientPort) -> None:
         """Serve until cancelled. A server that is away is waited for."""

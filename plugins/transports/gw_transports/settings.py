@@ -1,4 +1,4 @@
-"""Settings of the Unix transport: table `[transports.unix]`."""
+"""Settings of the Unix transport: table `[transport.unix]`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class UnixSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Table `[transports.unix]`: the socket clients connect to."""
+    """Table `[transport.unix]`: the socket clients connect to."""
 
     path: str = ""  # of the socket; empty: <state_dir>/run/gw.sock
     group: str = ""  # group that owns the socket; empty: the process's own

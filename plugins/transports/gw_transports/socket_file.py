@@ -18,7 +18,7 @@ SOCKET_MODE = 0o660
 FOLDER_MODE = 0o750
 #: Connections the kernel keeps until they are accepted.
 _BACKLOG = 128
-_PLACE = "transports.unix.path"
+_PLACE = "transport.unix.path"
 
 
 class SocketFile:
@@ -72,7 +72,7 @@ class SocketFile:
         except KeyError:
             raise ConfigError(
                 f"there is no group {self._group!r} on this machine",
-                place="transports.unix.group",
+                place="transport.unix.group",
                 hint="name one of `getent group`",
             ) from None
 

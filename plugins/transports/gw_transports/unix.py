@@ -8,12 +8,12 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
-from gw_transports.connection import Connection
+from gw_transports.connection import Connection, Tally
 from gw_transports.settings import UnixSettings
 from gw_transports.socket_file import SocketFile
 from gwcore import API_VERSION, hookimpl
 from gwcore.errors import ConfigError
-from gwcore.transport import ClientPort, Transport, TransportContext, TransportSpec
+from gwcore.transport import ClientPort, Transport, TransportContext, TransportCounters, TransportSpec
 
 
 class UnixTransport:
@@ -27,12 +27,17 @@ class UnixTransport:
         self._context = context
         self._connections: set[Connection] = set()
         self._all_gone: asyncio.Future[None] | None = None  # made when we stop
+        self.tally = Tally()
         self.refused = 0  # connections over the limit
+        context.counters(self._counters)
 
     @property
     def connections(self) -> int:
         """Connections open now, those that have not said hello included."""
         return len(self._connections)
+
+    def _counters(self) -> TransportCounters:
+        return TransportCounters(self.connections, self.tally.bytes, self.refused + self.tally.cut)
 
     async def run(self, port: ClientPort) -> None:
         """Serve until cancelled. Raises ConfigError where the socket can't be had."""
@@ -55,7 +60,7 @@ class UnixTransport:
             await self._close_all()
 
     def _connection(self, port: ClientPort) -> Connection:
-        return Connection(port, self._settings, self._context.clock, self._on_open, self._on_lost)
+        return Connection(port, self._settings, self._context.clock, self._on_open, self._on_lost, self.tally)
 
     def _on_open(self, connection: Connection) -> str:
         # Those refused are counted too until they are gone: they hold a file descriptor as well.
@@ -85,18 +90,18 @@ def _check(settings: UnixSettings) -> None:
     if not hasattr(socket, "SO_PEERCRED"):
         raise ConfigError(
             "this system does not say who connects to a Unix socket (SO_PEERCRED)",
-            place="transports.unix",
+            place="transport.unix",
             hint="run the gateway on Linux",
         )
     for name in ("connections_max", "hello_timeout_s", "high_water_bytes", "unsent_bytes_max", "close_s"):
         if getattr(settings, name) <= 0:
             raise ConfigError(
-                "has to be above zero", place=f"transports.unix.{name}", hint="leave it out for the default"
+                "has to be above zero", place=f"transport.unix.{name}", hint="leave it out for the default"
             )
     if settings.unsent_bytes_max < settings.high_water_bytes:
         raise ConfigError(
             f"{settings.unsent_bytes_max} is below high_water_bytes ({settings.high_water_bytes})",
-            place="transports.unix.unsent_bytes_max",
+            place="transport.unix.unsent_bytes_max",
             hint="a client has to be held back before it is cut",
         )
 

@@ -24,7 +24,7 @@ from gwcore.nats_connection import flush_client
 from gwcore.runtime.clock import SystemClock as RealClock
 from gwcore.testing.client_port import SmallPort
 from gwcore.testing.nats_server import NatsServer
-from gwcore.transport import TransportContext
+from gwcore.transport import TransportContext, TransportCounters
 
 HELLO = wire.frame_request(wire.Hello(name="tester"))
 
@@ -91,10 +91,14 @@ class Stage:
                 state_dir=tmp_path,
                 clock=SystemClock(),
                 ready=self.ready.set_result,
+                counters=self._keep_counters,
             ),
         )
         self.path = str(self.transport.path)
         self.peers: list[Peer] = []
+
+    def _keep_counters(self, read: Callable[[], TransportCounters]) -> None:
+        self.counters = read
 
     async def peer(self, hello: bool = True, sock: socket.socket | None = None) -> Peer:
         opening = asyncio.open_unix_connection(sock=sock) if sock else asyncio.open_unix_connection(self.path)
@@ -285,8 +289,12 @@ class NatsStage:
                 clock=RealClock(),
                 ready=self.ready.set_result,
                 status=lambda cause, _: self.statuses.append(cause),
+                counters=self._keep_counters,
             ),
         )
+
+    def _keep_counters(self, read: Callable[[], TransportCounters]) -> None:
+        self.counters = read
 
     async def peer(self, user: str = "alice", /, *subjects: str, **options: Any) -> NatsPeer:
         """A connected client that listens to these subjects."""

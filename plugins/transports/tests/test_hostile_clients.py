@@ -43,6 +43,9 @@ def test_garbage_ends_with_the_reason_and_harms_nobody(play: Any, data: bytes, r
         assert reason in await bad.goodbye()
         await stage.check_healthy(healthy)
         assert len(stage.port.sessions) == 1
+        counted = stage.counters()
+        assert counted.dropped == 1
+        assert counted.bytes > 0
 
     play(scene)
 

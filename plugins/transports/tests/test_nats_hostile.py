@@ -66,6 +66,9 @@ def test_a_request_without_a_reply_subject_is_dropped(play_nats: Any) -> None:
         await flush_client(good.client, 10.0)
         await stage.until(lambda: stage.transport.clients.dropped["reply"] == 1)
         await check_healthy(stage, good)
+        counted = stage.counters()
+        assert counted.dropped == 1
+        assert counted.bytes > 0
 
     play_nats(scene)
 

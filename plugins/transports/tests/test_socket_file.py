@@ -110,7 +110,7 @@ def test_a_socket_of_somebody_else_is_not_removed_at_the_end(tmp_path: Path) -> 
 def test_a_long_path_is_one_clear_sentence(tmp_path: Path) -> None:
     path = tmp_path / ("x" * PATH_BYTES_MAX)
     with pytest.raises(
-        ConfigError, match=r"transports.unix.path: the socket's path has \d+ bytes, the system takes 107"
+        ConfigError, match=r"transport.unix.path: the socket's path has \d+ bytes, the system takes 107"
     ):
         SocketFile(path).open()
 

@@ -167,6 +167,7 @@ def test_the_command_serves_switches_faults_and_ends() -> None:
     ("arguments", "text"),
     [
         (["kraken", "--speed", "2"], "--speed goes with --replay FILE"),
+        (["kraken", "--keys", "anywhere"], "--keys goes with --accounts N"),
         (["kraken", "--set", "colour=red"], "has no setting colour"),
         (["kraken", "--set", "seed=red"], "setting of simulator kraken"),
         (["kraken", "--replay", "/nowhere"], "/nowhere"),

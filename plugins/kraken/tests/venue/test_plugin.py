@@ -59,6 +59,8 @@ def test_environments_fill_fields_that_exist_and_settings_have_defaults() -> Non
     ("values", "words"),
     [
         ({"ticker_trigger": "all"}, "use 'auto', 'trades' or 'bbo'"),
+        ({"rest_url": "ftp://x"}, "rest_url is 'ftp://x': it begins with https:// or http://"),
+        ({"ws_public_url": "https://x"}, "it begins with wss:// or ws://"),
         ({"symbols_per_connection": 0}, "use 1 or more"),
         ({"requests_per_s": 0.0}, "above 0"),
     ],
