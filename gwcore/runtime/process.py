@@ -17,6 +17,7 @@ from gwcore.runtime.crash import install_crash_handler
 from gwcore.runtime.health import HealthServer
 from gwcore.runtime.libraries import WebSocketClient, find_client, find_loop
 from gwcore.runtime.logs import configure_logging
+from gwcore.runtime.memory import find_trim, give_back
 from gwcore.runtime.metrics import Metrics, build_info
 from gwcore.runtime.network import RealNetwork
 from gwcore.runtime.stall import StallWatch
@@ -74,10 +75,12 @@ async def _run(config: GatewayConfig, client: WebSocketClient) -> int:
         install_crash_handler(asyncio.get_running_loop(), lambda reason: gateway.request_stop(reason, EXIT_INTERNAL))
         _log.info("state in %s", state_dir)
         calm_collector()
+        tidying = asyncio.create_task(give_back(asyncio.to_thread, find_trim()), name="memory")
         try:
             async with _telemetry(gateway, clock.now_ns()):
                 return await gateway.run()
         finally:
+            tidying.cancel()
             await network.close()
 
 
