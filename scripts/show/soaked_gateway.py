@@ -41,6 +41,9 @@ FAULT_S, CALM_S = 2.0, 2.0
 FAULTS_A_ROUND = 6
 SLOPE_MAX = 1.0  # MiB a minute
 HEAL_S = 120.0
+#: Trades of a symbol that the simulated venue remembers: more than a minute of them; Kraken forgets none. Of one that forgets
+#: within seconds no gap could be filled, and later trades wait in memory until the gateway has asked eight times in vain.
+TRADES_KEPT = 20_000
 #: A connection to REST is kept alive or is not, whenever one looks; anything that leaks does so with each of the faults.
 HTTP_IDLE = 1
 #: Whatever happens, the show ends.
@@ -241,7 +244,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="gw-soak-") as name:
         folder = Path(name)
         sim = Sim(folder, "--pairs", str(PAIRS), "--rate", str(options.rate), "--set", "connects_max=0", "--set", "skew=0.5",
-                  "--set", "trades_max=1000")  # fmt: skip
+                  "--set", f"trades_max={TRADES_KEPT}")  # fmt: skip
         parts = urlsplit(sim.rest_url)
         with ending(sim), proxy_thread(str(parts.hostname), int(parts.port or 0)) as proxy:
             gateway = Gw(folder, Proxied(sim, proxy), "--transport", "unix", **SETTINGS)  # type: ignore[arg-type]
