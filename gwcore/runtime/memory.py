@@ -14,6 +14,23 @@ TRIM_EVERY_S: Final = 30.0
 Trim = Callable[[int], int]
 
 
+#: glibc's names for what `mallopt` sets (malloc.h).
+_MMAP_THRESHOLD, _ARENA_MAX = -3, -8
+#: Heaps of the C library: the loop's and one for all other threads, which wait for the interpreter's lock anyway.
+ARENAS_MAX: Final = 2
+#: A buffer of this size is a mapping of its own, which is gone when it is freed: blocks of the journal and frames of its
+#: compression would else leave holes that a growing limit of glibc's keeps adding to.
+MAPPED_BYTES_MIN: Final = 128 * 1024
+
+
+def calm_allocator() -> None:
+    """Keep the C library from a heap for each thread and from holding on to large buffers. Before threads start."""
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(_ARENA_MAX, ARENAS_MAX)
+        set_option(_MMAP_THRESHOLD, MAPPED_BYTES_MIN)
+
+
 def find_trim() -> Trim | None:
     """The C library's `malloc_trim`; None where it has none (it is glibc's)."""
     found: Trim | None = getattr(ctypes.CDLL(None), "malloc_trim", None)

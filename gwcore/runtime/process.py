@@ -17,7 +17,7 @@ from gwcore.runtime.crash import install_crash_handler
 from gwcore.runtime.health import HealthServer
 from gwcore.runtime.libraries import WebSocketClient, find_client, find_loop
 from gwcore.runtime.logs import configure_logging
-from gwcore.runtime.memory import find_trim, give_back
+from gwcore.runtime.memory import calm_allocator, find_trim, give_back
 from gwcore.runtime.metrics import Metrics, build_info
 from gwcore.runtime.network import RealNetwork
 from gwcore.runtime.stall import StallWatch
@@ -39,6 +39,7 @@ def run_gateway(config: GatewayConfig) -> int:
     Raises ConfigError where it can't start (a second process on the state directory, a port in use).
     """
     configure_logging(config.gateway.log_level, config.gateway.log_format)
+    calm_allocator()
     client, loop = find_client(config.runtime.websocket), find_loop(config.runtime.loop)
     _log.info("WebSockets by %s, event loop of %s", client.library, loop.library)
     with asyncio.Runner(loop_factory=loop.factory) as runner:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
-from gwcore.runtime.memory import TRIM_EVERY_S, find_trim, give_back
+from gwcore.runtime.memory import ARENAS_MAX, TRIM_EVERY_S, find_trim, give_back
 from gwcore.testing.loop import SimLoop, run
 
 TIMES = 3
@@ -48,3 +50,35 @@ def test_the_c_library_is_asked_in_its_own_words() -> None:
     if trim is None:
         pytest.skip("this C library has no malloc_trim")
     assert trim(0) in (0, 1)
+
+
+#: Six threads that are alive at once allocate; says how many heaps the C library has then.
+HEAPS = """
+import ctypes, sys, tempfile, threading
+from gwcore.runtime.memory import calm_allocator
+if sys.argv[1] == "calm":
+    calm_allocator()
+library, all_there = ctypes.CDLL(None), threading.Barrier(6)
+def work():
+    kept = bytes(60_000)
+    all_there.wait()
+threads = [threading.Thread(target=work) for _ in range(6)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+library.fopen.restype = ctypes.c_void_p
+with tempfile.NamedTemporaryFile() as file:
+    stream = ctypes.c_void_p(library.fopen(file.name.encode(), b"w"))
+    library.malloc_info(0, stream)
+    library.fclose(stream)
+    print(file.read().count(b"<heap nr="))
+"""
+
+
+def _heaps(how: str) -> int:
+    done = subprocess.run([sys.executable, "-c", HEAPS, how], capture_output=True, text=True, check=True, timeout=60)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(find_trim() is None, reason="this C library is not glibc")
+def test_threads_share_the_heaps() -> None:
+    assert _heaps("calm") <= ARENAS_MAX < _heaps("as it is")
