@@ -16,6 +16,11 @@ T = TypeVar("T")
 FLOW_REQUESTS_MAX = 10_000
 #: Largest body that is read.
 BODY_BYTES_MAX = 64 * 1024 * 1024
+#: Connections kept for the next requests. A burst of them opens more, which are closed with their answers: idle ones are only
+#: looked at by the next request, so each would stay as long as the venue lets it.
+IDLE_MAX = 2
+#: Connections at once; more requests wait for one.
+CONNECTIONS_MAX = 100
 _NO_STREAM = httpx.ByteStream(b"")
 
 
@@ -23,7 +28,11 @@ class HttpClient:
     """One pool of connections for all REST calls of the process."""
 
     def __init__(self, user_agent: str) -> None:
-        self._client = httpx.AsyncClient(headers={"User-Agent": user_agent}, follow_redirects=False)
+        self._client = httpx.AsyncClient(
+            headers={"User-Agent": user_agent},
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=IDLE_MAX),
+        )
 
     async def request(self, request: HttpRequest) -> HttpResponse:
         """One exchange, whatever its status. Raises VenueUnavailable where there is no whole answer."""

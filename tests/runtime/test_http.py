@@ -12,7 +12,7 @@ import pytest
 from gwcore.errors import GatewayError, VenueError, VenueUnavailable
 from gwcore.rest import HttpFlow, HttpRequest, HttpResponse
 from gwcore.runtime.clock import SystemClock
-from gwcore.runtime.http import outcome_of
+from gwcore.runtime.http import IDLE_MAX, outcome_of
 from gwcore.runtime.network import RealNetwork
 
 EXCHANGES = 20
@@ -101,3 +101,46 @@ def test_an_outcome_is_the_result_or_the_failure() -> None:
     assert (result.status, result.body) == (200, b"hello")
     assert isinstance(failure, VenueError)
     assert str(failure) == "a plugin's mistake"
+
+
+def test_a_burst_leaves_few_connections_open() -> None:
+    count, here, closed = 3 * IDLE_MAX, 0, 0
+
+    async def run() -> None:
+        nonlocal here
+        all_here, news = asyncio.Event(), asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal here, closed
+            await reader.readuntil(b"\r\n\r\n")
+            here += 1
+            if here == count:
+                all_here.set()
+            await all_here.wait()  # so that no connection is used twice
+            writer.write(ANSWER)
+            await reader.read()
+            closed += 1
+            news.set()
+            writer.close()
+            await writer.wait_closed()
+
+        network = RealNetwork(SystemClock(), "test")
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        try:
+            await asyncio.gather(*(outcome_of(network, _get(f"http://{host}:{port}/")) for _ in range(count)))
+            async with asyncio.timeout(10.0):
+                while closed < count - IDLE_MAX:
+                    news.clear()
+                    await news.wait()
+        finally:
+            await network.close()
+            async with asyncio.timeout(10.0):
+                while closed < count:
+                    news.clear()
+                    await news.wait()
+            server.close()
+            await server.wait_closed()
+
+    asyncio.run(run())
+    assert closed == count
