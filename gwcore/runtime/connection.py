@@ -15,12 +15,12 @@ from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.reconnect import NANOSECONDS, Backoff, RollingBudget
 from gwcore.engine.recovery import Recovered
 from gwcore.engine.standby import Seat
-from gwcore.errors import GatewayError, VenueError
+from gwcore.errors import VenueError
 from gwcore.model import ConnectionState, Event, Instrument, MarketStatus, StreamStatus
 from gwcore.ports import Clock, Connection, Network, Random
 from gwcore.rest import HttpFlow
 from gwcore.runtime.capture import ConnectionCapture
-from gwcore.runtime.http import run_flow
+from gwcore.runtime.http import outcome_of, run_flow
 from gwcore.settings import DetectionSettings, HealingSettings
 from gwcore.venue import Frame, InstrumentUpdate, MarketDataMessage, Shard, Streams, Topic
 
@@ -299,14 +299,8 @@ class MarketDataConnection:
         task.add_done_callback(self._fetches.discard)
 
     async def _fetch(self, topic: Topic | None, flow: HttpFlow[Sequence[MarketDataMessage]]) -> None:
-        result: Sequence[MarketDataMessage] | VenueError
         connection = self._connection
-        try:
-            result = await run_flow(self._network, flow)
-        except VenueError as error:
-            result = error
-        except GatewayError as error:
-            result = VenueError(str(error))
+        result = await outcome_of(self._network, flow)
         if connection is self._connection and self.machine.is_open:
             self.machine.on_fetched(topic, result, self._clock.monotonic_ns())
             self.on_burst_end()
@@ -318,13 +312,7 @@ class MarketDataConnection:
         task.add_done_callback(self._fetches.discard)
 
     async def _run_flow(self, flow: HttpFlow[T], done: Callable[[T | VenueError, int], None]) -> None:
-        result: T | VenueError
-        try:
-            result = await run_flow(self._network, flow)
-        except VenueError as error:
-            result = error
-        except GatewayError as error:
-            result = VenueError(str(error))
+        result = await outcome_of(self._network, flow)
         if not self._is_stopped:
             done(result, self._clock.monotonic_ns())
             self._arm()

@@ -20,6 +20,7 @@ from gwcore.runtime.health import HealthServer
 from gwcore.runtime.keys import DirectoryKeys
 from gwcore.runtime.libraries import WebSocketClient, find_client, find_loop
 from gwcore.runtime.logs import LogHandler, configure_logging
+from gwcore.runtime.memory import calm_allocator, find_trim, give_back
 from gwcore.runtime.metrics import Metrics, Sample, build_info
 from gwcore.runtime.network import RealNetwork
 from gwcore.runtime.stall import StallWatch
@@ -42,6 +43,7 @@ def run_gateway(config: GatewayConfig) -> int:
     """
     logs = configure_logging(config.gateway.log_level, config.gateway.log_format)
     refuse_core_dumps()
+    calm_allocator()
     client, loop = find_client(config.runtime.websocket), find_loop(config.runtime.loop)
     _log.info("WebSockets by %s, event loop of %s", client.library, loop.library)
     with asyncio.Runner(loop_factory=loop.factory) as runner:
@@ -89,10 +91,12 @@ async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler)
         install_crash_handler(asyncio.get_running_loop(), lambda reason: gateway.request_stop(reason, EXIT_INTERNAL))
         _log.info("state in %s", state_dir)
         calm_collector()
+        tidying = asyncio.create_task(give_back(asyncio.to_thread, find_trim()), name="memory")
         try:
             async with _telemetry(gateway, clock.now_ns(), logs):
                 return await gateway.run()
         finally:
+            tidying.cancel()
             await network.close()
 
 

@@ -27,6 +27,7 @@ from gw_venue_kraken.venue import KrakenStreams
 from gwcore.client import connect_sync
 from gwcore.journal.scan import RecordFilter, scan
 from gwcore.model import MarketByPriceUpdate, UpdateType
+from gwcore.runtime.http import IDLE_MAX
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.testing.oracles import check_book_streams
 from gwcore.testing.processes import Gw, ProcessError, Sim, ask, ending, wait_for
@@ -41,8 +42,11 @@ FAULT_S, CALM_S = 2.0, 2.0
 FAULTS_A_ROUND = 6
 SLOPE_MAX = 1.0  # MiB a minute
 HEAL_S = 120.0
-#: A connection to REST is kept alive or is not, whenever one looks; anything that leaks does so with each of the faults.
-HTTP_IDLE = 1
+#: Trades of a symbol that the simulated venue remembers: more than a minute of them; Kraken forgets none. Of one that forgets
+#: within seconds no gap could be filled, and later trades wait in memory until the gateway has asked eight times in vain.
+TRADES_KEPT = 20_000
+#: So many connections to REST are kept alive, or are not, whenever one looks; what leaks does so with each of the faults.
+HTTP_IDLE = IDLE_MAX
 #: Whatever happens, the show ends.
 LIMIT_S = 3 * 3600.0
 #: What fills up by design is kept small, so that it is full long before the second half; healing is quick.
@@ -241,7 +245,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="gw-soak-") as name:
         folder = Path(name)
         sim = Sim(folder, "--pairs", str(PAIRS), "--rate", str(options.rate), "--set", "connects_max=0", "--set", "skew=0.5",
-                  "--set", "trades_max=1000")  # fmt: skip
+                  "--set", f"trades_max={TRADES_KEPT}")  # fmt: skip
         parts = urlsplit(sim.rest_url)
         with ending(sim), proxy_thread(str(parts.hostname), int(parts.port or 0)) as proxy:
             gateway = Gw(folder, Proxied(sim, proxy), "--transport", "unix", **SETTINGS)  # type: ignore[arg-type]

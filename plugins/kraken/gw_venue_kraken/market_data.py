@@ -50,8 +50,9 @@ class KrakenMarketData:
         self._catalogue = Catalogue(shard.instruments)
         self._candles = Candles(self._times)
         self._depths: dict[str, int] = {}  # symbol -> depth it is subscribed at
+        # None of them is a method of this object: it would hold itself, and with it every instrument, in memory after its
+        # connection until the garbage collector comes, which is seldom called.
         self._readers: dict[bytes, Callable[[Frame], Sequence[MarketDataMessage]]] = {
-            b"book": self._read_book,
             b"trade": partial(read_trades, times=self._times),
             b"ticker": partial(read_tickers, times=self._times, with_tops=not has_books),
             b"ohlc": self._candles.read,
@@ -131,6 +132,8 @@ class KrakenMarketData:
         head = head_of(frame)
         if head.method is not None:  # first: one form of error has a channel as well
             return self._requests.read(frame)
+        if head.channel == "book":
+            return self._read_book(frame)
         if head.channel is not None:
             reader = self._readers.get(head.channel.encode())
             if reader is not None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -300,3 +303,16 @@ def test_mutated_frames_raise_nothing_but_decode_errors(sample: bytes, edits: li
         for levels in (getattr(message, "bids", ()), getattr(message, "asks", ())):
             for level in levels:
                 assert set(level.price + level.quantity) <= set("0123456789.-")
+
+
+def test_a_codec_that_is_let_go_is_gone_without_the_collector(make_codec: Callable[..., KrakenMarketData]) -> None:
+    codec = make_codec()
+    for frame in (BOOK, TRADE, b" " + BOOK):
+        assert codec.decode(frame, 1)
+    gone = weakref.ref(codec)
+    gc.disable()
+    try:
+        del codec
+        assert gone() is None
+    finally:
+        gc.enable()
