@@ -25,8 +25,8 @@ from gwcore.model import StaleReason
 from gwcore.settings import DetectionSettings
 from gwcore.testing.simulation import Outcome, simulate
 
-#: What fits into a quarter of an hour on two cores that are not ours alone.
-SEEDS = 400
+#: What fits into a quarter of an hour together with the mutants, on two cores that are not ours alone.
+SEEDS = 100
 #: How often each is to fire in all seeds of the soak; in a part of them, in proportion, and once at least.
 FIRED_MIN, SOAK_SEEDS = 10, 2000
 KINDS_MIN, VIRTUAL_S_MIN, FRAMES_MIN = 3, 60.0, 500

@@ -1,56 +1,39 @@
 """Issue 6, line 3, second half: mutants of the book, the market-data machine and Kraken's codec, and which tests kill them.
 
-Usage: mutants.py [COUNT] [SEED]. Ours, in place of mutmut: that rewrites every function into trampolines, which frozen
-Structs, `__slots__` and the constants bound at import do not survive, and it wants the whole suite for each mutant. The
-mutations are of the same kind: comparisons, arithmetic, constants, conditions, statements left out. Drawn with a seed
-among all places, never chosen. Nothing in this tree is changed: tests run on a copy.
+Usage: mutants.py [COUNT] [SEED]. The mutants are mutmut's (`mutmut_mutants.py`, in .mutmut/, made when it is missing), drawn
+with a seed among all of them, never chosen. Nothing in this tree is changed: tests run on a copy, and first without a mutant.
 """
 
 from __future__ import annotations
 
-import ast
-import copy
+import json
 import os
-import random
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT, REQUIREMENTS = ROOT / ".mutmut", Path(__file__).with_name("mutmut.txt")
+GENERATOR = Path(__file__).with_name("mutmut_mutants.py")
 COUNT, SEED = 30, 6
 KILLED_MIN = 0.9
+INSTALL_S = 600
 #: A mutant that makes a loop endless is killed by this.
 TIMEOUT_S = 240
-_ENGINE = ["tests/engine", "tests/simulation/test_detectors.py", "tests/simulation/test_standby.py"]
-_CODEC = ["plugins/kraken/tests/venue", "plugins/kraken/tests/test_conformance.py"]
+_CODEC = ["plugins/kraken/tests/venue/test_whole_messages.py", "plugins/kraken/tests/venue"]
 #: file -> tests that are to kill its mutants, quickest first.
 TARGETS = {
-    "gwcore/book.py": ["tests/test_book.py", "tests/engine", "plugins/kraken/tests/venue"],
-    "gwcore/engine/market_data.py": [*_ENGINE, "tests/simulation/test_listings.py"],
-    "plugins/kraken/gw_venue_kraken/market_data.py": [*_CODEC, "tests/simulation/test_listings.py"],
+    "gwcore/book.py": ["tests/test_book_whole.py", "tests/test_book.py", "tests/engine"],
+    "gwcore/engine/market_data.py": ["tests/engine"],
+    "gwcore/engine/books.py": ["tests/engine"],
+    "plugins/kraken/gw_venue_kraken/market_data.py": _CODEC,
+    "plugins/kraken/gw_venue_kraken/feeds.py": _CODEC,
 }
-_COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-}
-_ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Add,
-    ast.FloorDiv: ast.Mult,
-}
+#: Mutants that no test can kill, as (file, what): why nothing can be seen of them. They are named, and count as survivors.
+EQUIVALENT: dict[tuple[str, str], str] = {}
 
 
 class Mutant(NamedTuple):
@@ -62,103 +45,113 @@ class Mutant(NamedTuple):
     source: str
 
 
-def mutants_of(file: str) -> Iterator[Mutant]:
-    """Every mutant of a file. What is only said (docstrings, texts, annotations, assertions) has none."""
-    source = (ROOT / file).read_text()
-    tree = ast.parse(source)
-    for number, node in enumerate(_places(tree)):
-        for what, change in _changes(node):
-            twin = copy.deepcopy(tree)
-            place = list(_places(twin))[number]
-            change(place)
-            yield Mutant(file, node.lineno, what, ast.unparse(ast.fix_missing_locations(twin)))
+def environment() -> Path:
+    """The interpreter with mutmut, made from its pinned requirements."""
+    python, stamp = ENVIRONMENT / "bin/python", ENVIRONMENT / "requirements.txt"
+    wanted = REQUIREMENTS.read_text()
+    if python.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return python
+    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+    _run([sys.executable, "-m", "venv", str(ENVIRONMENT)], "make a virtual environment")
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]
+    _run([str(python), *install, str(REQUIREMENTS)], "install mutmut")
+    stamp.write_text(wanted)
+    return python
 
 
-def _places(tree: ast.AST) -> Iterator[ast.AST]:
-    """Nodes inside functions, in a fixed order."""
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef):
-            for statement in function.body:
-                yield from _inside(statement)
+def _run(command: list[str], what: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+    if done.returncode:
+        raise SystemExit(f"can't {what}: {done.stderr.strip()[-500:]}")
+    return done.stdout
 
 
-def _inside(node: ast.AST) -> Iterator[ast.AST]:
-    if isinstance(node, ast.Assert | ast.FunctionDef | ast.AnnAssign | ast.JoinedStr):
-        return
-    yield node
-    for child in ast.iter_child_nodes(node):
-        yield from _inside(child)
+def drawn(count: int, seed: int) -> tuple[int, list[Mutant]]:
+    """How many mutants there are, and those that are drawn."""
+    said = _run([str(environment()), str(GENERATOR), str(ROOT), str(count), str(seed), *TARGETS], "draw mutants")
+    first, *rest = map(json.loads, said.splitlines())
+    return first["total"], [Mutant(**fields) for fields in rest]
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in _COMPARISONS:
-        new = _COMPARISONS[type(node.ops[0])]
-        yield f"{type(node.ops[0]).__name__} -> {new.__name__}", lambda n: n.ops.__setitem__(0, new())
-    elif isinstance(node, ast.BinOp | ast.AugAssign) and type(node.op) in _ARITHMETIC:
-        other = _ARITHMETIC[type(node.op)]
-        yield f"{type(node.op).__name__} -> {other.__name__}", lambda n: setattr(n, "op", other())
-    elif isinstance(node, ast.BoolOp):
-        word = ast.Or if isinstance(node.op, ast.And) else ast.And
-        yield f"{type(node.op).__name__} -> {word.__name__}", lambda n: setattr(n, "op", word())
-    elif isinstance(node, ast.Constant) and type(node.value) is int:
-        yield f"{node.value} -> {node.value + 1}", lambda n: setattr(n, "value", n.value + 1)
-    elif isinstance(node, ast.Constant) and type(node.value) is bool:
-        yield f"{node.value} -> {not node.value}", lambda n: setattr(n, "value", not n.value)
-    elif isinstance(node, ast.If):
-        yield "if not", lambda n: setattr(n, "test", ast.UnaryOp(ast.Not(), n.test))
-    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        yield f"left out: {ast.unparse(node)[:60]}", lambda n: setattr(n, "value", ast.Constant(value=None))
-    elif isinstance(node, ast.Return) and node.value is not None and not isinstance(node.value, ast.Constant):
-        yield "return None", lambda n: setattr(n, "value", ast.Constant(value=None))
-
-
-def is_killed(mutant: Mutant, folder: Path) -> bool:
-    """Run the file's tests on the copy with the mutant in it."""
-    place = folder / mutant.file
-    original = place.read_text()
-    place.write_text(mutant.source)
-    environment = {
+def _python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[Any]:
+    """Python on the copy: its packages come before the installed ones."""
+    variables = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(str(folder / part) for part in ("", "plugins/kraken")),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    options = ["-q", "-x", "--no-header", "-p", "no:cacheprovider"]
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=TIMEOUT_S)
+
+
+def failing(tests: list[str], folder: Path) -> str | None:
+    """The first of these tests that fails, or why they could not end; None: all pass."""
+    for test in tests:
+        try:
+            run = _python(folder, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", test)
+        except subprocess.TimeoutExpired:
+            return f"{test} did not end"
+        if run.returncode in (1, 2):  # a failure, or a file that can't even be collected
+            lines = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+            return lines[0].split(" - ")[0].split()[-1] if lines else test
+        if run.returncode != 0:
+            raise SystemExit(f"pytest ended with {run.returncode} for {test}: {run.stderr[-400:]}")
+    return None
+
+
+def killer(mutant: Mutant, folder: Path) -> str | None:
+    """The test that kills it; None: it survives."""
+    place = folder / mutant.file
+    original = place.read_text()
+    place.write_text(mutant.source)
     try:
-        for test in TARGETS[mutant.file]:
-            command = [sys.executable, "-m", "pytest", *options, test]
-            run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=TIMEOUT_S)
-            if run.returncode == 1 or run.returncode == 2:  # a failure, or a file that can't even be collected
-                return True
-            if run.returncode != 0:
-                raise SystemExit(f"pytest ended with {run.returncode} for {test}: {run.stderr.decode()[-400:]}")
-        return False
-    except subprocess.TimeoutExpired:
-        return True
+        return failing(TARGETS[mutant.file], folder)
     finally:
         place.write_text(original)
 
 
+def copy_to(folder: Path) -> None:
+    """A copy of all that the tests need, which is proven to be what runs, and to pass."""
+    for part in ("gwcore", "plugins", "tests", "conf", "conftest.py", "pyproject.toml"):
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
+        else:
+            shutil.copy(source, folder / part)
+    for module in ("gwcore.book", "gw_venue_kraken.feeds"):
+        where = _python(folder, "-c", f"import {module}; print({module}.__file__)").stdout
+        if not where.startswith(str(folder)):
+            raise SystemExit(f"the copy is not what runs: {module} comes from {where}")
+    for tests in {tuple(tests) for tests in TARGETS.values()}:
+        if (fails := failing(list(tests), folder)) is not None:
+            raise SystemExit(f"without any mutant a test fails: {fails}")
+
+
 def main(count: int, seed: int) -> bool:
     """Draw, run, list survivors."""
-    everything = [mutant for file in TARGETS for mutant in mutants_of(file)]
-    drawn = random.Random(seed).sample(everything, count)
-    print(f"{count} of {len(everything)} mutants, drawn with seed {seed}")
+    total, mutants = drawn(count, seed)
+    print(
+        f"{len(mutants)} of {total} mutants that mutmut makes of {len(TARGETS)} files, drawn with seed {seed}",
+        flush=True,
+    )
+    survivors: list[Mutant] = []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for part in ("gwcore", "plugins", "tests", "conf", "pyproject.toml"):
-            source = ROOT / part
-            if source.is_dir():
-                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
-            else:
-                shutil.copy(source, folder / part)
-        survivors = 0
-        for mutant in drawn:
-            killed = is_killed(mutant, folder)
-            survivors += not killed
-            print(f"{'killed  ' if killed else 'SURVIVED'} {mutant.file}:{mutant.line}: {mutant.what}", flush=True)
-    killed_count = count - survivors
-    print(f"killed: {killed_count} of {count} ({killed_count / count:.0%}; at least {KILLED_MIN:.0%} are wanted)")
-    return killed_count >= KILLED_MIN * count
+        folder = Path(name).resolve()
+        copy_to(folder)
+        for mutant in mutants:
+            by = killer(mutant, folder)
+            if by is None:
+                survivors.append(mutant)
+            print(f"{'killed  ' if by else 'SURVIVED'} {mutant.file}:{mutant.line}: {mutant.what}", flush=True)
+            if by:
+                print(f"         by {by}")
+    print(f"survivors: {len(survivors)}")
+    for mutant in survivors:
+        reason = EQUIVALENT.get((mutant.file, mutant.what))
+        print(f"  {mutant.file}:{mutant.line}: {mutant.what}{f'  EQUIVALENT: {reason}' if reason else ''}")
+    killed = len(mutants) - len(survivors)
+    print(f"killed: {killed} of {len(mutants)} ({killed / len(mutants):.0%}; at least {KILLED_MIN:.0%} are wanted)")
+    return killed >= KILLED_MIN * len(mutants)
 
 
 if __name__ == "__main__":

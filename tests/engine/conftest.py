@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from gwcore.book import BookRule
+from gwcore.book import BookRule, Continuity
 from gwcore.engine.market_data import MarketDataMachine
 from gwcore.engine.shards import plan_shards
 from gwcore.errors import DecodeError
@@ -26,7 +26,7 @@ from gwcore.model import (
 )
 from gwcore.ports import Endpoint
 from gwcore.rest import HttpFlow
-from gwcore.settings import HealingSettings
+from gwcore.settings import DetectionSettings, HealingSettings
 from gwcore.venue import (
     Acknowledged,
     GroupLimits,
@@ -40,6 +40,8 @@ from gwcore.venue import (
 )
 
 SECOND = 1_000_000_000
+#: When the bench's machine is told that every frame came.
+HEARD_NS = 77
 
 
 def make_instrument(symbol: str, **changes: Any) -> Instrument:
@@ -147,6 +149,7 @@ class ToyStreams:
             channels=frozenset({Channel.BOOK, Channel.TRADE}), symbols_per_connection=100, requests_per_s=1000.0
         )
     )
+    continuity: Continuity = Continuity.NONE
 
     @property
     def limits(self) -> VenueLimits:
@@ -159,6 +162,7 @@ class ToyStreams:
             depth=depth,
             level_text=text,
             checksum=total,
+            continuity=self.continuity,
         )
 
     def market_data(self, shard: Shard) -> ToyCodec:
@@ -169,9 +173,10 @@ class ToyStreams:
 
 
 class Notebook:
-    """An outbox that remembers everything in order."""
+    """An outbox that remembers everything in order: in `log` with all that was said, and apart by kind."""
 
     def __init__(self) -> None:
+        self.log: list[tuple[Any, ...]] = []
         self.events: list[Event] = []
         self.statuses: list[Event] = []
         self.sent: list[bytes] = []
@@ -182,15 +187,19 @@ class Notebook:
 
     def publish(self, event: Event, received_ns: int | None = None) -> None:
         self.events.append(event)
+        self.log.append(("publish", event, received_ns))
 
     def publish_status(self, event: Event) -> None:
         self.statuses.append(event)
+        self.log.append(("status", event))
 
     def send(self, frame: bytes) -> None:
         self.sent.append(frame)
+        self.log.append(("send", frame))
 
     def fetch(self, topic: Topic | None, flow: Any) -> None:
         self.fetched.append((topic, flow))
+        self.log.append(("fetch", topic, flow))
 
     def run_flow(self, flow: Any, done: Any) -> None:
         self.asked.append((flow, done))
@@ -200,12 +209,15 @@ class Notebook:
 
     def close(self, reason: str) -> None:
         self.closed.append(reason)
+        self.log.append(("close", reason))
 
     def on_instruments(self, update: Any, received_ns: int) -> None:
         self.statuses.append(update)
+        self.log.append(("instruments", update, received_ns))
 
     def on_venue_status(self, status: Any, received_ns: int) -> None:
         self.statuses.append(status)
+        self.log.append(("venue", status, received_ns))
 
 
 class Half:
@@ -223,9 +235,11 @@ class Bench:
         *symbols: str,
         channels: tuple[str, ...] = ("book",),
         streams: ToyStreams | None = None,
+        settings: tuple[HealingSettings, DetectionSettings | None] = (HealingSettings(), None),
+        continuity: Continuity = Continuity.NONE,
         **group: Any,
     ) -> None:
-        self.streams = streams if streams is not None else ToyStreams()
+        self.streams = streams if streams is not None else ToyStreams(continuity=continuity)
         if group:
             base = self.streams.group
             fields = {name: getattr(base, name) for name in base.__dataclass_fields__}
@@ -234,14 +248,16 @@ class Bench:
         self.now_ns = 1_000 * SECOND
         instruments = {symbol: make_instrument(symbol) for symbol in symbols}
         (shard,) = plan_shards(instruments, [Channel(name) for name in channels], self.streams.limits, depth=10)
-        self.machine = MarketDataMachine(shard, self.streams, self.book, HealingSettings(), Half(), self.now_ns)
+        healing, detection = settings
+        shard = replace(shard, index=3)
+        self.machine = MarketDataMachine(shard, self.streams, self.book, healing, Half(), self.now_ns, detection)
 
     def connect(self) -> Bench:
         self.machine.on_open(ToyCodec(), self.now_ns)
         return self
 
     def hear(self, **says: Any) -> Bench:
-        self.machine.on_frame(json.dumps(says).encode(), 1, self.now_ns)
+        self.machine.on_frame(json.dumps(says).encode(), HEARD_NS, self.now_ns)
         self.machine.on_burst_end(self.now_ns)
         return self
 

@@ -52,7 +52,9 @@ def test_subscribe_frames_name_all_that_identifies_the_subscription(codec: Krake
         ("subscribe", 4, {"channel": "ticker", "symbol": symbol, "event_trigger": "trades", "snapshot": True}),
         ("subscribe", 5, {"channel": "ohlc", "symbol": symbol, "interval": 5, "snapshot": True}),
     ]
-    assert [each["params"] for each in sent(codec.unsubscribe(topics))] == [
+    left = sent(codec.unsubscribe(topics))
+    assert {each["method"] for each in left} == {"unsubscribe"}
+    assert [each["params"] for each in left] == [
         {"channel": "instrument"},
         {"channel": "book", "symbol": symbol, "depth": 25},
         {"channel": "trade", "symbol": symbol},
