@@ -13,7 +13,7 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import gwcore
 from gwcore.engine.fanout import Fanout, Identity
@@ -23,12 +23,12 @@ from gwcore.engine.reconnect import Backoff, RollingBudget
 from gwcore.engine.standby import Seat
 from gwcore.engine.state import CurrentState
 from gwcore.errors import ConfigError, StorageError, VenueError
-from gwcore.histogram import LatencyHistogram
 from gwcore.journal import CursorStore, Journal
 from gwcore.model import ConnectionState, ExternalLatency, GatewayState, Instrument, UpdateType
 from gwcore.ports import Clock, Ids, Network, Random, Storage
 from gwcore.runtime.accounts import Accounts, access_of
 from gwcore.runtime.captures import gateway_captures
+from gwcore.runtime.committer_port import CommitterPort
 from gwcore.runtime.connection import MarketDataConnection
 from gwcore.runtime.http import run_flow
 from gwcore.runtime.hub import Hub
@@ -48,41 +48,6 @@ DETAILS_S = 5.0
 
 #: Exit codes of a run (see docs: CLI).
 EXIT_OK, EXIT_CONFIG, EXIT_INTERNAL = 0, 2, 4
-
-
-class CommitterPort(Protocol):
-    """What drives `Journal.commit` (a thread, or virtual time)."""
-
-    @property
-    def commits(self) -> int:
-        """Commits that worked."""
-        ...
-
-    @property
-    def failures(self) -> int:
-        """Commits that failed."""
-        ...
-
-    @property
-    def latency(self) -> LatencyHistogram:
-        """How long commits that worked took."""
-        ...
-
-    def start(self, on_synced: Callable[[], None], on_failed: Callable[[str], None]) -> None:
-        """Begin; the callbacks come on the loop."""
-        ...
-
-    def wake(self) -> None:
-        """Something was appended."""
-        ...
-
-    async def drain(self) -> None:
-        """Return when all that was appended is synced, or can't be."""
-        ...
-
-    async def stop(self) -> None:
-        """End; a last commit was tried."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
