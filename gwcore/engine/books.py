@@ -52,7 +52,6 @@ class BookKeeper:
     ) -> None:
         self._streams = streams
         self._subscriptions = subscriptions
-        self._outbox = outbox
         self._publish = outbox.publish
         self._on_state = on_state
         self.now_ns = now_ns

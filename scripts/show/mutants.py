@@ -23,17 +23,25 @@ KILLED_MIN = 0.9
 INSTALL_S = 600
 #: A mutant that makes a loop endless is killed by this.
 TIMEOUT_S = 240
+_MACHINE = "gwcore/engine/market_data.py"
 _CODEC = ["plugins/kraken/tests/venue/test_whole_messages.py", "plugins/kraken/tests/venue"]
 #: file -> tests that are to kill its mutants, quickest first.
 TARGETS = {
     "gwcore/book.py": ["tests/test_book_whole.py", "tests/test_book.py", "tests/engine"],
-    "gwcore/engine/market_data.py": ["tests/engine"],
+    _MACHINE: ["tests/engine"],
     "gwcore/engine/books.py": ["tests/engine"],
     "plugins/kraken/gw_venue_kraken/market_data.py": _CODEC,
     "plugins/kraken/gw_venue_kraken/feeds.py": _CODEC,
 }
 #: Mutants that no test can kill, as (file, what): why nothing can be seen of them. They are named, and count as survivors.
-EQUIVALENT: dict[tuple[str, str], str] = {}
+EQUIVALENT = {
+    (_MACHINE, "- self._was_open = False  + self._was_open = None"): "both are false, and that is all it is asked for",
+    (_MACHINE, '- self._pinged = None  + self._pinged = ""'): "no ping's number is a text either",
+    (
+        _MACHINE,
+        "- self.subscriptions.on_open(codec, now_ns)  + self.subscriptions.on_open(codec, None)",
+    ): "the time is not used there",
+}
 
 
 class Mutant(NamedTuple):

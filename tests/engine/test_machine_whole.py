@@ -171,7 +171,7 @@ def test_a_lost_connection_is_told_of_every_subscription(bench: Any) -> None:
     waiting = subscription(b, ETH)
     assert (waiting.state, waiting.reason, waiting.detail) == (StreamState.IDLE, reason, "gone")
     assert subscription(b).since_ns == waiting.since_ns == b.machine.books.now_ns == b.now_ns + 9
-    assert not b.machine.is_open
+    assert b.machine.is_open is False
     assert b.machine._codec is None
     assert b.machine.next_ns() is None
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from gw_venue_kraken import market_data
-from gw_venue_kraken.feeds import NOTICE_LENGTH_MAX, NOTICES_MAX
+from gw_venue_kraken.feeds import NOTICE_LENGTH_MAX, NOTICES_MAX, read_tickers
 from gw_venue_kraken.market_data import KrakenMarketData
 from gw_venue_kraken.settings import KrakenSettings
+from gw_venue_kraken.times import TimeReader
 
 from gwcore.errors import DecodeError, Unsupported
 from gwcore.model import (
@@ -265,7 +266,9 @@ TOP = TopOfBook(
 
 
 def test_tickers_whole(codec: KrakenMarketData) -> None:
-    assert decode(codec, "ticker", TICKER_ROW) == [STATISTICS]
+    assert (
+        decode(codec, "ticker", TICKER_ROW) == read_tickers(frame("ticker", TICKER_ROW), TimeReader()) == [STATISTICS]
+    )
     assert decode(codec, "ticker", {"symbol": "AAA/USD"}) == [StatisticsUpdate(symbol="AAA/USD")]
 
 
