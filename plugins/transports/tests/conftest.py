@@ -188,6 +188,12 @@ class NatsPeer:
             await self.client.subscribe(f"{self.prefix}.{subject}", cb=self.heard.put, pending_bytes_limit=1 << 30)
         await flush_client(self.client, 10.0)
 
+    async def is_back(self) -> None:
+        """Wait until it is connected, again or still, and the server knows what it listens to: else it may hear nothing."""
+        while not self.client.is_connected:  # nats-py sets no event  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await flush_client(self.client, 10.0)
+
     async def send(self, data: bytes, verb: str, *, user: str = "", reply: str = "") -> None:
         """Bytes as a request."""
         subject = f"{self.prefix}.cmd.{user or self.user}.{verb}"

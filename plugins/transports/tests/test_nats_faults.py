@@ -8,7 +8,6 @@ from typing import Any
 
 from gwcore import wire
 from gwcore.model import Gap
-from gwcore.nats_connection import flush_client
 from gwcore.testing.client_port import SmallPort
 from gwcore.testing.events import book_snapshot, trade
 
@@ -92,12 +91,11 @@ def test_a_killed_server_is_come_back_to(make_nats: Any, play_nats: Any) -> None
         await peer.events(1)
         await asyncio.to_thread(server.kill)
         stage.port.publish(*[trade(trade_id=f"away {number}") for number in range(5)])
-        await stage.until(lambda: stage.transport.disconnects == 1)
+        await stage.until(lambda: stage.transport.disconnects >= 1)
         await asyncio.to_thread(server.start)
-        await stage.until(lambda: stage.transport.connects == 2 and bool(stage.port.sessions))
-        await stage.until(lambda: peer.client.is_connected)
+        await stage.until(lambda: stage.transport.connects >= 2 and bool(stage.port.sessions))
         # It was away as well. What it missed it asks for, and joins it to what it hears.
-        await flush_client(peer.client, 10.0)
+        await peer.is_back()
         await peer.request(wire.Subscribe(request_id=1, resume={"md.0": ("S1", 1)}))
         heard, end = await peer.state()
         assert sequences(heard) == [2, 3, 4, 5, 6]
@@ -119,15 +117,16 @@ def test_after_a_long_absence_market_data_is_a_gap_and_the_state(make_nats: Any,
         await peer.events(1)
         await stage.until(lambda: stage.transport.bus._confirmed.get("md.0") == ("S1", 1))
         await asyncio.to_thread(server.kill)
-        await stage.until(lambda: stage.transport.disconnects == 1)
+        await stage.until(lambda: stage.transport.disconnects >= 1)
         stage.port.publish(*[trade(trade_id=str(number)) for number in range(5)])
         stage.port.publish(Gap(cause="status"), partition="st")
         await asyncio.to_thread(server.start)
-        await stage.until(lambda: stage.transport.connects == 2 and bool(stage.port.sessions))
+        await stage.until(lambda: stage.transport.connects >= 2 and bool(stage.port.sessions))
         requests = stage.port.sessions[0].requests
         assert requests[1].resume == {"md.0": ("S1", 6)}  # market data from now on; status from its start
         assert isinstance(requests[2], wire.SnapshotRequest)
         assert stage.transport.bus.gaps == 1
+        await peer.is_back()
         [last] = stage.port.publish(trade(trade_id="last"))
         heard = [wire.decode_envelope(message.data) for message in await hear_up_to(peer, last.sequence)]
         assert heard[-1].header.sequence == 7
@@ -147,11 +146,12 @@ def test_a_server_that_sleeps_is_given_up(make_nats: Any, play_nats: Any) -> Non
     async def scene(stage: Any) -> None:
         peer = await stage.peer("alice", "md.>", **AGAIN)
         server.pause()
-        await stage.until(lambda: stage.transport.disconnects == 1)
+        await stage.until(lambda: stage.transport.disconnects >= 1)
         assert not stage.port.sessions
         stage.port.publish(trade())
         server.resume()
-        await stage.until(lambda: stage.transport.connects == 2 and bool(stage.port.sessions))
+        await stage.until(lambda: stage.transport.connects >= 2 and bool(stage.port.sessions))
+        await peer.is_back()
         stage.port.publish(trade(trade_id="2"))
         assert sequences(await hear_up_to(peer, 2)) == [1, 2]
 
@@ -225,13 +225,13 @@ def test_an_answer_that_breaks_off_is_told(make_nats: Any, play_nats: Any) -> No
         client = next(iter(stage.transport.clients._named.values()))
         client._active = {7: True}  # as while a replay is under way
         await asyncio.to_thread(server.kill)
-        await stage.until(lambda: stage.transport.disconnects == 1)
+        await stage.until(lambda: stage.transport.disconnects >= 1)
         assert not stage.port.sessions
         # The subscriber has to be back first, or nobody hears it: the gateway is held up by a name of its own.
         await asyncio.to_thread(server.start)
-        await stage.until(lambda: stage.transport.connects == 2 and len(stage.port.sessions) == 2)
+        await stage.until(lambda: stage.transport.connects >= 2 and len(stage.port.sessions) == 2)
         assert stage.port.opened[-2].name == "long" or stage.port.opened[-1].name == "long"
-        await flush_client(peer.client, 10.0)
+        await peer.is_back()
         await peer.request(wire.Subscribe(request_id=8))
         while not isinstance(message := await peer.message(), wire.Subscribed):
             assert (message.request_id, message.code) == (7, "interrupted")
