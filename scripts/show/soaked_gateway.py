@@ -27,7 +27,6 @@ from gw_venue_kraken.venue import KrakenStreams
 from gwcore.client import connect_sync
 from gwcore.journal.scan import RecordFilter, scan
 from gwcore.model import MarketByPriceUpdate, UpdateType
-from gwcore.runtime.http import IDLE_MAX
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.testing.oracles import check_book_streams
 from gwcore.testing.processes import Gw, ProcessError, Sim, ask, ending, wait_for
@@ -45,8 +44,8 @@ HEAL_S = 120.0
 #: Trades of a symbol that the simulated venue remembers: more than a minute of them; Kraken forgets none. Of one that forgets
 #: within seconds no gap could be filled, and later trades wait in memory until the gateway has asked eight times in vain.
 TRADES_KEPT = 20_000
-#: So many connections to REST are kept alive, or are not, whenever one looks; what leaks does so with each of the faults.
-HTTP_IDLE = IDLE_MAX
+#: A connection to REST is kept alive or is not, whenever one looks; anything that leaks does so with each of the faults.
+HTTP_IDLE = 1
 #: Whatever happens, the show ends.
 LIMIT_S = 3 * 3600.0
 #: What fills up by design is kept small, so that it is full long before the second half; healing is quick.
