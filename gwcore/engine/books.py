@@ -29,6 +29,10 @@ from gwcore.model import (
 from gwcore.settings import DetectionSettings, HealingSettings
 from gwcore.venue import Streams
 
+#: Fetched snapshots in a row that may be older than the updates that wait for them, and how long until the next is asked for.
+OLD_SNAPSHOTS_MAX = 5
+OLD_SNAPSHOT_PAUSE_NS = 300_000_000
+
 #: (subscription, state, reason, detail, monotonic ns)
 OnState = Callable[[Subscription, StreamState, StaleReason | None, str | None, int], None]
 
@@ -184,9 +188,12 @@ class BookKeeper:
             if fault is None or fault.reason is None:
                 fault = book.apply(later)
         if fault is not None and fault.reason is not None:
+            if buffered and fault.reason is StaleReason.SEQUENCE_GAP and self._waits_for_newer(subscription, buffered):
+                return
             self._count(fault.reason)
             self._subscriptions.fail(subscription, fault.reason, fault.detail, self.now_ns)
             return
+        subscription.old_snapshots = 0
         self._subscriptions.fed(subscription)
         if subscription.held:
             book.clear()
@@ -206,6 +213,16 @@ class BookKeeper:
         self._on_state(subscription, StreamState.LIVE, None, None, self.now_ns)
         self._publish(book.snapshot() if buffered else self._complete(update, book), received_ns)
         self._publish(self._top(book, update), received_ns)
+
+    def _waits_for_newer(self, subscription: Subscription, buffered: list[MarketByPriceUpdate]) -> bool:
+        """A fetched snapshot does not reach up to what waits for it (ADR 0002, M3): a later one may, so ask again soon."""
+        subscription.old_snapshots += 1
+        if subscription.old_snapshots > OLD_SNAPSHOTS_MAX:
+            subscription.old_snapshots = 0
+            return False
+        subscription.buffer = buffered
+        self._subscriptions.wait(subscription, self.now_ns + OLD_SNAPSHOT_PAUSE_NS)
+        return True
 
     def _on_verified(self, subscription: Subscription, update: MarketByPriceUpdate, received_ns: int) -> None:
         """A live book was subscribed anew because nothing came: does it hold what the venue holds?"""
