@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from conformance_case import case_for
+from pathlib import Path
 
+from gwcore.testing.conformance import Kind
+from gwcore.testing.conformance.discover_case import case_in
 from gwcore.testing.conformance.pytest_items import card_tests
 
-CASE = case_for("venue", "demo")
+CASE = case_in(Path(__file__).parent, Kind.VENUE, "demo")
 assert CASE is not None
 test_card = card_tests(CASE)
