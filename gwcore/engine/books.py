@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from gwcore.book import OrderBook
+from gwcore.book import BookFault, OrderBook
 from gwcore.engine.detectors import DETAILS, RENEWING, Suspicions, is_other_tick
 from gwcore.engine.outbox import Outbox
 from gwcore.engine.renewal import Renewal
@@ -154,6 +154,7 @@ class BookKeeper:
                 )
         else:
             self.dropped += 1
+            subscription.seen_sequence = update.venue_sequence
 
     def _on_live_book(self, subscription: Subscription, update: MarketByPriceUpdate, received_ns: int) -> None:
         book = subscription.book
@@ -163,6 +164,7 @@ class BookKeeper:
         if fault is not None:
             if fault.reason is not None:
                 subscription.newest_ns = last_ns
+                subscription.seen_sequence = update.venue_sequence
                 self._fault(subscription, fault.reason, fault.detail)
             return
         time_ns = book.venue_time_ns
@@ -184,16 +186,19 @@ class BookKeeper:
         assert book is not None
         fault = book.apply(update)
         buffered, subscription.buffer = subscription.buffer, None
+        if fault is None and buffered is not None and self._is_older(subscription, book):
+            fault = BookFault(StaleReason.SEQUENCE_GAP, "the snapshot is older than what was seen before it")
         for later in buffered or ():
             if fault is None or fault.reason is None:
                 fault = book.apply(later)
         if fault is not None and fault.reason is not None:
-            if buffered and fault.reason is StaleReason.SEQUENCE_GAP and self._waits_for_newer(subscription, buffered):
+            is_gap = fault.reason is StaleReason.SEQUENCE_GAP
+            if buffered is not None and is_gap and self._waits_for_newer(subscription, buffered):
                 return
             self._count(fault.reason)
             self._subscriptions.fail(subscription, fault.reason, fault.detail, self.now_ns)
             return
-        subscription.old_snapshots = 0
+        subscription.old_snapshots, subscription.seen_sequence = 0, None
         self._subscriptions.fed(subscription)
         if subscription.held:
             book.clear()
@@ -214,6 +219,11 @@ class BookKeeper:
         self._publish(book.snapshot() if buffered else self._complete(update, book), received_ns)
         self._publish(self._top(book, update), received_ns)
 
+    @staticmethod
+    def _is_older(subscription: Subscription, book: OrderBook) -> bool:
+        seen, sequence = subscription.seen_sequence, book.venue_sequence
+        return seen is not None and sequence is not None and sequence < seen
+
     def _waits_for_newer(self, subscription: Subscription, buffered: list[MarketByPriceUpdate]) -> bool:
         """A fetched snapshot does not reach up to what waits for it (ADR 0002, M3): a later one may, so ask again soon."""
         subscription.old_snapshots += 1
@@ -221,6 +231,8 @@ class BookKeeper:
             subscription.old_snapshots = 0
             return False
         subscription.buffer = buffered
+        if subscription.book is not None:
+            subscription.book.clear()
         self._subscriptions.wait(subscription, self.now_ns + OLD_SNAPSHOT_PAUSE_NS)
         return True
 

@@ -12,7 +12,7 @@ from gwcore.venue import Topic
 #: Messages kept for one book while its snapshot is fetched; one more and the fetch is started over.
 BUFFER_MESSAGES_MAX = 2_000
 
-#: Failures within the quarantine window that a snapshot fetched anew is to heal, before the topic is left and subscribed again.
+#: Failures within the quarantine window that a snapshot fetched anew is to heal, before the topic is subscribed again.
 FETCHES_MAX = 3
 #: After these a topic is not fed, so that no snapshot heals it for long.
 NOT_FED = frozenset({StaleReason.SILENCE, StaleReason.REJECTED})
@@ -57,6 +57,7 @@ class Subscription:
         "quarantined",
         "reason",
         "resubscribes",
+        "seen_sequence",
         "since_ns",
         "state",
         "suspected",
@@ -82,6 +83,9 @@ class Subscription:
         self.book: OrderBook | None = None
         self.buffer: list[MarketByPriceUpdate] | None = None  # updates that wait for a fetched snapshot
         self.old_snapshots = 0  # fetched ones in a row that were older than these updates
+        self.seen_sequence: int | None = (
+            None  # of the last update that did not go into the book: no snapshot may be older
+        )
         self.had_both_sides = False  # the book once had bids and asks
         self.confirmed: StaleReason | None = None  # a suspicion that a fresh snapshot proved to be the truth
         self.calm_ns: int | None = None  # monotonic, since when the confirmed oddity is gone; None: it lasts

@@ -354,7 +354,7 @@ class SubscriptionSet:
     def _join(self, subscription: Subscription, now_ns: int) -> None:
         subscription.phase = Phase.QUEUED
         subscription.deadline_ns = None
-        subscription.buffer = None
+        subscription.buffer = subscription.seen_sequence = None
         self._leave_queue.pop(subscription.topic, None)
         self._join_queue[subscription.topic] = None
 

@@ -57,10 +57,10 @@ def install_examples(folder: Path) -> Path:
     return folder / "site"
 
 
-def conform(kind: str, name: str, tests: str, site: Path) -> dict[str, tuple[str, str]]:
-    """Card -> (outcome, reason), as `gw conform` says."""
+def conform(kind: str, name: str, tests: str, site: Path, *only: str) -> dict[str, tuple[str, str]]:
+    """Card -> (outcome, reason), as `gw conform` says; of some cards `only`."""
     command = [str(Path(sys.executable).with_name("gw")), "conform", name, "--kind", kind, "--output", "json"]
-    command += ["--tests", str(ROOT / tests)]
+    command += ["--tests", str(ROOT / tests), *(word for card in only for word in ("--card", card))]
     done = subprocess.run(command, env=on_path(site), capture_output=True, text=True, timeout=600, check=False)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert rows, f"gw conform {name} ended with {done.returncode}: {done.stderr[-1500:]}"

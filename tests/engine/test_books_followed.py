@@ -126,7 +126,7 @@ def test_a_gap_is_healed_by_a_fetched_snapshot_alone(bench: Any, can_unsubscribe
     b = fetched(fetching(bench, can_unsubscribe=can_unsubscribe))
     news(b)
     for failures in range(1, FETCHES_MAX + 2):
-        b.hear(book=BTC, bids=[["9.6", "1.00"]], checksum=201, sequence=90)
+        b.hear(book=BTC, bids=[["9.6", "1.00"]], checksum=201, sequence=100 * failures)
         b.wait(1.0)
         sent = [entry for entry in news(b) if entry[0] in ("send", "close")]
         left = failures > FETCHES_MAX and can_unsubscribe
@@ -134,8 +134,10 @@ def test_a_gap_is_healed_by_a_fetched_snapshot_alone(bench: Any, can_unsubscribe
         if not left:
             assert subscription(b).phase is Phase.DATA
             assert b.machine.books.of_symbol[BTC].state is StreamState.PENDING_DATA
-            b.hear(book=BTC, bids=[["9.6", "1.00"]], checksum=201, sequence=6)
-            fetched(b)
+            fetched(b, 6)
+            assert subscription(b).state is StreamState.PENDING_DATA  # a later one was seen
+            b.wait(OLD_SNAPSHOT_PAUSE_NS / SECOND)
+            fetched(b, 100 * failures)
             assert subscription(b).state is StreamState.LIVE
 
 

@@ -1,4 +1,4 @@
-"""Desk: the one account of the simulator: login by challenge, an order that is filled bit by bit, and what REST tells of it."""
+"""Desk: the one account of the simulator: login by challenge, orders that are filled bit by bit, and REST to tell of them."""
 
 from __future__ import annotations
 

@@ -13,8 +13,18 @@ from gwcore.model import Fill, FundsUpdate, OrderStatus, OrderUpdate, Side, Trad
 from gwcore.numbers import decimal_text
 from gwcore.ports import Endpoint
 from gwcore.rest import HttpFlow, HttpRequest
-from gwcore.venue import Account, AccountLimits, AccountMessage, AccountSnapshot, Frame, Known, Refused, Reply, Rights
-from gwcore.venue import Unknown
+from gwcore.venue import (
+    Account,
+    AccountLimits,
+    AccountMessage,
+    AccountSnapshot,
+    Frame,
+    Known,
+    Refused,
+    Reply,
+    Rights,
+    Unknown,
+)
 
 STATUS = {"open": OrderStatus.WORKING, "filled": OrderStatus.FILLED}
 
@@ -62,19 +72,14 @@ class DemoAccount:
     def endpoint(self) -> HttpFlow[Endpoint]:
         """A fixed address."""
         yield from ()
-        return Endpoint(url=f"{self._settings.ws_url}/private")
+        return Endpoint(url=self._settings.ws_private_url)
 
     def login(self) -> Generator[Frame, Frame, None]:
         """Say the key, sign the text that comes, wait for the verdict. A refusal is told by `decode`, as `Refused`."""
-        frame = yield msgspec.json.encode({"op": "login", "key": self._signer.key})
-        while frame[:1] != b"{" or (message := _message_of(frame)).op not in ("challenge", "welcome", "denied"):
-            frame = yield b"pong" if frame == b"ping" else b""
-        if message.op != "challenge":
-            return
-        proof = self._signer.sign("hmac-sha256", message.text.encode()).hex()
-        frame = yield msgspec.json.encode({"op": "prove", "sign": proof})
-        while frame[:1] != b"{" or _message_of(frame).op not in ("welcome", "denied"):
-            frame = yield b"pong" if frame == b"ping" else b""
+        message = yield from _answer(msgspec.json.encode({"op": "login", "key": self._signer.key}))
+        if message.op == "challenge":
+            proof = self._signer.sign("hmac-sha256", message.text.encode()).hex()
+            yield from _answer(msgspec.json.encode({"op": "prove", "sign": proof}))
 
     def open(self) -> Sequence[Frame]:
         """All private feeds; each begins with a snapshot."""
@@ -154,3 +159,16 @@ class DemoAccount:
 
     def _funds(self, row: Row) -> FundsUpdate:
         return FundsUpdate(account=self._name, asset=row.asset, total=decimal_text(row.total))
+
+
+def _answer(frame: Frame) -> Generator[Frame, Frame, Message]:
+    """Send a frame, and give the answer to it; pings and news that come first are for `decode`."""
+    while True:
+        found = yield frame
+        frame = b"pong" if found == b"ping" else b""
+        try:
+            message = _message_of(found)
+        except MALFORMED:
+            continue
+        if message.op:
+            return message

@@ -9,7 +9,7 @@ import msgspec
 from gw_venue_demo.rest import MALFORMED, body_of
 from gw_venue_demo.settings import DemoSettings
 from gwcore.errors import DecodeError
-from gwcore.model import Channel, MarketByPriceUpdate, PriceLevel, Side, Trade, TradeSummary, UpdateType
+from gwcore.model import MarketByPriceUpdate, PriceLevel, Side, Trade, TradeSummary, UpdateType
 from gwcore.numbers import decimal_text
 from gwcore.ports import Endpoint
 from gwcore.rest import HttpFlow, HttpRequest
@@ -43,6 +43,7 @@ class Book(msgspec.Struct):
     last: int
     bids: Levels
     asks: Levels
+    first: int = 0
 
 
 _message_of = msgspec.json.Decoder(Message).decode
@@ -60,7 +61,7 @@ class DemoMarketData:
     def endpoint(self) -> HttpFlow[Endpoint]:
         """A fixed address."""
         yield from ()
-        return Endpoint(url=f"{self._settings.ws_url}/public")
+        return Endpoint(url=self._settings.ws_public_url)
 
     def open(self) -> Sequence[Frame]:
         """Nothing."""
@@ -88,7 +89,7 @@ class DemoMarketData:
         url = f"{self._settings.rest_url}/book?product={product}"
         book = body_of((yield HttpRequest(method="GET", url=url, pace="book")), Book)
         try:
-            return (self._book(product, UpdateType.SNAPSHOT, book.last, book.last, book.bids, book.asks),)
+            return (self._book(product, UpdateType.SNAPSHOT, book),)
         except MALFORMED as error:
             raise DecodeError(f"book of {product}: {error}") from None
 
@@ -107,23 +108,19 @@ class DemoMarketData:
         if message.op == "no" and message.feed in self._topics:
             return Refused(message.why, (self._topics[message.feed],), message.id)
         if message.product in self._symbols and message.feed == "book":
-            return self._book(
-                message.product, UpdateType.INCREMENTAL, message.first, message.last, message.bids, message.asks
-            )
+            return self._book(message.product, UpdateType.INCREMENTAL, message)
         if message.product in self._symbols and message.feed == "trade":
             return self._trade(message)
         return Unknown(f"op {message.op:.20}, feed {message.feed:.20}")
 
-    def _book(
-        self, product: str, kind: UpdateType, first: int, last: int, bids: Levels, asks: Levels
-    ) -> MarketByPriceUpdate:
+    def _book(self, product: str, kind: UpdateType, book: Book | Message) -> MarketByPriceUpdate:
         return MarketByPriceUpdate(
             symbol=self._symbols[product],
             update_type=kind,
-            bids=tuple(PriceLevel(decimal_text(price), decimal_text(quantity)) for price, quantity in bids),
-            asks=tuple(PriceLevel(decimal_text(price), decimal_text(quantity)) for price, quantity in asks),
-            venue_sequence=last,
-            venue_sequence_first=first,
+            bids=tuple(PriceLevel(decimal_text(price), decimal_text(quantity)) for price, quantity in book.bids),
+            asks=tuple(PriceLevel(decimal_text(price), decimal_text(quantity)) for price, quantity in book.asks),
+            venue_sequence=book.last,
+            venue_sequence_first=book.first,
         )
 
     def _trade(self, message: Message) -> TradeSummary:

@@ -9,10 +9,15 @@ class DemoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Table `[venue.demo]`."""
 
     rest_url: str = "https://api.demo.example"  # where REST is asked
-    ws_url: str = "wss://stream.demo.example"  # where WebSockets connect
+    ws_public_url: str = "wss://stream.demo.example/public"  # where market data is
+    ws_private_url: str = "wss://stream.demo.example/private"  # where accounts are
 
 
 ENVIRONMENTS = {
     "prod": {},
-    "sim": {"rest_url": "http://127.0.0.1:9180", "ws_url": "ws://127.0.0.1:9180"},
+    "sim": {
+        "rest_url": "http://127.0.0.1:9180",
+        "ws_public_url": "ws://127.0.0.1:9180/public",
+        "ws_private_url": "ws://127.0.0.1:9180/private",
+    },
 }
