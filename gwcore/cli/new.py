@@ -22,6 +22,7 @@ FILES = {
     "symbols.py.txt": "@package@/symbols.py",
     "streams.py.txt": "@package@/streams.py",
     "market_data.py.txt": "@package@/market_data.py",
+    "account.py.txt": "@package@/account.py",
     "conformance_case.py.txt": "tests/conformance_case.py",
     "test_conformance.py.txt": "tests/test_conformance.py",
 }

@@ -46,7 +46,9 @@ def test_every_card_of_an_example_is_green(shown: ModuleType, site: Path, kind: 
 def test_a_planted_fault_is_found_by_its_card(shown: ModuleType, site: Path, tmp_path: Path, number: int) -> None:
     assert len(shown.FAULTS) == 7
     fault = shown.FAULTS[number]
-    found = shown.conform("venue", "demo", "examples/gw-venue-demo/tests", shown.plant(site, fault, tmp_path), fault.card)
+    found = shown.conform(
+        "venue", "demo", "examples/gw-venue-demo/tests", shown.plant(site, fault, tmp_path), fault.card
+    )
     assert found[fault.card][0] == "failed"
 
 

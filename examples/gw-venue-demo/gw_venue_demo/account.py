@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 import msgspec
 
 from gw_venue_demo.rest import MALFORMED, body_of
-from gw_venue_demo.settings import DemoSettings
+from gw_venue_demo.settings import Settings
 from gwcore.errors import DecodeError
 from gwcore.model import Fill, FundsUpdate, OrderStatus, OrderUpdate, Side, TradeUpdate
 from gwcore.numbers import decimal_text
@@ -59,12 +59,12 @@ class Message(msgspec.Struct):
 _message_of = msgspec.json.Decoder(Message).decode
 
 
-class DemoAccount:
+class PrivateStream:
     """The AccountCodec of the venue contract."""
 
     limits = AccountLimits(silence_s=15.0, ping_s=None)
 
-    def __init__(self, settings: DemoSettings, account: Account) -> None:
+    def __init__(self, settings: Settings, account: Account) -> None:
         self._settings = settings
         self._name = account.name
         self._signer = account.signer

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gw_venue_demo.rest import MALFORMED, body_of
-from gw_venue_demo.settings import DemoSettings
+from gw_venue_demo.settings import Settings
 from gwcore.errors import DecodeError
 from gwcore.model import MarketByPriceUpdate, PriceLevel, Side, Trade, TradeSummary, UpdateType
 from gwcore.numbers import decimal_text
@@ -49,10 +49,10 @@ class Book(msgspec.Struct):
 _message_of = msgspec.json.Decoder(Message).decode
 
 
-class DemoMarketData:
+class MarketData:
     """The MarketDataCodec of the venue contract, with SnapshotByRequest."""
 
-    def __init__(self, settings: DemoSettings, shard: Shard) -> None:
+    def __init__(self, settings: Settings, shard: Shard) -> None:
         self._settings = settings
         self._symbols = {each.venue_symbol or symbol: symbol for symbol, each in shard.instruments.items()}
         self._topics: dict[str, Topic] = {}

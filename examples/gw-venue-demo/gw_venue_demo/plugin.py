@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gw_venue_demo.settings import ENVIRONMENTS, DemoSettings
-from gw_venue_demo.streams import DemoStreams
-from gw_venue_demo.symbols import DemoSymbols
+from gw_venue_demo.settings import ENVIRONMENTS, Settings
+from gw_venue_demo.streams import Streams
+from gw_venue_demo.symbols import Symbols
 from gwcore.hookspecs import hookimpl
 from gwcore.venue import Support, VenueSpec
 
 SPEC = VenueSpec(
     name="demo",
     api_version=1,
-    settings=DemoSettings,
+    settings=Settings,
     environments=ENVIRONMENTS,
-    symbols=DemoSymbols,
-    streams=DemoStreams,
+    symbols=Symbols,
+    streams=Streams,
     orders=None,
     supports=frozenset(
         {

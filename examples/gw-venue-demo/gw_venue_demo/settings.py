@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class DemoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Table `[venue.demo]`."""
 
     rest_url: str = "https://api.demo.example"  # where REST is asked

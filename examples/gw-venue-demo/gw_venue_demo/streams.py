@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gw_venue_demo.account import DemoAccount
-from gw_venue_demo.market_data import DemoMarketData
-from gw_venue_demo.settings import DemoSettings
+from gw_venue_demo.account import PrivateStream
+from gw_venue_demo.market_data import MarketData
+from gw_venue_demo.settings import Settings
 from gwcore.book import BookRule, Continuity
 from gwcore.model import Channel, Instrument
 from gwcore.venue import Account, GroupLimits, RestLimits, Shard, VenueLimits
@@ -26,10 +26,10 @@ LIMITS = VenueLimits(
 )
 
 
-class DemoStreams:
+class Streams:
     """The Streams of the venue contract."""
 
-    def __init__(self, settings: DemoSettings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     @property
@@ -46,10 +46,10 @@ class DemoStreams:
             continuity=Continuity.RANGE,
         )
 
-    def market_data(self, shard: Shard) -> DemoMarketData:
+    def market_data(self, shard: Shard) -> MarketData:
         """A codec for a new public connection."""
-        return DemoMarketData(self._settings, shard)
+        return MarketData(self._settings, shard)
 
-    def account(self, account: Account) -> DemoAccount:
+    def account(self, account: Account) -> PrivateStream:
         """A codec for a new private connection."""
-        return DemoAccount(self._settings, account)
+        return PrivateStream(self._settings, account)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gw_venue_demo.rest import MALFORMED, body_of
-from gw_venue_demo.settings import DemoSettings
+from gw_venue_demo.settings import Settings
 from gwcore.errors import DecodeError
 from gwcore.model import Instrument, TradingStatus
 from gwcore.numbers import decimal_text, decimals_of
@@ -31,10 +31,10 @@ class Products(msgspec.Struct):
     products: list[Product]
 
 
-class DemoSymbols:
+class Symbols:
     """The Symbols of the venue contract."""
 
-    def __init__(self, settings: DemoSettings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._url = settings.rest_url
 
     def discover(self) -> HttpFlow[Sequence[Instrument]]:
