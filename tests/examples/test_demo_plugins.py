@@ -89,3 +89,37 @@ def test_a_lost_change_is_healed_in_a_running_gateway(site: Path, tmp_path: Path
         assert gateway.end() == 0
     stored = (tmp_path / "state" / "sinks" / "demo" / "md.jsonl").read_bytes().splitlines()
     assert any(b'"STALE"' in line for line in stored)
+
+
+def test_what_gw_record_writes_is_a_recording_for_the_cards(
+    shown: ModuleType, site: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    sim = Sim(tmp_path, venue="demo")
+    data = tmp_path / "data"
+    data.mkdir()
+    command = [
+        GW,
+        "record",
+        "--venue",
+        "demo",
+        "--env",
+        "sim",
+        "--rest-url",
+        sim.rest_url,
+        "--ws-public-url",
+        sim.ws_url,
+    ]
+    command += ["--duration", "3", "-o", str(data / "market.frames.jsonl"), "--licence", "CC0-1.0"]
+    with ending(sim):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in data.iterdir()) == [
+        "market.frames.jsonl", "market.http.jsonl", "market.meta.toml",
+    ]  # fmt: skip
+    found = subprocess.run(
+        [GW, "conform", "demo", "--kind", "venue", "--recordings", str(data), "--tests",
+         str(ROOT / "examples/gw-venue-demo/tests")],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (found.returncode, "20 passed" in found.stderr) == (0, True), found.stdout
