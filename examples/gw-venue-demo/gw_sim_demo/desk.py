@@ -64,7 +64,12 @@ class Desk:
 
     def fill(self, count: int) -> list[str]:
         """So many fills of one new order; their ids."""
-        order = {"order": f"O{len(self._orders) + 1}", "product": "BTC-USD", "side": "buy", "state": "open"}
+        order: dict[str, Any] = {
+            "order": f"O{len(self._orders) + 1}",
+            "product": "BTC-USD",
+            "side": "buy",
+            "state": "open",
+        }
         order |= {"quantity": f"{count}.0000", "done": "0.0000", "price": "10000.00", "time_ms": self._tick()}
         self._orders.append(order)
         self._tell({"orders": [order]})
