@@ -152,8 +152,7 @@ class PrivateStream:
         )
 
     def _fill(self, row: Row) -> TradeUpdate:
-        at_ns = row.time_ms * 1_000_000
-        price, quantity = decimal_text(row.price), decimal_text(row.quantity)
+        price, quantity, at_ns = decimal_text(row.price), decimal_text(row.quantity), row.time_ms * 1_000_000
         fill = Fill(trade_id=row.fill, price=price, quantity=quantity, venue_time_ns=at_ns)
         return TradeUpdate(account=self._name, venue_order_id=row.order, fills=(fill,), venue_time_ns=at_ns)
 

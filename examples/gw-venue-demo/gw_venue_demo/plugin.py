@@ -8,7 +8,10 @@ from gw_venue_demo.settings import ENVIRONMENTS, Settings
 from gw_venue_demo.streams import Streams
 from gw_venue_demo.symbols import Symbols
 from gwcore.hookspecs import hookimpl
-from gwcore.venue import Support, VenueSpec
+from gwcore.venue import Support as S
+from gwcore.venue import VenueSpec
+
+CLAIMS = (S.REFERENCE_DATA, S.TOP_OF_BOOK, S.MARKET_BY_PRICE, S.BOOK_SEQUENCE, S.TRADE_SUMMARY, S.ACCOUNT)
 
 SPEC = VenueSpec(
     name="demo",
@@ -18,16 +21,7 @@ SPEC = VenueSpec(
     symbols=Symbols,
     streams=Streams,
     orders=None,
-    supports=frozenset(
-        {
-            Support.REFERENCE_DATA,
-            Support.TOP_OF_BOOK,
-            Support.MARKET_BY_PRICE,
-            Support.BOOK_SEQUENCE,
-            Support.TRADE_SUMMARY,
-            Support.ACCOUNT,
-        }
-    ),
+    supports=frozenset(CLAIMS),
     summary="An example: numbered books with snapshots by REST, a text ping, login by challenge.",
 )
 
