@@ -19,16 +19,19 @@ from gwcore.venue import VenueSpec
 
 __all__ = [
     "AccountSettings",
+    "Amount",
     "Bytes",
     "CaptureSettings",
     "ClientSettings",
     "Count",
     "DetectionSettings",
+    "Funds",
     "GatewayConfig",
     "GatewaySettings",
     "HealingSettings",
     "JournalSettings",
     "Milliseconds",
+    "PaperSettings",
     "Port",
     "RuntimeSettings",
     "Secret",
@@ -51,6 +54,12 @@ Bytes: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 Port: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Verb: TypeAlias = Literal["md", "read", "create", "modify", "cancel", "admin"]
 Share: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1)]
+Amount: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9]{1,18}([.][0-9]{1,18})?$", title="decimal text like 0.25")
+]
+Funds: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9]{1,18}([.][0-9]{1,18})? [A-Za-z0-9.]{1,20}$", title='text like "1000.50 USD"')
+]
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -150,6 +159,15 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"  # the event loop; auto: uvloop where installed
 
 
+class PaperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Table `[paper]`: orders meet the live book in an exchange of our own, and nothing goes to the venue."""
+
+    enabled: bool = False  # every account trades on paper; `--paper`
+    funds: tuple[Funds, ...] = ("100000 USD", "10 BTC")  # what each account begins with: amounts and their assets
+    maker_fee_percent: Amount = "0.25"  # where the venue's instruments tell no fees
+    taker_fee_percent: Amount = "0.40"
+
+
 class ClientSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Table `[clients]`: limits of every client, whatever the transport."""
 
@@ -242,4 +260,5 @@ class GatewayConfig:
     runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
     detection: DetectionSettings = field(default_factory=DetectionSettings)
     accounts: tuple[SelectedAccount, ...] = ()
+    paper: PaperSettings = field(default_factory=PaperSettings)
     users: Mapping[str, UserSettings] = field(default_factory=dict)

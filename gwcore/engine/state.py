@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
+from gwcore.book import OrderBook
 from gwcore.engine.publisher import Partition
 from gwcore.engine.subscription import Subscription
 from gwcore.model import (
@@ -87,6 +88,13 @@ class CurrentState:
         """These books are kept in this partition."""
         for symbol, subscription in books.items():
             self._books[symbol] = (partition, subscription)
+
+    def live_book(self, symbol: str) -> OrderBook | None:
+        """The book of a symbol, to be looked at and no more; None where it is not LIVE."""
+        found = self._books.get(symbol)
+        if found is None or found[1].state is not StreamState.LIVE:
+            return None
+        return found[1].book
 
     def forget(self, symbol: str) -> None:
         """The symbol is gone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -21,8 +22,8 @@ from gwcore.runtime.http import run_flow
 from gwcore.runtime.keys import Keys
 from gwcore.runtime.signer import KeySigner
 from gwcore.secrets import resolve_secret
-from gwcore.settings import GatewayConfig, SelectedAccount
-from gwcore.venue import Account, Streams
+from gwcore.settings import GatewayConfig, SelectedAccount, UserSettings, Verb
+from gwcore.venue import Account, Signer, Streams
 from gwcore.wire import decode_envelope
 
 _log = logging.getLogger("gwcore.account")
@@ -52,6 +53,7 @@ class Accounts:
         random: Random,
         keys: Keys,
         budget: RollingBudget,
+        signer_of: Callable[[SelectedAccount], Signer] | None = None,  # where no key signs: on paper
     ) -> None:
         self._machine = machine
         self._streams = streams
@@ -60,7 +62,11 @@ class Accounts:
         self.offset: OffsetBounds | None = None  # the venue's clock minus ours, as last measured
         self.connections = [
             AccountConnection(
-                Account(name=selected.name, signer=_signer(selected, keys, clock), options=selected.options),
+                Account(
+                    name=selected.name,
+                    signer=signer_of(selected) if signer_of is not None else _signer(selected, keys, clock),
+                    options=selected.options,
+                ),
                 selected.settings,
                 streams=streams,
                 publisher=publisher,
@@ -161,4 +167,9 @@ def access_of(config: GatewayConfig) -> Access:
     values = [token.reveal() for token in tokens.values()]
     if len(set(values)) != len(values):
         raise ConfigError("two users have the same token", place="user", hint="give each one of his own")
-    return Access(config.users, tokens, open_market_data=config.clients.open_market_data)
+    users = config.users
+    if config.paper.enabled and not users:
+        # It is nobody's money: whoever started the gateway may do everything with it.
+        everything: tuple[Verb, ...] = ("md", "read", "create", "modify", "cancel", "admin")
+        users = {"paper": UserSettings(uids=(os.getuid(),), accounts=("*",), verbs=everything, drop_copy=True)}
+    return Access(users, tokens, open_market_data=config.clients.open_market_data)

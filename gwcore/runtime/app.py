@@ -34,6 +34,7 @@ from gwcore.runtime.http import run_flow
 from gwcore.runtime.hub import Hub
 from gwcore.runtime.journal_watch import JournalWatch
 from gwcore.runtime.keys import Keys, StorageKeys
+from gwcore.runtime.paper import PaperRoom, PaperStreams
 from gwcore.runtime.rest import PacedNetwork
 from gwcore.runtime.sinks import SinkRunner
 from gwcore.settings import GatewayConfig, SelectedSink, SelectedTransport
@@ -120,6 +121,7 @@ class Gateway:
             name: RollingBudget(group.connects, group.connects_window_s)
             for name, group in self.streams.limits.groups.items()
         }
+        self.paper = self._make_paper() if config.paper.enabled else None
         self.accounts = self._make_accounts()
         self.hub.bind(
             fanout=self.fanout,
@@ -127,6 +129,7 @@ class Gateway:
             make_connection=self._make_connection,
             start=self._start_connection,
             wake_committer=self.committer.wake,
+            on_event=self.paper.on_event if self.paper is not None else None,
             has_standby=config.healing.standby,
         )
         self.watch = JournalWatch(self.journal, self.machine)
@@ -154,18 +157,32 @@ class Gateway:
             seat=seat,
         )
 
+    def _make_paper(self) -> PaperRoom:
+        config = self.config
+        return PaperRoom(
+            config.accounts,
+            config.paper,
+            instruments=lambda: self.machine.instruments,
+            state=self.state,
+            storage=self.ports.storage.child("paper"),
+            clock=self.ports.clock,
+            offload=self.ports.offload,
+            venue=config.venue,
+        )
+
     def _make_accounts(self) -> Accounts:
         ports = self.ports
         return Accounts(
             self.config,
-            streams=self.streams,
+            streams=PaperStreams(self.streams, self.paper) if self.paper is not None else self.streams,
             publisher=self.publisher,
             machine=self.machine,
-            network=self.network,
+            network=self.paper or self.network,
             clock=ports.clock,
             random=ports.random,
             keys=ports.keys or StorageKeys(ports.storage.child("keys"), ports.clock),
             budget=next(iter(self._budgets.values())),
+            signer_of=self.paper.signer if self.paper is not None else None,
         )
 
     def _on_latency(self, component: str, round_trip_ns: int) -> None:
@@ -334,6 +351,8 @@ class Gateway:
         for connection in self.hub.connections:
             connection.stop("the gateway stops")
         self.accounts.stop("the gateway stops")
+        if self.paper is not None:
+            await self.paper.finish()
         await self.captures.finish()
         self.machine.set_state(GatewayState.STOPPING)
         self.fanout.close("the gateway stops")
