@@ -48,7 +48,7 @@ _log = logging.getLogger("gwcore.gateway")
 DETAILS_S = 5.0
 
 #: Exit codes of a run (see docs: CLI).
-EXIT_OK, EXIT_CONFIG, EXIT_INTERNAL = 0, 2, 4
+EXIT_OK, EXIT_CONFIG, EXIT_UNREACHED, EXIT_INTERNAL = 0, 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +257,12 @@ class Gateway:
             self._exit_code = exit_code
             self._stop.set()
 
+    def _on_duration(self, duration_s: float) -> None:
+        if self.machine.is_ready:
+            self.request_stop(f"ran for {duration_s:g} s")
+        else:
+            self.request_stop(f"ran for {duration_s:g} s without ever being ready", EXIT_UNREACHED)
+
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._supervise(work, name), name=name)
         self._tasks.add(task)
@@ -286,7 +292,7 @@ class Gateway:
         self._spawn(self.watch.compress(self.ports.offload), "compression of the journal")
         duration_s = self.config.gateway.duration_s
         if duration_s is not None:
-            asyncio.get_running_loop().call_later(duration_s, self.request_stop, f"ran for {duration_s:g} s")
+            asyncio.get_running_loop().call_later(duration_s, self._on_duration, duration_s)
         await self._stop.wait()
         try:
             async with asyncio.timeout(self.config.gateway.shutdown_s):
