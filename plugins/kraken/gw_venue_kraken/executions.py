@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gw_venue_kraken.orders_ids import optional_plain_id
 from gw_venue_kraken.private_messages import ExecutionFrame, ExecutionRow
 from gw_venue_kraken.times import time_ns
 from gwcore.model import (
@@ -96,7 +97,7 @@ def _order(account: str, row: ExecutionRow, update_type: UpdateType) -> OrderUpd
         cost=optional_text(row.cum_cost),
         time_in_force=time_in_force(row.time_in_force),
         opened_ns=at_ns if row.exec_type == "pending_new" and update_type is UpdateType.INCREMENTAL else None,
-        venue_client_id=row.cl_ord_id,
+        venue_client_id=optional_plain_id(row.cl_ord_id),
     )
 
 

@@ -137,6 +137,7 @@ class RestOrder(msgspec.Struct, gc=False):
     cl_ord_id: str | None = None
     reason: str | None = None
     timeinforce: str | None = None
+    trades: list[str] = []
 
 
 class RestTrade(msgspec.Struct, gc=False):
@@ -216,6 +217,7 @@ rights_of = msgspec.json.Decoder(RestRights).decode
 open_orders_of = msgspec.json.Decoder(OpenOrders, float_hook=str).decode
 closed_orders_of = msgspec.json.Decoder(ClosedOrders, float_hook=str).decode
 orders_of = msgspec.json.Decoder(dict[str, RestOrder], float_hook=str).decode
+query_trades_of = msgspec.json.Decoder(dict[str, RestTrade], float_hook=str).decode
 trades_of = msgspec.json.Decoder(TradesHistory, float_hook=str).decode
 rest_balances_of = msgspec.json.Decoder(dict[str, RestBalance], float_hook=str).decode
 positions_of = msgspec.json.Decoder(dict[str, RestPosition], float_hook=str).decode

@@ -15,7 +15,8 @@ from gw_venue_kraken import private_messages as wire
 from gw_venue_kraken.balances import MAIN_WALLET
 from gw_venue_kraken.envelope import USER_AGENT, result_of
 from gw_venue_kraken.executions import SIDES, order_type, price_text, time_in_force
-from gw_venue_kraken.rest_names import RestNames
+from gw_venue_kraken.orders_ids import optional_plain_id
+from gw_venue_kraken.rest_names import PairNames, RestNames
 from gw_venue_kraken.times import seconds_ns
 from gwcore.errors import DecodeError, VenueUnavailable
 from gwcore.model import (
@@ -38,10 +39,23 @@ from gwcore.venue import Signer
 T = TypeVar("T")
 
 #: What a call takes from the account's counter (§2.4, the newer table); 1 for what is not named.
-COSTS: Mapping[str, int] = {"TradesHistory": 2, "ClosedOrders": 2, "Ledgers": 2, "QueryLedgers": 2}
+#: Calls about orders take nothing from it: the matching engine counts them (§3.7).
+COSTS: Mapping[str, int] = {
+    "TradesHistory": 2,
+    "ClosedOrders": 2,
+    "Ledgers": 2,
+    "QueryLedgers": 2,
+    "AddOrder": 0,
+    "AddOrderBatch": 0,
+    "AmendOrder": 0,
+    "CancelOrder": 0,
+    "CancelOrderBatch": 0,
+    "CancelAll": 0,
+    "CancelAllOrdersAfter": 0,
+}
 #: A nonce that was overtaken on its way is made anew this often.
 NONCE_TRIES = 3
-_FORM = "application/x-www-form-urlencoded; charset=utf-8"
+_FORM, _JSON = "application/x-www-form-urlencoded; charset=utf-8", "application/json"
 _MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
 _STATUSES = {
     "pending": OrderStatus.PENDING,
@@ -55,7 +69,16 @@ _STATUSES = {
 def private_request(rest_url: str, signer: Signer, method: str, parameters: Mapping[str, str]) -> HttpRequest:
     """`POST /0/private/<method>`, form-encoded and signed with a fresh nonce."""
     nonce = str(signer.nonce())
-    body = urlencode({"nonce": nonce, **parameters}).encode()
+    return _signed(rest_url, signer, method, nonce, urlencode({"nonce": nonce, **parameters}).encode(), _FORM)
+
+
+def private_json_request(rest_url: str, signer: Signer, method: str, parameters: Mapping[str, Any]) -> HttpRequest:
+    """The same with a JSON body, for what a form can't say (lists of orders)."""
+    nonce = str(signer.nonce())
+    return _signed(rest_url, signer, method, nonce, msgspec.json.encode({"nonce": nonce, **parameters}), _JSON)
+
+
+def _signed(rest_url: str, signer: Signer, method: str, nonce: str, body: bytes, kind: str) -> HttpRequest:
     path = f"/0/private/{method}"
     inner = hashlib.sha256(nonce.encode() + body).digest()
     signature = base64.b64encode(signer.sign("hmac-sha512-base64", path.encode() + inner)).decode()
@@ -65,7 +88,7 @@ def private_request(rest_url: str, signer: Signer, method: str, parameters: Mapp
         headers={
             "User-Agent": USER_AGENT,
             "Accept": "application/json",
-            "Content-Type": _FORM,
+            "Content-Type": kind,
             "API-Key": signer.key,
             "API-Sign": signature,
         },
@@ -90,7 +113,7 @@ def call(
     raise AssertionError("the loop returns or raises")
 
 
-def order_update(account: str, order_id: str, order: wire.RestOrder, names: RestNames) -> OrderUpdate:
+def order_update(account: str, order_id: str, order: wire.RestOrder, names: PairNames) -> OrderUpdate:
     """One order as an OrderUpdate that says all of it. Raises ValueError."""
     kind, traded = order_type(order.descr.ordertype), decimal_text(order.vol_exec)
     status = _STATUSES.get(order.status, OrderStatus.UNKNOWN)
@@ -116,7 +139,7 @@ def order_update(account: str, order_id: str, order: wire.RestOrder, names: Rest
         cost=optional_text(order.cost),
         time_in_force=time_in_force(order.timeinforce),
         opened_ns=opened_ns,
-        venue_client_id=order.cl_ord_id,
+        venue_client_id=optional_plain_id(order.cl_ord_id),
     )
 
 
@@ -138,7 +161,7 @@ def _absolute(value: object) -> str | None:
     return price_text(value)
 
 
-def trade_update(account: str, trade_id: str, trade: wire.RestTrade, names: RestNames) -> TradeUpdate:
+def trade_update(account: str, trade_id: str, trade: wire.RestTrade, names: PairNames) -> TradeUpdate:
     """One trade as a fill; its fee is in the quote asset. Raises ValueError."""
     at_ns = seconds_ns(trade.time)
     symbol = names.symbol(trade.pair)
