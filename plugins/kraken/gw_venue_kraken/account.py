@@ -86,6 +86,7 @@ class KrakenAccount:
         self.names = names
         self.replies = OrderReplies()  # to requests about orders, which leave over this connection
         self._unanswered = {EXECUTIONS_ID, BALANCES_ID}
+        self._symbols: dict[str, str] = {}  # of orders that were told of here
         self._download = Download(settings, account, names)
         tier = TIERS[(account.options or KrakenAccountOptions()).tier]
         self.limits = AccountLimits(
@@ -172,7 +173,7 @@ class KrakenAccount:
                 "executions",
                 executions.sequence,
                 executions.type,
-                read_executions(self._account.name, executions, self._rate_max),
+                read_executions(self._account.name, executions, self._rate_max, self._symbols),
             )
         if head.channel == "balances":
             balances = wire.balances_of(frame)

@@ -11,7 +11,7 @@ import pytest
 from gw_venue_kraken.orders_ids import client_id
 
 from gwcore.errors import DecodeError, VenueRejected, VenueUnavailable
-from gwcore.model import OrderStatus
+from gwcore.model import OrderStatus, PriceType
 from gwcore.rest import HttpResponse
 from gwcore.venue import AccountSnapshot, OrderKey
 
@@ -156,6 +156,29 @@ def test_fills_that_the_order_does_not_list_come_from_the_history(orders_of: Mak
 def test_what_is_no_answer_never_passes_for_nowhere(orders_of: Make, answers: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         Venue(answers).run(orders_of()[0].find_order(BY_CLIENT_ID))
+
+
+@pytest.mark.parametrize(
+    ("kind", "price", "price2", "found"),
+    [
+        ("limit", "30010.0", "0", ("30010.0", PriceType.STATIC, None, None)),
+        ("stop-loss", "60000.0", "0", (None, None, "60000.0", PriceType.STATIC)),
+        ("trailing-stop", "+1.0000%", "0", (None, None, "1.0000", PriceType.PERCENT)),
+        ("trailing-stop-limit", "+100.0", "-12.5", ("-12.5", PriceType.QUOTE, "100.0", PriceType.QUOTE)),
+        ("market", "0", "0", (None, None, None, None)),
+        ("limit", "#5.0", "0", (None, None, None, None)),
+    ],
+)
+def test_prices_of_a_rest_order_by_its_type(
+    orders_of: Make, kind: str, price: str, price2: str, found: tuple[Any, ...]
+) -> None:
+    text = {"pair": "XBTUSD", "type": "sell", "ordertype": kind, "price": price, "price2": price2, "leverage": "5:1"}
+    whole = order(descr=text, oflags="fciq,post", refid="OPAREN-TPARE-NTPARE", starttm=0, expiretm=1688149000)
+    venue = Venue({"QueryOrders": {BY_ID.venue_order_id: whole}})
+    [update] = venue.run(orders_of()[0].find_order(BY_ID)).orders or ()
+    assert (update.price, update.price_type, update.stop_price, update.stop_price_type) == found
+    assert (update.post_only, update.margin, update.parent_venue_order_id) == (True, True, "OPAREN-TPARE-NTPARE")
+    assert (update.effective_time_ns, update.expire_time_ns) == (None, 1_688_149_000_000_000_000)
 
 
 def test_a_refusal_of_the_question_is_none_of_the_order(orders_of: Make) -> None:
