@@ -58,7 +58,8 @@ def _types() -> Iterator[tuple[str, CreateOrder]]:
         yield kind.value.lower(), sample_order(order_type=kind, side=Side.SELL, price=None, stop_price="60000.0")
     for kind in (OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT):
         yield kind.value.lower(), sample_order(order_type=kind, side=Side.SELL, price="59990.1", stop_price="60000.0")
-    yield "settle position", sample_order(order_type=OrderType.SETTLE_POSITION, price=None, quantity="0")
+    yield "settle part of a position", sample_order(order_type=OrderType.SETTLE_POSITION, price=None)
+    yield "settle a position", sample_order(order_type=OrderType.SETTLE_POSITION, price=None, quantity=None)
 
 
 def _terms() -> Iterator[tuple[str, CreateOrder]]:
@@ -92,7 +93,7 @@ def _relative() -> Iterator[tuple[str, CreateOrder]]:
         "trailing stop limit",
         sample_order(
             order_type=OrderType.TRAILING_STOP_LIMIT,
-            price="-12.5",
+            price="12.5",
             price_type=quote,
             stop_price="100",
             stop_price_type=quote,
@@ -104,7 +105,7 @@ def _relative() -> Iterator[tuple[str, CreateOrder]]:
         sample_order(
             order_type=OrderType.STOP_LOSS,
             price=None,
-            stop_price="-2.5",
+            stop_price="2.5",
             stop_price_type=percent,
             trigger=TriggerReference.LAST,
         ),

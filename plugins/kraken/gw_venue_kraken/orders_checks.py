@@ -42,8 +42,8 @@ def check_create(request: CreateOrder) -> None:
         False,
     ):
         raise Unsupported("Kraken takes cash_quantity only for market orders that buy without margin: use quantity")
-    if request.quantity is None and request.cash_quantity is None:
-        raise Unsupported("Kraken wants a quantity (0 settles a position whole)")
+    if request.quantity is None and request.cash_quantity is None and kind is not OrderType.SETTLE_POSITION:
+        raise Unsupported("Kraken wants a quantity")
     if request.quantity is not None and request.cash_quantity is not None:
         raise Unsupported("Kraken takes quantity or cash_quantity, not both")
     if request.time_in_force is TimeInForce.FOK and kind is not OrderType.LIMIT:
@@ -96,8 +96,9 @@ def _check_prices(
         _check_offset(stop_price, stop_price_type, "stop_price")
         if price is not None and price_type is PriceType.STATIC:
             raise Unsupported("the price of TRAILING_STOP_LIMIT is an offset: give price_type QUOTE or PERCENT")
-    elif price_type is not PriceType.STATIC:
-        raise Unsupported(f"the price of orders of type {kind.value} is a price at Kraken: leave price_type out")
+    elif price_type is not PriceType.STATIC or stop_price_type is not PriceType.STATIC:
+        # Nobody says which side of the reference a distance without a sign is on, and the two ways write it differently.
+        raise Unsupported(f"only trailing stops are given by distances here: give prices for {kind.value}")
 
 
 def _check_offset(value: str | None, price_type: PriceType, name: str) -> None:

@@ -11,6 +11,7 @@ from gw_venue_kraken.orders_frames import (
     SIDES,
     TIMES,
     TRIGGERS,
+    WHOLE_POSITION,
     earliest_deadline_ns,
     one_id,
     start_ns,
@@ -32,7 +33,7 @@ def market(pair: str, symbol: str) -> dict[str, str]:
 def order_form(request: CreateOrder, client_id: str, leverage: int | None) -> dict[str, str]:
     """What says which order it is, but for the conditional close and what a batch says once."""
     form = {"ordertype": ORDER_TYPES[request.order_type], "type": SIDES[request.side]}
-    form["volume"] = decimal_text(request.quantity if request.cash_quantity is None else request.cash_quantity)
+    form["volume"] = decimal_text(request.cash_quantity or request.quantity or WHOLE_POSITION)
     if request.display_quantity is not None:
         form["displayvol"] = decimal_text(request.display_quantity)
     form |= prices(request.order_type, request.price, request.price_type, request.stop_price, request.stop_price_type)

@@ -49,6 +49,8 @@ PREVENTIONS = {
     SelfTradePrevention.CANCEL_OLDEST: "cancel_oldest",
     SelfTradePrevention.CANCEL_BOTH: "cancel_both",
 }
+#: What settles all of a position (§2.7).
+WHOLE_POSITION = "0"
 FEES = {FeeAsset.BASE: "base", FeeAsset.QUOTE: "quote"}
 
 
@@ -62,10 +64,10 @@ def number(text: str) -> msgspec.Raw:
 def order_params(request: CreateOrder, client_id: str) -> dict[str, Any]:
     """What says which order it is: all but what a batch says once (symbol, deadline, validate) and the token."""
     params: dict[str, Any] = {"order_type": ORDER_TYPES[request.order_type], "side": SIDES[request.side]}
-    if request.quantity is not None:
-        params["order_qty"] = number(request.quantity)
     if request.cash_quantity is not None:
         params["cash_order_qty"] = number(request.cash_quantity)
+    else:
+        params["order_qty"] = number(request.quantity or WHOLE_POSITION)
     if request.price is not None:
         params["limit_price"] = number(request.price)
     if request.order_type is OrderType.TRAILING_STOP_LIMIT:

@@ -78,6 +78,15 @@ def requests() -> Iterator[tuple[str, Callable[[KrakenOrders], Any]]]:
     yield "cancel batch", lambda orders: orders.cancel_orders(7, [BY_ID, OTHER_BY_ID])
     yield "cancel batch: one by client id", lambda orders: orders.cancel_orders(7, [BY_ID, BY_CLIENT_ID])
     yield "create batch", lambda orders: orders.create_orders(7, batch(), IDS)
+    below = sample_order(
+        order_type=OrderType.TRAILING_STOP_LIMIT,
+        side=Side.SELL,
+        price="-12.5",
+        price_type=PriceType.QUOTE,
+        stop_price="2",
+        stop_price_type=PriceType.PERCENT,
+    )
+    yield "create: a limit below the trigger", lambda orders: orders.create_order(7, below, IDS[1])
     checked = [sample_order(validate_only=True), sample_order(validate_only=True)]
     yield "create batch: validate", lambda orders: orders.create_orders(7, checked, IDS)
 
@@ -100,7 +109,11 @@ def printed(request: HttpRequest) -> str:
 def test_requests_leave_as_written(orders_of: Make) -> None:
     now: list[str] = []
     for name, ask in requests():
-        frame = ask(orders_of()[0])
+        try:
+            frame = ask(orders_of()[0])
+        except Unsupported as error:
+            now += [f"# {name}", f"refused: {error}", ""]
+            continue
         now += [f"# {name}", frame.decode(), printed(last_request(ask(orders_of(connected=False)[0]))), ""]
     if os.environ.get("GW_GOLDEN") == "write":
         GOLDEN.write_text("\n".join(now) + "\n")
@@ -137,7 +150,11 @@ def test_nothing_is_signed_before_its_flow_runs(orders_of: Make) -> None:
         ({"price": None}, "need a price"),
         ({"stop_price": "1"}, "have no stop_price"),
         ({"order_type": OrderType.MARKET}, "have no price"),
-        ({"price_type": PriceType.PERCENT}, "leave price_type out"),
+        ({"price_type": PriceType.PERCENT}, "give prices for LIMIT"),
+        (
+            {"order_type": OrderType.STOP_LOSS, "price": None, "stop_price": "5", "stop_price_type": PriceType.PERCENT},
+            "give prices for STOP_LOSS",
+        ),
         ({"cash_quantity": "5", "quantity": None}, "only for market orders that buy"),
         ({"quantity": None}, "wants a quantity"),
         ({"order_type": OrderType.MARKET, "price": None, "cash_quantity": "5"}, "not both"),
