@@ -128,10 +128,12 @@ class OrderDesk:
             self._charge(account, order.market, engine_costs.cancel_cost(now_ns - order.changed_ns), now_ns)
         self._matching.take_out(account, order, CANCELED, reason, now_ns)
 
-    def cancel_all(self, account: Account, now_ns: int) -> int:
-        """Take all open orders out; how many. Its cost is not documented: none here."""
+    def cancel_all(self, account: Account, now_ns: int, *, limited: bool = False) -> int:
+        """Take all open orders out; how many. `limited`: it counts like a batch cancel, and is accepted as that is."""
         orders = list(account.open_orders.values())
         for order in orders:
+            if limited:
+                self.charge_cancel(account, order, now_ns)
             self.cancel(account, order, now_ns, limited=False)
         return len(orders)
 

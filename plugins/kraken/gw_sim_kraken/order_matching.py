@@ -157,11 +157,31 @@ class OrderMatching:
             if not order.is_short:
                 self.end(account, order, FILLED, "", trade.time_ns)
         elif as_maker is not None and order.number not in order.market.engine.orders:
-            # A change of precision took digits from what rested: nothing is left there of what is left here.
-            self.end(account, order, CANCELED, "", trade.time_ns)
+            # What rested was less: a change of precision took digits from it, or there was no more to be reduced.
+            self.end(account, order, CANCELED, REDUCED if order.reduce_only else "", trade.time_ns)
+        if fill.position_status:
+            self._exchange.schedule.at(trade.time_ns, self._trim, account, order.market)
 
     def _close(self, when_ns: int, account: Account, order: OwnOrder, fill: OwnFill) -> None:
         self._exchange.order_desk.place_secondary(account, order, fill, when_ns)
+
+    def _trim(self, when_ns: int, account: Account, market: PairMarket) -> None:
+        """After positions changed: resting orders that only reduce do not rest for more than there is to be reduced."""
+        decimals = market.pair.qty_precision
+        promised = [0, 0]
+        for order in list(account.open_orders.values()):
+            resting = market.engine.orders.get(order.number)
+            if not order.reduce_only or order.market is not market or resting is None:
+                continue
+            most = to_scaled(order_checks.reducible(account, market, order.side), decimals) - promised[order.side]
+            if most <= 0:
+                self.take_out(account, order, CANCELED, REDUCED, when_ns)
+                continue
+            if most < resting.total:
+                best = market.best()
+                market.engine.reduce(order.number, most)
+                self._exchange.publish(market.emit(when_ns, best))
+            promised[order.side] += min(most, resting.total)
 
     # -- ending ------------------------------------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ class Amendment:
 
 @dataclass(slots=True)
 class Trigger:
-    """What an order waits for. `price` follows `peak` where the order trails; it is 0 until the order goes live."""
+    """What an order waits for. `price` follows `peak` where the order trails."""
 
     spec: PriceSpec
     reference: str  # last, index
@@ -145,7 +145,7 @@ class OwnOrder:
         """By which it is paid for at most, as far as that is known: its limit, else its trigger."""
         if self.limit_price is not None or self.trigger is None:
             return self.limit_price
-        return self.trigger.price or None
+        return self.trigger.price
 
     @property
     def side_name(self) -> str:

@@ -119,6 +119,8 @@ class PrivateDesk:
         if closes is not None and not closes.reports:
             exchange.unsend(connection.number, position)
         for result in results:
+            if connection.number not in exchange.connections:
+                break  # closed while the request was on its way
             if lost is not None or (closes is not None and not closes.reply):
                 continue
             reply = self._reply(connection, request, result, now_ns)

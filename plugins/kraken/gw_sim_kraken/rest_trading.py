@@ -130,7 +130,7 @@ def cancel_order_batch(caller: Caller) -> Any:
 
 def cancel_all(caller: Caller) -> Any:
     """CancelAll."""
-    return {"count": caller.exchange.order_desk.cancel_all(caller.account, caller.now_ns)}
+    return {"count": caller.exchange.order_desk.cancel_all(caller.account, caller.now_ns, limited=True)}
 
 
 def cancel_all_orders_after(caller: Caller) -> Any:

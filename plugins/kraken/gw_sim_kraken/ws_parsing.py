@@ -53,11 +53,14 @@ def order(params: Mapping[str, Any], listing: Listing, now_ns: int) -> OrderRequ
     cash, margin = json_number(params, "cash_order_qty"), json_flag(params, "margin")
     if cash is not None and ("order_qty" in params or order_type != "market" or side != BUY or margin):
         raise invalid("cash_order_qty")
+    quantity = json_number(params, "order_qty")
+    if quantity is None and cash is None:
+        raise invalid("volume")
     return OrderRequest(
         symbol=symbol,
         side=side,
         order_type=order_type,
-        quantity=json_number(params, "order_qty") or Decimal(0),
+        quantity=quantity or Decimal(0),
         cash=cash,
         limit_price=None if limit is None else limit.value,
         limit_type="static" if limit is None else limit.kind,

@@ -99,7 +99,7 @@ class WsTrading:
         return found
 
     def _cancel_all(self, account: Account, params: Mapping[str, Any], now_ns: int) -> list[Any]:
-        return [{"count": self._exchange.order_desk.cancel_all(account, now_ns)}]
+        return [{"count": self._exchange.order_desk.cancel_all(account, now_ns, limited=True)}]
 
     def _cancel_all_orders_after(self, account: Account, params: Mapping[str, Any], now_ns: int) -> list[Any]:
         timeout = params.get("timeout")

@@ -371,3 +371,35 @@ def test_a_stop_that_cannot_be_paid_any_more_is_canceled(client) -> None:
     order_id = client.add("buy", "stop-loss", '"triggers":{"price":71000.0}')
     client.last("71000.0")
     assert (client.order(order_id)["status"], client.order(order_id)["reason"]) == ("canceled", "Out of funds")
+
+
+def test_all_kinds_come_from_another_interface_too(client) -> None:
+    client.other("sell", "1", "71000.0")
+    made = [
+        client.do("order", symbol=SYMBOL, side="sell", order_type="stop-loss", quantity="0.1", trigger="65000.0"),
+        client.do(
+            "order", symbol=SYMBOL, side="sell", order_type="trailing-stop-limit", quantity="0.1", trigger="1",
+            trigger_type="pct", price="-20", limit_type="quote",
+        ),
+        client.do("order", symbol=SYMBOL, side="buy", order_type="iceberg", quantity="0.1", price="60000.0", display="0.05"),
+        client.do("order", symbol=SYMBOL, side="buy", cash="71"),
+        client.do("order", symbol=SYMBOL, side="buy", quantity="0.1", price="60000.0", start_in_s=5),
+        client.do(
+            "order", symbol=SYMBOL, side="buy", quantity="0.1", price="60000.0", close_type="limit", close_price="72000.0"
+        ),
+    ]  # fmt: skip
+    found = [(one["order_type"], one["status"], one["trigger_price"], one["limit_price"]) for one in made]
+    assert found == [
+        ("stop-loss", "new", "65000.0", None), ("trailing-stop-limit", "new", "69300.0", "69280.0"),
+        ("iceberg", "new", None, "60000.0"), ("market", "filled", None, None), ("limit", "pending_new", None, "60000.0"),
+        ("limit", "new", None, "60000.0"),
+    ]  # fmt: skip
+    assert (made[2]["display_quantity"], made[3]["cash"], made[5]["close"]) == ("0.05", "71", "limit")
+    for options, text in (
+        ({"stp": "cancel_none"}, "no stp 'cancel_none'; there are: cancel_both, cancel_newest, cancel_oldest"),
+        ({"close_type": "market"}, "close_type 'market' is none with these prices: limit, stop-loss"),
+        ({"close_type": "stop-loss"}, "close_type 'stop-loss' is none with these prices"),
+        ({"trigger": "-5"}, "trigger '-5' is not above 0"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            client.do("order", symbol=SYMBOL, side="buy", quantity="0.1", price="60000.0", **options)

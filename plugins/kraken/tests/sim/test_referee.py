@@ -165,3 +165,90 @@ def test_a_long_game_is_that_of_the_naive_model(stage, seed) -> None:
         else:
             steps.append(("cancel", rng.randint(0, 30)))
     play(stage(), steps)
+
+
+def random_order(rng: Random) -> dict[str, str]:
+    """Any kind of spot order near the touch."""
+    side, kind = rng.choice(("buy", "sell")), rng.choice((*KINDS, "stop", "trail", "cash", "close", "later"))
+    params = {"pair": "XBTUSD", "type": side, "volume": str(lots(rng.randint(1, 9)))}
+    params["oflags"] = rng.choice(("fcib", "fciq"))
+    params["stptype"] = rng.choice(("cancel-newest", "cancel-oldest", "cancel-both"))
+    price = str(at_tick(rng.randint(0, 12)))
+    if kind in KINDS:
+        extra = dict(KINDS[kind])
+        if extra.pop("oflags", ""):
+            params["oflags"] += ",post"
+        params |= {**extra, **({} if kind == "market" else {"price": price})}
+        if kind == "iceberg":
+            params["displayvol"] = "0.01"
+    elif kind == "stop":
+        order_type = rng.choice(("stop-loss", "take-profit", "stop-loss-limit", "take-profit-limit"))
+        params |= {"ordertype": order_type, "price": rng.choice((price, "#0.5", "#1"))}
+        params |= {"price2": rng.choice(("-0.5", "+0.5"))} if "limit" in order_type else {}
+    elif kind == "trail":
+        order_type = rng.choice(("trailing-stop", "trailing-stop-limit"))
+        params |= {"ordertype": order_type, "price": rng.choice(("+0.001%", "+1", "+2.5"))}
+        params |= {"price2": rng.choice(("-0.5", "+0.5"))} if "limit" in order_type else {}
+    elif kind == "cash":
+        params |= {"ordertype": "market", "type": "buy", "oflags": "viqc", "volume": str(rng.randint(50, 9000))}
+    else:
+        params |= {"ordertype": "limit", "price": price}
+        if kind == "close":
+            params |= {"close[ordertype]": rng.choice(("limit", "stop-loss", "take-profit")), "close[price]": "#0.5"}
+        else:
+            params |= {"starttm": f"+{rng.randint(1, 20)}"}
+    return params
+
+
+def check_books(simulator: Any, before: dict[str, dict[str, Decimal]]) -> None:
+    """Nothing came from nowhere: what all lost together is their fees; nobody owes; nothing is promised twice."""
+    now, fees = balances(simulator), {"BTC": Decimal(0), "USD": Decimal(0)}
+    for name in NAMES:
+        truth = simulator.account(name)
+        for entry in truth["ledger"]:
+            fees[entry["asset"]] = fees.get(entry["asset"], Decimal(0)) + Decimal(entry["fee"])
+        for asset, amount in now[name].items():
+            # Each fill's cost and fee are rounded by themselves, the hold was rounded once.
+            slack = Decimal(len(truth["fills"])).scaleb(-simulator.feed.listing.assets[asset].precision)
+            assert amount >= -slack
+            assert Decimal(truth["holds"].get(asset, "0")) <= amount + slack
+    for asset, fee in fees.items():
+        lost = sum(before[name][asset] for name in NAMES) - sum(now[name][asset] for name in NAMES)
+        assert lost == fee, asset
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_money_is_conserved_over_all_kinds_of_orders(stage, seed) -> None:
+    """Poor accounts, so that orders fail for want of funds too; nobody else is in the market."""
+    driver, simulator, clients = stage()
+    rng = Random(seed)
+    for name in NAMES:
+        owned = simulator.account(name)["balances"]
+        for asset, keep in (("BTC", Decimal("1.5")), ("USD", Decimal(100_000))):
+            simulator.act("withdraw", asset=asset, amount=str(Decimal(owned[asset]) - keep), account=name)
+    before, kinds = balances(simulator), set()
+    for number in range(500):
+        name = rng.choice(NAMES)
+        client, dice = clients[name], rng.random()
+        resting = [one for one in simulator.account(name)["orders"] if not one["closed_ns"]]
+        if dice < 0.75 or not resting:
+            client.call("AddOrder", **random_order(rng))
+        elif dice < 0.85:
+            client.call("CancelOrder", txid=rng.choice(resting)["order_id"])
+        elif dice < 0.95:
+            client.call(
+                "AmendOrder", txid=rng.choice(resting)["order_id"], order_qty=str(lots(rng.randint(1, 9))),
+                **({"limit_price": str(at_tick(rng.randint(0, 12)))} if rng.random() < 0.5 else {}),
+            )  # fmt: skip
+        else:
+            client.call("EditOrder", txid=rng.choice(resting)["order_id"], pair="XBTUSD", volume=str(lots(5)))
+        driver.run(rng.choice((0.0, 0.01, 3.0)))
+        if number % 25 == 0:
+            check_books(simulator, before)
+    check_books(simulator, before)
+    for name in NAMES:
+        for order in simulator.account(name)["orders"]:
+            kinds |= {(order["order_type"], order["status"])} | ({"secondary"} if order["parent_id"] else set())
+    filled = {kind[0] for kind in kinds if kind[1:] == ("filled",)}
+    assert filled >= {"limit", "market", "iceberg", "stop-loss", "take-profit"}
+    assert "secondary" in kinds
