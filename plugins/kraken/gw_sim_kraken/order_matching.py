@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gw_sim_kraken import modes, order_checks, settling
+from gw_sim_kraken import modes, new_order, order_checks, settling
 from gw_sim_kraken.account import Account
 from gw_sim_kraken.amounts import ZERO, from_scaled, to_scaled
 from gw_sim_kraken.frames import Trade
@@ -47,6 +47,10 @@ class OrderMatching:
             self._exchange.schedule.at(when_ns + SECOND_NS, self.start, account, order)
             return
         order.start_ns = 0
+        if order.is_trailing and order.trigger is not None:
+            # It follows from now on, not from when it was asked for.
+            reference = self._exchange.triggers.reference(order.market, order.trigger.reference)
+            new_order.set_prices(order, reference, reference)
         self.activate(account, order, when_ns)
 
     def activate(self, account: Account, order: OwnOrder, now_ns: int) -> None:

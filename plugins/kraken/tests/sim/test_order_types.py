@@ -95,6 +95,15 @@ def test_one_trigger_sets_off_the_next(client) -> None:
     assert [client.order(one)["status"] for one in (first, second)] == ["filled", "filled"]
 
 
+def test_every_price_of_a_sweep_counts(client) -> None:
+    client.other("buy", "1", "60000.0")
+    order_id = client.add("sell", "stop-loss", '"triggers":{"price":69990.0}')
+    for price in ("69990.0", "69995.0"):
+        client.other("sell", "0.01", price)
+    client.other("buy", "0.02")
+    assert client.order(order_id)["status"] == "filled"
+
+
 def test_the_index_is_another_reference(client) -> None:
     client.other("buy", "1", "60000.0")
     order_id = client.add("sell", "stop-loss", '"triggers":{"price":69000.0,"reference":"index"}')
@@ -183,6 +192,8 @@ def test_a_buying_trailing_stop_limit_follows_down_with_its_limit(client) -> Non
     client.last("69000.0")
     assert (client.order(order_id)["trigger_price"], client.order(order_id)["limit_price"]) == ("69690.0", "69710.0")
     assert Decimal(client.sim.account()["holds"]["USD"]) < held
+    client.last("69000.5")
+    assert client.order(order_id)["trigger_price"] == "69690.0"
     client.last("69690.0")
     assert client.sim.book(SYMBOL, 1).bids == [("69710.0", "0.10000000")]
 
@@ -193,6 +204,14 @@ def test_rest_shows_a_trailing_stop_by_its_offset(client) -> None:
     row = client.call("OpenOrders")["open"][made["txid"][0]]
     assert (row["descr"]["price"], row["descr"]["price2"]) == ("+1.0000%", "-20.0")
     assert (row["stopprice"], row["limitprice"]) == ("69300.00000", "69280.00000")
+
+
+def test_a_scheduled_trailing_stop_follows_from_its_start(client) -> None:
+    made = client.rest(type="sell", ordertype="trailing-stop", price="+100", starttm="+10")
+    client.last("70500.0")
+    client.last("70300.0")
+    client.driver.run(11)
+    assert client.order(made["txid"][0])["trigger_price"] == "70200.0"
 
 
 # -- icebergs ------------------------------------------------------------------------------------------------------
