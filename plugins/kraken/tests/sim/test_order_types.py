@@ -239,6 +239,14 @@ def test_an_iceberg_shows_a_slice_and_refills_at_the_back(client) -> None:
     client.check_truth()
 
 
+def test_what_is_seen_of_an_iceberg_is_in_the_snapshot(client) -> None:
+    client.add("buy", "iceberg", '"limit_price":69000.0,"display_qty":0.04')
+    client.other("sell", "0.05", "69000.0")
+    client.client.listen("executions")
+    (row,) = client.client.rows("executions", "snapshot")
+    assert (row["display_qty"], row["display_qty_remain"], row["cum_qty"]) == ("0.04000000", "0.03000000", "0.05000000")
+
+
 @pytest.mark.parametrize("display", ["0.006", "0.2", "0"])
 def test_an_iceberg_shows_at_least_a_fifteenth(client, display) -> None:
     raw = f'"limit_price":69000.0,"display_qty":{display}'
@@ -277,6 +285,7 @@ def test_a_cash_order_takes_all_that_is_there(client) -> None:
     client.other("sell", "0.001", "70000.0")
     order = client.order(client.add("buy", "market", '"cash_order_qty":141.0', quantity=""))
     assert (order["status"], order["filled"], order["reason"]) == ("canceled", "0.00100000", "No liquidity")
+    assert kinds(client, order["order_id"]) == ["pending_new", "new", "trade", "canceled"]
     order = client.order(client.add("buy", "market", '"cash_order_qty":141.0', quantity=""))
     assert (order["status"], order["filled"], order["reason"]) == ("canceled", "0", "No liquidity")
 
