@@ -34,7 +34,7 @@ from gwcore.runtime.http import run_flow
 from gwcore.runtime.hub import Hub
 from gwcore.runtime.journal_watch import JournalWatch
 from gwcore.runtime.keys import Keys, StorageKeys
-from gwcore.runtime.paper import PaperRoom, PaperStreams
+from gwcore.runtime.paper import make_paper_room
 from gwcore.runtime.rest import PacedNetwork
 from gwcore.runtime.sinks import SinkRunner
 from gwcore.settings import GatewayConfig, SelectedSink, SelectedTransport
@@ -121,8 +121,9 @@ class Gateway:
             name: RollingBudget(group.connects, group.connects_window_s)
             for name, group in self.streams.limits.groups.items()
         }
-        self.paper = self._make_paper() if config.paper.enabled else None
+        self.paper = make_paper_room(config, ports, self.state, lambda: self.machine.instruments)
         self.accounts = self._make_accounts()
+        self.fanout.orders = self.accounts
         self.hub.bind(
             fanout=self.fanout,
             gateway=self.machine,
@@ -157,32 +158,20 @@ class Gateway:
             seat=seat,
         )
 
-    def _make_paper(self) -> PaperRoom:
-        config = self.config
-        return PaperRoom(
-            config.accounts,
-            config.paper,
-            instruments=lambda: self.machine.instruments,
-            state=self.state,
-            storage=self.ports.storage.child("paper"),
-            clock=self.ports.clock,
-            offload=self.ports.offload,
-            venue=config.venue,
-        )
-
     def _make_accounts(self) -> Accounts:
         ports = self.ports
         return Accounts(
             self.config,
-            streams=PaperStreams(self.streams, self.paper) if self.paper is not None else self.streams,
+            streams=self.streams,
             publisher=self.publisher,
             machine=self.machine,
-            network=self.paper or self.network,
+            network=self.network,
             clock=ports.clock,
             random=ports.random,
             keys=ports.keys or StorageKeys(ports.storage.child("keys"), ports.clock),
             budget=next(iter(self._budgets.values())),
-            signer_of=self.paper.signer if self.paper is not None else None,
+            journal=self.journal,
+            paper=self.paper,
         )
 
     def _on_latency(self, component: str, round_trip_ns: int) -> None:
@@ -282,7 +271,7 @@ class Gateway:
     async def run(self) -> int:
         """Run until stopped; returns the exit code."""
         self.accounts.recall(self.journal)
-        self.committer.start(self._on_synced, self.watch.on_failed)
+        self.committer.start(self._on_synced, self._on_journal)
         self.machine.set_state(GatewayState.STARTING)
         transports = [self._spawn(self._run_transport(t), f"transport {t.spec.name}") for t in self.config.transports]
         sinks = [self._spawn(runner.run(), f"sink {runner.name}") for runner in self.sinks]
@@ -316,9 +305,14 @@ class Gateway:
 
     def _on_synced(self) -> None:
         self.watch.on_committed()
+        self.accounts.on_synced()
         self.fanout.release()
         for runner in self.sinks:
             runner.wake()
+
+    def _on_journal(self, cause: str) -> None:
+        self.watch.on_failed(cause)
+        self.accounts.on_journal(self.journal.failed_of("ex"))
 
     async def _discover(self) -> None:
         """Ask what is traded until the venue answers, start the connections; ask again where nobody would tell us."""

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from gwcore.engine.state import CurrentState
 from gwcore.errors import StorageError, Unsupported, VenueUnavailable
@@ -23,13 +23,32 @@ from gwcore.paper.records import PaperFact
 from gwcore.ports import Clock, Connection, ConnectionListener, Endpoint, Storage
 from gwcore.rest import HttpRequest, HttpResponse
 from gwcore.runtime.paper_log import PaperLog
-from gwcore.settings import PaperSettings, SelectedAccount, SelectedVenue
+from gwcore.settings import GatewayConfig, PaperSettings, SelectedAccount, SelectedVenue
 from gwcore.venue import Account, AccountCodec, OrderLimits, Streams
 
 _log = logging.getLogger("gwcore.paper")
 _NANOSECONDS = 1_000_000_000
 
 Offload = Callable[..., Awaitable[Any]]
+
+
+class PaperPorts(Protocol):
+    """What paper accounts reach for (`runtime.app.Ports`)."""
+
+    @property
+    def storage(self) -> Storage:
+        """The state directory."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        ...
+
+    @property
+    def offload(self) -> Offload:
+        """Run a blocking function aside."""
+        ...
 
 
 class PaperSeat:
@@ -218,7 +237,7 @@ class PaperRoom:
 
     # --- in the place of keys and VenueSpec.orders --------------------------------------------------------------------
 
-    def signer(self, _selected: SelectedAccount) -> PaperSigner:
+    def signer(self) -> PaperSigner:
         """Who signs for a paper account."""
         return PaperSigner(self._clock)
 
@@ -226,7 +245,7 @@ class PaperRoom:
         """A codec for a paper account."""
         return PaperCodec(self._seats[account.name].exchange)
 
-    def orders(self, _settings: Any, account: Account, _codec: AccountCodec | None) -> PaperOrders:
+    def orders(self, account: Account, _codec: AccountCodec | None) -> PaperOrders:
         """Its requests. The limits are those of the venue, so that what is tried out here is not refused there."""
         make = self._venue.spec.orders
         limits = make(self._venue.settings, account, None).limits if make is not None else OrderLimits()
@@ -245,3 +264,21 @@ class PaperRoom:
     async def request(self, request: HttpRequest) -> HttpResponse:
         """Nothing of a paper account goes to a real host. Raises VenueUnavailable."""
         raise VenueUnavailable(f"{request.url}: a paper account asks nobody")
+
+
+def make_paper_room(
+    config: GatewayConfig, ports: PaperPorts, state: CurrentState, instruments: Callable[[], Mapping[str, Instrument]]
+) -> PaperRoom | None:
+    """The paper exchanges of a gateway; None where it trades at the venue. Raises StorageError for a log that is spoilt."""
+    if not config.paper.enabled:
+        return None
+    return PaperRoom(
+        config.accounts,
+        config.paper,
+        instruments=instruments,
+        state=state,
+        storage=ports.storage.child("paper"),
+        clock=ports.clock,
+        offload=ports.offload,
+        venue=config.venue,
+    )
