@@ -10,7 +10,7 @@ from itertools import permutations
 
 from gwcore.model import AckStatus, CancelOrder, ModifyOrder, OrderAck, OrderStatus, OrderUpdate, TradeUpdate
 from gwcore.testing.hand_venue import HandVenue
-from gwcore.testing.order_stage import ACCOUNT, OrderStage, create
+from gwcore.testing.order_stage import ACCOUNT, SECOND_NS, OrderStage, Sent, create
 from gwcore.venue import AccountMessage
 
 LISTED_AFTER_S = 200.0
@@ -72,9 +72,11 @@ def judge(lives: Sequence[OrderStage], venue: HandVenue) -> list[str]:
             found.append(f"{ours.order_id} is nobody's")
         if order.created > 1:
             found.append(f"{ours.order_id} was placed {order.created} times")
-    for one in last.values():
-        if one.venue_client_id not in venue.orders and one.order_status is not OrderStatus.REJECTED:
-            found.append(f"{one.order_id} is {one.order_status.value}, and the venue has no such order")
+    found += [
+        f"{one.order_id} is {one.order_status.value}, and the venue has no such order"
+        for one in last.values()
+        if one.venue_client_id not in venue.orders and one.order_status is not OrderStatus.REJECTED
+    ]
     told = Counter(fill.trade_id for one in events if isinstance(one, TradeUpdate) for fill in one.fills)
     truth_fills = {fill.trade_id for order in venue.orders.values() for fill in order.fills}
     if set(told) != truth_fills or any(count > 1 for count in told.values()):
@@ -123,6 +125,7 @@ class _RandomLife:
         self.lives = [OrderStage(auto_sync=False)]
         self.words: list[AccountMessage] = []  # on the line, in order
         self.answers: list[AccountMessage] = []
+        self.late: list[tuple[Sent, int]] = []  # requests that arrive at the venue at a time
         self.seen = 0  # requests of this life that the venue's side looked at
         self.orders = 0
         self.connected = False
@@ -133,11 +136,10 @@ class _RandomLife:
 
     def run(self) -> list[str]:
         self._connect()
+        often = (self._ask, self._word, self._word, self._sync, self._answer, self._flow)
+        acts = (*often, *often, self._ask, self._word, self._fill, self._wait, self._cut, self._restart)
         for _ in range(self.rng.randint(10, 60)):
-            self.rng.choice(
-                (self._ask, self._ask, self._ask, self._sync, self._sync, self._word, self._word, self._word)
-                + (self._answer, self._answer, self._fill, self._wait, self._cut, self._restart, self._flow, self._flow)
-            )()
+            self.rng.choice(acts)()
             self._carry()
         self._heal()
         return [f"seed {self.seed}: {one}" for one in judge(self.lives, self.venue)]
@@ -165,12 +167,24 @@ class _RandomLife:
         for sent in self.stage.sent[self.seen :]:
             if sent.by_rest:
                 continue  # answered as a flow
-            if self.rng.random() < 0.85 and self.connected:
+            fate = self.rng.random()
+            if fate < 0.1:
+                self.late.append((sent, self.stage.now_ns + self.rng.randint(0, 20) * SECOND_NS))
+            elif fate < 0.9 and self.connected:
                 answer, *news = self.venue.take(sent, self.stage.now_ns)
                 self.words += news
                 if self.rng.random() < 0.8:
                     self.answers.append(answer)
         self.seen = len(self.stage.sent)
+        self._arrive(self.stage.now_ns)
+
+    def _arrive(self, now_ns: int) -> None:
+        """Requests that took their time: nobody waits for the answer any more, the stream tells."""
+        for sent, at_ns in self.late:
+            if at_ns <= now_ns:
+                _, *news = self.venue.take(sent, at_ns)
+                self.words += news
+        self.late = [one for one in self.late if one[1] > now_ns]
 
     def _sync(self) -> None:
         self.stage.sync()
@@ -213,6 +227,7 @@ class _RandomLife:
         """No more misfortune: all that can be known is."""
         self.stage.auto_sync = True
         self.stage.sync()
+        self._arrive(self.stage.now_ns + 60 * SECOND_NS)
         for _ in range(4):
             self._connect()
             while self.words or self.answers or self.seen < len(self.stage.sent):
