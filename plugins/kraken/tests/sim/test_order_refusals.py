@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ def client(desk):
     return desk()
 
 
+BUY = {"type": "buy", "ordertype": "limit", "price": "69000.0"}
 STOP = {"ordertype": "stop-loss", "type": "sell", "price": "68000.0"}
 TRAIL = {"ordertype": "trailing-stop", "type": "sell", "price": "+1%"}
 
@@ -158,6 +160,29 @@ def test_validate_checks_everything_and_places_nothing(client) -> None:
         "EOrder:Insufficient funds"
     ]
     assert client.orders() == []
+
+
+def test_a_buy_holds_its_fee_unless_that_is_in_base(client) -> None:
+    owned = Decimal(client.sim.account()["balances"]["USD"])
+    client.do("withdraw", asset="USD", amount=str(owned - Decimal(6900)))
+    assert client.rest(**BUY) == ["EOrder:Insufficient funds"]
+    made = client.rest(**BUY, oflags="fcib")
+    assert client.sim.account()["holds"] == {"USD": "6900.0000"}
+    client.rest("CancelOrder", txid=made["txid"][0])
+    client.do("deposit", asset="USD", amount="27.6")
+    client.rest(**BUY)
+    assert client.sim.account()["holds"] == {"USD": "6927.6000"}
+
+
+def test_a_fee_in_base_has_to_be_there_too(client) -> None:
+    owned = Decimal(client.sim.account()["balances"]["BTC"])
+    client.do("withdraw", asset="BTC", amount=str(owned - Decimal("0.1003")))
+    sell = {"type": "sell", "ordertype": "limit", "price": "71000.0"}
+    assert client.rest(**sell, oflags="fcib") == ["EOrder:Insufficient funds"]
+    client.do("deposit", asset="BTC", amount="0.0001")
+    assert "txid" in client.rest(**sell, oflags="fcib")
+    assert client.sim.account()["holds"] == {"BTC": "0.1004000000"}
+    assert client.rest("BalanceEx")["XXBT"]["hold_trade"] == "0.1004000000"
 
 
 # -- modes ---------------------------------------------------------------------------------------------------------

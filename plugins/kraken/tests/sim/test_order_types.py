@@ -247,8 +247,9 @@ def test_what_is_seen_of_an_iceberg_is_in_the_snapshot(client) -> None:
     assert (row["display_qty"], row["display_qty_remain"], row["cum_qty"]) == ("0.04000000", "0.03000000", "0.05000000")
 
 
-@pytest.mark.parametrize("display", ["0.006", "0.2", "0"])
+@pytest.mark.parametrize("display", ["0.006", "0.00666666", "0.2", "0"])
 def test_an_iceberg_shows_at_least_a_fifteenth(client, display) -> None:
+    assert client.add("buy", "iceberg", '"limit_price":69000.0,"display_qty":0.00666667').startswith("O")
     raw = f'"limit_price":69000.0,"display_qty":{display}'
     assert client.add("buy", "iceberg", raw) == "EGeneral:Invalid arguments:display_qty"
     assert client.add("buy", "limit", raw) == "EGeneral:Invalid arguments:display_qty"
@@ -390,6 +391,18 @@ def test_positions_are_closed_whole_or_settled(client) -> None:
         ("BTC", Decimal("0.04")),
         ("USD", -2800),
     ]
+
+
+def test_a_short_position_is_settled_the_other_way(client) -> None:
+    client.other("buy", "1", "70000.0")
+    client.rest(type="sell", ordertype="market", leverage="2")
+    before = client.sim.account()["balances"]
+    made = client.rest(type="buy", ordertype="settle-position", leverage="2", volume="0")
+    assert client.order(made["txid"][0])["cost"] == "7000.00000"
+    after = client.sim.account()["balances"]
+    assert Decimal(after["BTC"]) - Decimal(before["BTC"]) == Decimal("-0.1")
+    assert Decimal(after["USD"]) - Decimal(before["USD"]) == Decimal(7000)
+    assert client.sim.account()["positions"] == []
 
 
 def test_a_stop_that_cannot_be_paid_any_more_is_canceled(client) -> None:
