@@ -298,24 +298,33 @@ def test_batches_cost_half_and_their_cancels_are_always_taken(desk) -> None:
     assert counter.level(client.driver.now) == 127_500_000_000
 
 
-def test_a_batch_of_orders_with_closes_by_rest(client) -> None:
+def rest_batch(client, *legs: dict[str, Any]) -> Any:
+    """A JSON body, as batches need."""
     from gw_sim_kraken.signing import api_sign
 
     from gwcore.rest import HttpRequest
 
-    one = {
-        "ordertype": "limit", "type": "buy", "volume": "0.1", "price": "60000.0",
-        "close": {"ordertype": "stop-loss-limit", "price": "59000.0", "price2": 58000.5},
-    }  # fmt: skip
-    body = json.dumps({"nonce": 10**12, "pair": "XBTUSD", "orders": [one, one]}).encode()
+    nonce = client.client.nonce = client.client.nonce + 1
+    body = json.dumps({"nonce": nonce, "pair": "XBTUSD", "orders": legs}).encode()
     path = "/0/private/AddOrderBatch"
     headers = {
         "API-Key": client.client.key,
-        "API-Sign": api_sign(path, str(10**12), body, client.client.secret),
+        "API-Sign": api_sign(path, str(nonce), body, client.client.secret),
         "Content-Type": "application/json",
     }
     answer = client.sim.http(HttpRequest(method="POST", url=path, headers=headers, body=body), client.driver.now)
-    rows = json.loads(answer.body)["result"]["orders"]
+    found = json.loads(answer.body)
+    return found["result"]["orders"] if not found["error"] else found["error"]
+
+
+def test_a_batch_of_orders_with_closes_by_rest(client) -> None:
+    close = {"ordertype": "stop-loss-limit", "price": "59000.0", "price2": 58000.5}
+    one = {"ordertype": "limit", "type": "buy", "volume": "0.1", "price": "60000.0", "close": close}
+    assert rest_batch(client, one, {**one, "price": "60000.55"}) == [
+        "EOrder:Invalid price:XXBTZUSD price can only be specified up to 1 decimals."
+    ]
+    assert client.orders() == []
+    rows = rest_batch(client, one, one)
     assert [row["close"] for row in rows] == ["close position @ stop loss 59000.0 -> limit 58000.5"] * 2
     assert [row["txid"] for row in rows] == [order["order_id"] for order in client.orders()]
 
