@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plugins.kraken.tests.sim.naive_exchange import NaiveExchange, NaiveOrder
+from plugins.kraken.tests.sim.naive_exchange import NaiveExchange, NaiveOrder, half_up
 
 SYMBOL = "BTC/USD"
 NAMES = ("account1", "account2", "account3")
@@ -290,3 +290,37 @@ def test_money_is_conserved_over_all_kinds_of_orders(stage, seed) -> None:
     filled = {kind[0] for kind in kinds if kind[1:] == ("filled",)}
     assert filled >= {"limit", "market", "iceberg", "stop-loss", "take-profit"}
     assert "secondary" in kinds
+
+
+def test_what_accounts_gain_a_crowd_loses(private) -> None:
+    """Accounts that trade by themselves in a busy market: their spot trades against the public ones, to the last digit."""
+    client = private(pairs=3, rate=60, accounts=3, account_rate=15.0, seed=9)
+    client.driver.run(30)
+    simulator = client.driver.simulator
+    simulator.fault("freeze")
+    sides: dict[tuple[str, int], list[str]] = {}
+    moved: dict[str, Decimal] = {}
+    for name in NAMES:
+        truth = simulator.account(name)
+        for fill in truth["fills"]:
+            if not fill["position_status"]:
+                sides.setdefault((fill["symbol"], fill["trade_id"]), []).append(fill["side"])
+        for entry in truth["ledger"]:
+            if entry["kind"] == "trade":
+                moved[entry["asset"]] = moved.get(entry["asset"], Decimal(0)) + Decimal(entry["amount"])
+    expected = dict.fromkeys(moved, Decimal(0))
+    for symbol in simulator.feed.listing.pairs:
+        base, quote = symbol.split("/")
+        digits = {name: simulator.feed.listing.assets[name].precision for name in (base, quote)}
+        for trade in simulator.trades(symbol):
+            mine = sides.get((symbol, trade.trade_id), [])
+            if len(mine) != 1:
+                assert mine in ([], ["buy", "sell"], ["sell", "buy"])
+                continue
+            sign = 1 if mine[0] == "buy" else -1
+            quantity = Decimal(trade.quantity)
+            cost = half_up(half_up(quantity * Decimal(trade.price), 5), digits[quote])
+            expected[base] += sign * half_up(quantity, digits[base])
+            expected[quote] -= sign * cost
+    assert len(sides) > 100
+    assert moved == expected
