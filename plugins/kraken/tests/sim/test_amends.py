@@ -134,6 +134,18 @@ def test_the_limit_of_a_trailing_stop_may_become_a_price(client) -> None:
     assert (order["trigger_price"], order["limit_price"]) == ("70900.0", "69000.0")
 
 
+def test_a_triggered_trailing_stop_is_amended_as_a_limit_order(client) -> None:
+    order_id = client.add(
+        "sell", "trailing-stop-limit", '"limit_price":50.0,"triggers":{"price":100.0,"price_type":"quote"}'
+    )
+    client.ask("amend_order", '"limit_price":60.0', order_id=order_id)
+    assert client.order(order_id)["limit_price"] == "69960.0"
+    client.last("69900.0")
+    client.ask("amend_order", '"limit_price":69950.0', order_id=order_id)
+    assert client.order(order_id)["limit_price"] == "69950.0"
+    assert client.sim.book(SYMBOL, 1).asks == [("69950.0", "0.10000000")]
+
+
 def test_what_cannot_be_amended(client) -> None:
     plain = client.add("buy", "limit", '"limit_price":69000.0')
     with_close = client.add(
