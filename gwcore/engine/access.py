@@ -48,6 +48,10 @@ OWNED_KINDS = frozenset(KIND_OF_TYPE[kind] for kind in (OrderAck, OrderUpdate, T
 #: Kinds that only accounts have.
 ACCOUNT_KINDS = OWNED_KINDS | {KIND_OF_TYPE[kind] for kind in (FundsUpdate, PositionUpdate, TradeBalance)}
 
+#: Verbs that let a user see an account, and those that let him see what he placed there himself.
+READING = frozenset({"read"})
+TRADING_VERBS = READING | {"create", "modify", "cancel"}
+
 #: The identity of the session by which the NATS transport puts events on subjects, for whoever the server lets read them.
 BUS = "bus"
 #: What the identity of a client over NATS begins with.
@@ -68,11 +72,13 @@ class Grant:
         """Whether events of an account are for him."""
         return "read" in self.verbs and _matches(account, self.accounts)
 
-    def sees(self, kind: str, symbol: str | None, account: str | None) -> bool:
-        """Whether an event is for him. Status that is of no account is for everybody."""
+    def sees(self, kind: str, symbol: str | None, account: str | None, owner: str | None = None) -> bool:
+        """Whether an event is for him. Status that is of no account is for everybody; `owner`: who placed the order."""
         if symbol is not None and not _matches(symbol, self.symbols):
             return False
         if account is not None:
+            if owner and owner == self.user and kind in OWNED_KINDS:
+                return _matches(account, self.accounts)
             return self.has_account(account) and (self.drop_copy or kind not in OWNED_KINDS)
         return kind not in MARKET_KINDS or "md" in self.verbs
 
@@ -105,13 +111,14 @@ class Grant:
         Globs and what is left out ask for what is granted; a name asks for just that.
         """
         for account in accounts:
-            if not _is_glob(account) and not self.has_account(account):
+            if not _is_glob(account) and not (TRADING_VERBS & self.verbs and _matches(account, self.accounts)):
                 return f"the account {account} is not granted"
         for symbol in symbols:
             if not _is_glob(symbol) and not _matches(symbol, self.symbols):
                 return f"the symbol {symbol} is not granted"
         for kind in kinds:
-            if kind in ACCOUNT_KINDS and ("read" not in self.verbs or not self.accounts):
+            verbs = TRADING_VERBS if kind in OWNED_KINDS else READING
+            if kind in ACCOUNT_KINDS and (not verbs & self.verbs or not self.accounts):
                 return f"{kind} is of accounts, and none is granted"
             if kind in MARKET_KINDS and "md" not in self.verbs:
                 return f"{kind} is market data, which is not granted"
