@@ -338,3 +338,26 @@ def test_cancel_all_of_everybody_is_the_venues_own_and_needs_the_right() -> None
     assert stage.sent[-1].verb == "cancel_all"
     stage.tell(OrderAnswer(stage.sent[-1].wire_id, Fate.DONE, number_of_orders=3))
     assert stage.acks()[-1].number_of_affected_orders == 3
+
+
+def test_an_accept_without_the_venues_id_is_remembered_over_a_restart() -> None:
+    stage = ready()
+    stage.submit(create())
+    stage.tell(done(stage))
+    again = stage.restart()
+    assert not again.updates()  # nothing is known to have become of it, least of all a refusal
+
+
+def test_what_is_being_written_when_the_connection_ends_never_leaves_but_a_cancel_does() -> None:
+    stage = working()
+    stage.auto_sync = False
+    stage.submit(create("a2"))
+    stage.submit(CancelOrder(account=ACCOUNT, order_id="a1"))
+    stage.lose()
+    stage.sync()
+    assert [(sent.verb, sent.by_rest) for sent in stage.sent] == [("create", False), ("cancel", True)]
+    assert (stage.acks("create_order")[-1].error, stage.acks("create_order")[-1].fate) == (
+        "DISCONNECTED",
+        Fate.NOT_DONE,
+    )
+    assert stage.updates("a2")[-1].order_status is OrderStatus.REJECTED
