@@ -62,6 +62,20 @@ def test_every_report_says_where_the_order_stands(orders_of: Make, kind: str, wo
     assert (found.opened_ns is not None) == (kind == "pending_new")
 
 
+def test_a_trade_told_again_without_totals_says_nothing_of_its_order(orders_of: Make) -> None:
+    trade = {
+        "exec_type": "trade",
+        "order_status": "filled",
+        "exec_id": "T1",
+        "last_qty": 1,
+        "last_price": 1,
+        "trade_id": 1,
+    }
+    for totals, status in (({}, OrderStatus.UNKNOWN), ({"cum_qty": 1}, OrderStatus.FILLED)):
+        _, told = orders_of()[1].decode(frame(row(**trade, **totals)), 0)
+        assert told.order_status is status
+
+
 def test_an_order_of_ours_is_known_by_its_client_id(orders_of: Make) -> None:
     ours = client_id(7)
     dashed = f"{ours[:8]}-{ours[8:12]}-{ours[12:16]}-{ours[16:20]}-{ours[20:]}"
@@ -90,7 +104,7 @@ def test_all_that_a_row_tells_of_an_order(orders_of: Make) -> None:
     )
     assert (found.order_type, found.time_in_force) == (OrderType.TRAILING_STOP_LIMIT, TimeInForce.GTD)
     assert (found.quantity, found.display_quantity) == ("1.5", "0.1")
-    assert (found.price, found.price_type) == ("12.5", PriceType.QUOTE)
+    assert (found.price, found.price_type) == (None, PriceType.QUOTE)  # offset, or where it is now: not told
     assert (found.stop_price, found.stop_price_type, found.trigger) == (
         "1.5",
         PriceType.PERCENT,
@@ -101,6 +115,8 @@ def test_all_that_a_row_tells_of_an_order(orders_of: Make) -> None:
     assert found.expire_time_ns == found.effective_time_ns + 86_400_000_000_000
     assert found.parent_venue_order_id == "OPAREN-TPARE-NTPARE"
     assert update(orders_of()[1], cash_order_qty=100.5).cash_quantity == "100.5"
+    fixed = update(orders_of()[1], limit_price=100.5, limit_price_type="static")
+    assert (fixed.price, fixed.price_type) == ("100.5", PriceType.STATIC)
 
 
 def test_a_delta_leaves_out_what_it_does_not_say(orders_of: Make) -> None:

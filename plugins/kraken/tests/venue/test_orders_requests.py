@@ -216,9 +216,9 @@ def test_client_ids_are_ours_to_see_and_each_is_one_number() -> None:
     for foreign in ("3178d58d4d000200", "", "gw-order", "6ba7b810-9dad-11d1-80b4-00c04fd430c8"):
         assert number_of(foreign) is None
         assert plain_id(foreign) == foreign
-    for number in (-1, 2**64):
+    for outside in (-1, 2**64):
         with pytest.raises(ValueError, match="no client id"):
-            client_id(number)
+            client_id(outside)
 
 
 def test_limits_are_those_of_the_tier(orders_of: Make) -> None:
