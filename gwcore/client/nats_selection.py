@@ -55,16 +55,19 @@ _GAP = "gap"
 _GLOB_CHARACTERS = frozenset("*?[")
 
 
-def patterns(prefix: str, request: Subscribe) -> list[str]:
+def patterns(prefix: str, request: Subscribe, accounts: Sequence[str] | None = None) -> list[str]:
     """Subjects that hold all a subscription asks for; `prefix`: `gw.<env>.<venue>`. Notices of gaps are always among them.
 
-    Kinds that nobody knows have no subject: the gateway refuses them.
+    `accounts`: those that the gateway grants. Each is a subject of its own, since the server's rights may be of single ones;
+    None: the gateway did not say, and all are asked for. Kinds that nobody knows have no subject: the gateway refuses them.
     """
+    tokens = ["*"] if accounts is None else [escape(account) for account in accounts]
     kinds = [kind for kind in request.kinds if kind in TYPE_OF_KIND]
     symbols = _tokens(request.symbols, max(1, len(kinds)))
     if not request.kinds:
         market = [f"{prefix}.md.*.{symbol}" for symbol in symbols] if symbols else [f"{prefix}.md.>"]
-        found = [*market, f"{prefix}.st.>", f"{prefix}.ex.>"]
+        executions = [f"{prefix}.ex.>"] if accounts is None else [f"{prefix}.ex.{token}.>" for token in tokens]
+        found = [*market, f"{prefix}.st.>", *executions]
     else:
         found = []
         for kind in kinds:
@@ -72,7 +75,7 @@ def patterns(prefix: str, request: Subscribe) -> list[str]:
                 found += [f"{prefix}.md.{kind}.{symbol}" for symbol in symbols or ["*"]]
                 found += [f"{prefix}.st.{kind}", f"{prefix}.st.{kind}.*"]
             if kind not in MARKET_KINDS:
-                found.append(f"{prefix}.ex.*.{kind}")
+                found += [f"{prefix}.ex.{token}.{kind}" for token in tokens]
     if f"{prefix}.md.>" not in found:
         found.append(f"{prefix}.md.{_GAP}.*")
     if f"{prefix}.st.>" not in found:
@@ -81,8 +84,15 @@ def patterns(prefix: str, request: Subscribe) -> list[str]:
 
 
 def must_be_granted(prefix: str, request: Subscribe, pattern: str) -> bool:
-    """Whether a subscription is worth nothing without this subject. Accounts are part of "all" only for who may see them."""
-    return not pattern.startswith(f"{prefix}.ex.") or bool(ACCOUNT_KINDS.intersection(request.kinds))
+    """Whether a subscription is worth nothing without this subject.
+
+    Accounts in general are part of "all" only for who may see them. One that the gateway grants by name is a part: its state
+    is in the answer, and would be old without a word where its news are not heard.
+    """
+    head = f"{prefix}.ex."
+    if not pattern.startswith(head) or ACCOUNT_KINDS.intersection(request.kinds):
+        return True
+    return pattern.removeprefix(head)[0] not in "*>"
 
 
 class _Part:
