@@ -13,13 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from gwcore.errors import ProtocolError
-from gwcore.model import (
-    CancelAllOrders,
-    CancelOrder,
-    CreateOrder,
-    Envelope,
-    ModifyOrder,
-)
+from gwcore.model import Envelope, OrderRequest
 
 #: Version of the client protocol, in hello and welcome.
 PROTOCOL_VERSION = 1
@@ -85,9 +79,7 @@ class Ping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
     request_id: int = 0
 
 
-ClientRequest: TypeAlias = (
-    Hello | Subscribe | Unsubscribe | SnapshotRequest | Ping | CreateOrder | ModifyOrder | CancelOrder | CancelAllOrders
-)
+ClientRequest: TypeAlias = Hello | Subscribe | Unsubscribe | SnapshotRequest | Ping | OrderRequest
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="welcome"):
