@@ -10,47 +10,12 @@ from collections.abc import Sequence
 
 from gwcore.client.nats_news import News
 from gwcore.client.subscriptions import covers
-from gwcore.model import (
-    KIND_OF_TYPE,
-    TYPE_OF_KIND,
-    FundsUpdate,
-    MarketByOrderUpdate,
-    MarketByPriceUpdate,
-    MarketStatus,
-    OrderAck,
-    OrderUpdate,
-    PositionUpdate,
-    ReferenceData,
-    StatisticsUpdate,
-    TimeSeriesUpdate,
-    TopOfBook,
-    TradeBalance,
-    TradeSummary,
-    TradeUpdate,
-)
+from gwcore.model import ACCOUNT_KINDS, MARKET_KINDS, TYPE_OF_KIND
 from gwcore.subjects import ABSENT, escape
 from gwcore.wire import ResumeToken, SnapshotRequest, Subscribe
 
 #: Subjects of single symbols in one subscription; above it all symbols of a kind are taken and told apart here.
 EXACT_SUBJECTS_MAX = 500
-#: Kinds that are of the market alone: what a slow reader may miss, and be told anew as state.
-MARKET_KINDS = frozenset(
-    KIND_OF_TYPE[kind]
-    for kind in (
-        ReferenceData,
-        MarketStatus,
-        TopOfBook,
-        MarketByPriceUpdate,
-        MarketByOrderUpdate,
-        TradeSummary,
-        StatisticsUpdate,
-        TimeSeriesUpdate,
-    )
-)
-#: Kinds that are of an account alone.
-ACCOUNT_KINDS = frozenset(
-    KIND_OF_TYPE[kind] for kind in (OrderAck, OrderUpdate, TradeUpdate, PositionUpdate, FundsUpdate, TradeBalance)
-)
 _GAP = "gap"
 _GLOB_CHARACTERS = frozenset("*?[")
 
@@ -155,7 +120,10 @@ class NatsSelection:
         return False
 
     def state_requests(self, next_id: int) -> list[SnapshotRequest]:
-        """Requests for the present state of all market data asked for, numbered downwards from `next_id`."""
+        """Requests for the present state of all market data asked for, numbered downwards from `next_id`.
+
+        A slow reader may miss nothing else.
+        """
         found: list[SnapshotRequest] = []
         for part in self._parts.values():
             kinds = tuple(kind for kind in part.request.kinds or sorted(MARKET_KINDS) if kind in MARKET_KINDS)

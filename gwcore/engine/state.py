@@ -11,6 +11,7 @@ from gwcore.engine.subscription import Subscription
 from gwcore.model import (
     KIND_OF_TYPE,
     Event,
+    FeesUpdate,
     FundsUpdate,
     GatewayStatus,
     MarketByPriceUpdate,
@@ -42,6 +43,7 @@ STATE_TYPES: tuple[type[Event], ...] = (
     TopOfBook,
     RateLimitsUpdate,
     TradeBalance,
+    FeesUpdate,
     FundsUpdate,
     PositionUpdate,
     OrderUpdate,
@@ -55,6 +57,7 @@ _BY_MORE = frozenset(
         StreamStatus,
         RateLimitsUpdate,
         TradeBalance,
+        FeesUpdate,
         FundsUpdate,
         PositionUpdate,
         OrderUpdate,
@@ -129,7 +132,7 @@ def _topic(event: Event) -> object:
         return (event.account, event.asset, event.wallet)
     if isinstance(event, RateLimitsUpdate):
         return (event.account, *(limit.name for limit in event.limits))
-    assert isinstance(event, PositionUpdate | TradeBalance)
+    assert isinstance(event, PositionUpdate | FeesUpdate | TradeBalance)
     return (event.account, getattr(event, "symbol", None))
 
 

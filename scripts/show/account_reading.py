@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from gwcore.client import decimals
-from gwcore.model import Event, FundsUpdate, OrderStatus, OrderUpdate, PositionUpdate, TradeUpdate
+from gwcore.model import Event, FeesUpdate, FundsUpdate, OrderStatus, OrderUpdate, PositionUpdate, TradeUpdate
 
 #: section -> id -> fact -> value; balances and holds have the value itself.
 Reading = dict[str, dict[str, Any]]
@@ -25,7 +25,7 @@ _ENDS = {OrderStatus.FILLED: "closed"}
 
 def reading_of(events: Iterable[Event]) -> Reading:
     """What the events of one account, told from its first one on, say it has now."""
-    found: Reading = {name: {} for name in ("balances", "holds", "orders", "trades", "positions")}
+    found: Reading = {name: {} for name in ("balances", "holds", "orders", "trades", "positions", "fees")}
     for event in events:
         if isinstance(event, FundsUpdate):
             found["balances"][event.asset] = Decimal(event.total or 0)
@@ -41,8 +41,19 @@ def reading_of(events: Iterable[Event]) -> Reading:
             view = decimals(event)
             row = {"long": view.long_quantity, "short": view.short_quantity, "cost": view.cost}
             found["positions"][event.symbol] = row
+        elif isinstance(event, FeesUpdate):
+            found["fees"][event.symbol] = _fees(event)
     found["positions"] = {key: row for key, row in found["positions"].items() if row["long"] or row["short"]}
     return found
+
+
+def _fees(event: FeesUpdate) -> dict[str, Any]:
+    """In percent, and as the share that some clients make of it."""
+    view = decimals(event)
+    assert view.maker_fee is not None
+    assert view.taker_fee is not None
+    shares = {"maker_share": view.maker_fee / 100, "taker_share": view.taker_fee / 100}
+    return {"maker": view.maker_fee, "taker": view.taker_fee, **shares}
 
 
 def _order(event: OrderUpdate) -> dict[str, Any]:

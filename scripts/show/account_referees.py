@@ -31,11 +31,13 @@ from gwcore.testing.processes import ProcessError, Sim, ending, wait_for
 ACCOUNT = "account1"
 #: Name of the environment, module in bench/referees, and what is compared of REST and of the stream.
 REFEREES = (
-    ("kraken_sdk", "account_kraken_sdk", ("balances", "holds", "orders", "trades", "positions")),
-    ("ccxt", "account_ccxt", ("balances", "holds", "orders", "trades")),
+    ("kraken_sdk", "account_kraken_sdk", ("balances", "holds", "orders", "trades", "positions", "fees")),
+    ("ccxt", "account_ccxt", ("balances", "holds", "orders", "trades", "fees")),
 )
+#: Its fees are asked for often: they follow from what it trades meanwhile.
+MASTER = {"GW_ACCOUNT__ACCOUNT1__MASTER": "true", "GW_ACCOUNT__ACCOUNT1__FEES_S": "5"}
 STREAM = ("balances", "orders", "trades")
-KINDS = ("order_update", "trade_update", "funds", "position")
+KINDS = ("order_update", "trade_update", "funds", "position", "fees")
 #: How long the account trades by itself, and how often a second.
 TRADE_S, RATE = 30.0, 6
 #: What REST and the gateway's timed comparison may be behind when everything stands still.
@@ -80,7 +82,7 @@ def stage(folder: Path) -> Iterator[tuple[Sim, OurClient, dict[str, RefereeProce
     with ExitStack() as stack:
         stack.enter_context(ending(sim))
         sim.fault("freeze")
-        gateway = processes.start(folder, sim, processes.config_file(folder, ACCOUNT))
+        gateway = processes.start(folder, sim, processes.config_file(folder, ACCOUNT), **MASTER)
         stack.enter_context(ending(gateway))
         gateway.wait_ready()
         client = OurClient(stack.enter_context(connect_sync(gateway.socket_path, keep_events=True)))

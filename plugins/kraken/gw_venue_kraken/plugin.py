@@ -33,6 +33,7 @@ SPEC = VenueSpec(
             Support.CANDLE_HISTORY,
             Support.BOOK_CHECKSUM,
             Support.ACCOUNT,
+            Support.FEES,
         }
     ),
     summary="Kraken spot over WebSocket v2: instruments, status, checked L2 books, trades, tickers, candles, accounts.",
