@@ -171,7 +171,7 @@ def show(folder: Path) -> list[str]:
                     sorted({order["status"] for order in made["orders"]})}  # fmt: skip
         print(
             f"{time.monotonic() - began:.0f} s: {count} fills, {len(made['orders'])} orders {statuses}, "
-            f"{len(made['positions'])} positions; our client heard {client.heard} events",
+            f"{len(made['positions'])} positions, {made['volume_usd']} USD traded; our client heard {client.heard} events",
             flush=True,
         )
         complaints = []
