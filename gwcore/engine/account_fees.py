@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gwcore.model import FeesUpdate
+from gwcore.model import FeesUpdate, UpdateType
 
 
 class FeeTable:
@@ -29,6 +29,15 @@ class FeeTable:
             if symbol not in known and _fees(row) != (None, None):
                 news.append(FeesUpdate(account=row.account, symbol=symbol))
         self._told |= {row.symbol: row for row in news}
+        return news
+
+    def lose(self) -> list[FeesUpdate]:
+        """The venue could not be asked for too long: what was told may not be so any more. Told once."""
+        news = [
+            FeesUpdate(account=row.account, symbol=symbol, update_type=UpdateType.STALE)
+            for symbol, row in self._told.items()
+        ]
+        self._told.clear()
         return news
 
 

@@ -42,6 +42,8 @@ class FundsUpdate(
 class FeesUpdate(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="kind", tag="fees"):
     """What an account pays in one market, in percent of a trade's cost; negative: it is paid. Absent: not known.
 
+    STALE: the venue could not be asked for too long.
+
     `volume`: what it traded in 30 days, in `volume_currency`, when these fees were told; fees follow from it.
     """
 

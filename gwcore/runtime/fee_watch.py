@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from gwcore.engine.account import AccountState
 from gwcore.engine.account_fees import FeeTable
 from gwcore.errors import GatewayError
-from gwcore.model import Instrument
+from gwcore.model import FeesUpdate, Instrument
 from gwcore.runtime.account_connection import AccountConnection
 from gwcore.runtime.http import run_flow
 from gwcore.venue import Streams
@@ -20,6 +20,8 @@ _log = logging.getLogger("gwcore.account")
 LOOK_S = 5.0
 #: A question that failed is asked again after this long.
 AGAIN_S = 60.0
+#: After so many `fees_s` without an answer what was told is STALE.
+STALE_ROUNDS = 2
 
 
 class FeeWatch:
@@ -42,15 +44,20 @@ class FeeWatch:
     async def run(self) -> None:
         """Until cancelled, or the account is halted."""
         loop = asyncio.get_running_loop()
-        due_s = 0.0
+        due_s = told_s = 0.0
+        fees_s = self._connection.settings.fees_s
         while not self._connection.is_halted:
             now_s = loop.time()
             is_ready = self._connection.machine.state is AccountState.READY
             symbols = frozenset(self._instruments())
             if is_ready and symbols and (now_s >= due_s or not symbols <= self._asked):
                 is_told = await self._ask()
-                due_s = loop.time() + (self._connection.settings.fees_s if is_told else AGAIN_S)
+                due_s = loop.time() + (fees_s if is_told else AGAIN_S)
+                told_s = loop.time() if is_told else told_s
+            if loop.time() - told_s >= STALE_ROUNDS * fees_s:
+                self._tell(self.table.lose())
             await asyncio.sleep(LOOK_S)
+        self._tell(self.table.lose())
 
     async def _ask(self) -> bool:
         """One round; returns whether the venue answered. Whatever it answers, the account goes on."""
@@ -60,12 +67,21 @@ class FeeWatch:
         self._asked = frozenset(instruments)
         try:
             rows = await run_flow(connection.rest, codec.fees(list(instruments.values())))  # type: ignore[attr-defined]
+        except asyncio.CancelledError:
+            # An account that ends cancels its calls; that is not this task's own end.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return False
         except GatewayError as error:
             if str(error) != self._failure:
                 self._failure = str(error)
                 _log.warning("account %s: its fees can't be read: %s", connection.account.name, error)
             return False
         self._failure = ""
-        for update in self.table.news(rows, instruments):
-            connection.publish(update)
+        self._tell(self.table.news(rows, instruments))
         return True
+
+    def _tell(self, updates: Iterable[FeesUpdate]) -> None:
+        for update in updates:
+            self._connection.publish(update)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gwcore.engine.account_fees import FeeTable
-from gwcore.model import FeesUpdate
+from gwcore.model import FeesUpdate, UpdateType
 
 SYMBOLS = ("BTC/USD", "ETH/USD")
 
@@ -35,3 +35,11 @@ def test_a_market_that_is_gone_is_forgotten() -> None:
     table.news([row(), row("ETH/USD")], SYMBOLS)
     assert table.news([row()], ["BTC/USD"]) == []
     assert len(table) == 1
+
+
+def test_what_is_lost_is_stale_once_and_told_anew() -> None:
+    table = FeeTable()
+    table.news([row()], SYMBOLS)
+    assert table.lose() == [FeesUpdate(account="main", symbol="BTC/USD", update_type=UpdateType.STALE)]
+    assert table.lose() == []
+    assert table.news([row()], SYMBOLS) == [row()]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gwcore.model import DownloadEnd, FeesUpdate
+from gwcore.model import DownloadEnd, FeesUpdate, UpdateType
 from gwcore.runtime.fee_watch import AGAIN_S, LOOK_S
 
 _spec = importlib.util.spec_from_file_location("account_play", Path(__file__).with_name("account_play.py"))
@@ -89,6 +89,41 @@ def test_a_venue_that_does_not_answer_costs_nothing_but_the_fees(caplog: pytest.
     assert [text for text in caplog.messages if "its fees can't be read" in text] == [
         f"account {MASTER}: its fees can't be read: TradeVolume: HTTP status 503 instead of an answer"
     ]
+
+
+@pytest.mark.parametrize("fault", [{"name": "http", "path": "TradeVolume", "status": 503}, {"name": "revoke_key"}])
+def test_fees_that_can_not_be_asked_for_are_stale_and_then_as_they_are(fault: dict[str, Any]) -> None:
+    async def act(play: Any) -> None:
+        await asked(play)
+        count = len(told(play))
+        play.fault(**fault, **({"count": 100_000} if "path" in fault else {"account": MASTER}))
+        await asyncio.sleep(3 * FEES_S)
+        *_, last = play.events(FeesUpdate)
+        assert (last.update_type, last.maker_fee, last.taker_fee) == (UpdateType.STALE, None, None)
+        assert len(play.events(FeesUpdate)) == 2 * count
+        play.fault("restore")
+        await asyncio.sleep(2 * AGAIN_S)
+        if "path" in fault:
+            assert told(play) == dict.fromkeys(play.gateway.machine.instruments, ("0.2500", "0.4000"))
+        await play.stop()
+
+    perform(act, master=MASTER, account={"fees_s": FEES_S})
+
+
+def test_an_account_that_ends_while_its_fees_are_asked_for_is_told_of() -> None:
+    async def act(play: Any) -> None:
+        await asked(play)
+        count = len(told(play))
+        [connection] = [each for each in play.gateway.accounts.connections if each.account.name == MASTER]
+        connection.rest._count = 10_000.0  # the next call waits for hours
+        await asyncio.sleep(FEES_S + LOOK_S)
+        assert play.gateway.accounts.fees.questions == 2
+        connection.halt("by hand")
+        await asyncio.sleep(2 * LOOK_S)
+        assert [each.update_type for each in play.events(FeesUpdate)[count:]] == [UpdateType.STALE] * count
+        await play.stop()
+
+    perform(act, master=MASTER, account={"fees_s": FEES_S})
 
 
 def test_the_download_comes_first() -> None:
