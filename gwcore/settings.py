@@ -186,13 +186,12 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     key: SecretRef = ""  # where the API key is
     secret: SecretRef = ""  # where its secret is
     passphrase: SecretRef | None = None  # where the passphrase is, for venues that want one
-    master: bool = (
-        False  # its key is for what needs one and is of no account (fees; nothing asks for that yet); one at most
-    )
+    master: bool = False  # its key is for what needs one and is of no account: the fees in each market; one at most
     allow_withdraw_key: bool = False  # take a key that may withdraw, or whose rights can't be read
     history_s: Annotated[float, msgspec.Meta(ge=0)] = 86400.0  # at the first start, fills this far back are told
     check_s: Seconds = 300.0  # how often orders, fills and funds are compared with what REST answers
     funds_s: Seconds = 15.0  # least time between two questions for holds; the stream tells totals
+    fees_s: Seconds = 3600.0  # how often the fees of the master account are asked for
     hold_s: Seconds = 180.0  # how long a fill waits for an earlier one of its order that is missing
     trading: Literal["off", "live"] = "off"  # live: requests for orders leave, with real money where the host is real
     options: dict[str, Any] = {}  # of the venue: [account.NAME.options]

@@ -78,6 +78,12 @@ class Entries:
         if Support.ACCOUNT not in venue.supports:
             self._faults.add(f"venue {venue.name} has no accounts", place=self._place("account", name))
             return None
+        if settings.master and Support.FEES not in venue.supports:
+            self._faults.add(
+                f"account.{name}.master: venue {venue.name} tells no fees, which the master account is for",
+                place=self._place("account", name, "master"),
+                hint="leave it out",
+            )
         if venue.account_options is None:
             if settings.options:
                 self._faults.add(f"accounts of venue {venue.name} have no options", place=self._place(*table))

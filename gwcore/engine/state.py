@@ -13,6 +13,7 @@ from gwcore.engine.subscription import Subscription
 from gwcore.model import (
     KIND_OF_TYPE,
     Event,
+    FeesUpdate,
     FundsUpdate,
     GatewayStatus,
     MarketByPriceUpdate,
@@ -44,6 +45,7 @@ STATE_TYPES: tuple[type[Event], ...] = (
     TopOfBook,
     RateLimitsUpdate,
     TradeBalance,
+    FeesUpdate,
     FundsUpdate,
     PositionUpdate,
     OrderUpdate,
@@ -57,6 +59,7 @@ _BY_MORE = frozenset(
         StreamStatus,
         RateLimitsUpdate,
         TradeBalance,
+        FeesUpdate,
         FundsUpdate,
         PositionUpdate,
         OrderUpdate,
@@ -151,7 +154,7 @@ def _topic(event: Event) -> object:
         return (event.account, event.asset, event.wallet)
     if isinstance(event, RateLimitsUpdate):
         return (event.account, *(limit.name for limit in event.limits))
-    assert isinstance(event, PositionUpdate | TradeBalance)
+    assert isinstance(event, PositionUpdate | FeesUpdate | TradeBalance)
     return (event.account, getattr(event, "symbol", None))
 
 

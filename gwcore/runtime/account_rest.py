@@ -27,6 +27,7 @@ class AccountRest:
         self._clock = clock
         self._waiting: deque[tuple[HttpRequest, asyncio.Future[HttpResponse]]] = deque()
         self._worker: asyncio.Task[None] | None = None
+        self._taken: asyncio.Future[HttpResponse] | None = None  # the answer to the call that has its turn
         self._limits = AccountLimits()
         self._count = 0.0  # the venue's counter, as we model it ...
         self._counted_ns = clock.monotonic_ns()  # ... at this time
@@ -63,6 +64,7 @@ class AccountRest:
     async def _work(self) -> None:
         while self._waiting:
             request, answer = self._waiting.popleft()
+            self._taken = answer
             await self._wait_for_room(request.cost, answer)
             if answer.cancelled():
                 continue  # nobody wants it, and it did not leave
@@ -89,8 +91,9 @@ class AccountRest:
             await asyncio.sleep(delay_s)
 
     def close(self) -> None:
-        """No more calls."""
+        """No more calls; who waits for one is cancelled."""
         if self._worker is not None:
             self._worker.cancel()
-        for _, answer in self._waiting:
-            answer.cancel()
+        for answer in (self._taken, *(answer for _, answer in self._waiting)):
+            if answer is not None:
+                answer.cancel()

@@ -23,6 +23,7 @@ from gwcore.model import ConnectionState, Event, OrderRequest
 from gwcore.ports import Clock, Network, Random
 from gwcore.runtime.account_connection import AccountConnection
 from gwcore.runtime.clock_offset import ClockSample, OffsetBounds, offset_bounds
+from gwcore.runtime.fee_watch import FeeWatch
 from gwcore.runtime.http import run_flow
 from gwcore.runtime.keys import Keys
 from gwcore.runtime.order_parts import OrderJournal, OrderParts, OrdersFactory
@@ -97,6 +98,10 @@ class Accounts:
             for selected in config.accounts
         ]
 
+        masters = [each for each in self.connections if each.settings.master]
+        #: Of the master account, where there is one.
+        self.fees = FeeWatch(masters[0], streams, lambda: machine.instruments) if masters else None
+
     def recall(self, journal: Journal) -> None:
         """Read what was told of each account; before anything is published of it."""
         connections = {f"ex.{each.account.name}": each for each in self.connections}
@@ -117,6 +122,8 @@ class Accounts:
         """Run all connections."""
         for connection in self.connections:
             spawn(connection.run(), f"account {connection.account.name}")
+        if self.fees is not None:
+            spawn(self.fees.run(), "fees of the master account")
         if self.connections and hasattr(self._streams, "server_time"):
             spawn(self._watch_clock(), "clock of the venue")
 
