@@ -6,8 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
-from gwcore.engine.account import AccountState
 from gwcore.engine.account_fees import FeeTable
+from gwcore.engine.account_state import AccountState
 from gwcore.errors import GatewayError
 from gwcore.model import FeesUpdate, Instrument
 from gwcore.runtime.account_connection import AccountConnection

@@ -175,6 +175,8 @@ def names_of(request: HttpRequest) -> bytes | None:
     answers: dict[str, Any] = {"Assets": {"XXBT": {"altname": "XBT"}}, "AssetPairs": {"XXBTZUSD": pair}}
     name = request.url.rpartition("/0/public/")[2]
     return msgspec.json.encode({"error": [], "result": answers[name]}) if name in answers else None
+
+
 def fees(simulator: Any) -> dict[str, tuple[str, str]]:
     """Maker and taker of the simulator's step for what its account traded; all its markets are alike."""
     step = FEES[fee_step(Decimal(simulator.account()["volume_usd"]))]
