@@ -58,8 +58,11 @@ def _types() -> Iterator[tuple[str, CreateOrder]]:
         yield kind.value.lower(), sample_order(order_type=kind, side=Side.SELL, price=None, stop_price="60000.0")
     for kind in (OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT):
         yield kind.value.lower(), sample_order(order_type=kind, side=Side.SELL, price="59990.1", stop_price="60000.0")
-    yield "settle part of a position", sample_order(order_type=OrderType.SETTLE_POSITION, price=None)
-    yield "settle a position", sample_order(order_type=OrderType.SETTLE_POSITION, price=None, quantity=None)
+    yield "settle part of a position", sample_order(order_type=OrderType.SETTLE_POSITION, price=None, margin=True)
+    yield (
+        "settle a position",
+        sample_order(order_type=OrderType.SETTLE_POSITION, price=None, quantity=None, margin=True),
+    )
 
 
 def _terms() -> Iterator[tuple[str, CreateOrder]]:

@@ -56,8 +56,9 @@ FEES = {FeeAsset.BASE: "base", FeeAsset.QUOTE: "quote"}
 
 def number(text: str) -> msgspec.Raw:
     """A JSON number with the digits of wire text: `5` is written `5.0`. Raises NumberError."""
-    sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)
-    whole, _, fraction = decimal_text(digits).partition(".")
+    plain = decimal_text(text)
+    sign = "-" if plain.startswith("-") else ""
+    whole, _, fraction = plain.removeprefix("-").partition(".")
     return msgspec.Raw(f"{sign}{whole.lstrip('0') or '0'}.{fraction or '0'}".encode())
 
 

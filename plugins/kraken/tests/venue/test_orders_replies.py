@@ -218,6 +218,9 @@ def test_a_batch_refused_whole_is_one_answer(orders_of: Make) -> None:
     orders.create_orders(7, [sample_order()] * 3, IDS)
     answers = codec.decode(reply("batch_add", error="EOrder:Order minimum not met"), 0)
     assert fates(answers) == [(None, Fate.NOT_DONE, OrderError.QUANTITY_MINIMUM)]
+    orders.create_orders(7, [sample_order()] * 3, IDS)
+    both = codec.decode(reply("batch_add", [{"order_id": "O1"}], error="EOrder:Order minimum not met"), 0)
+    assert fates(both) == [(None, Fate.UNKNOWN, OrderError.OTHER)]
 
 
 def test_unanswered_requests_are_forgotten_in_the_end(orders_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import unquote_plus, urlsplit
 
 import pytest
 from gw_venue_kraken.orders import KrakenOrders, make_orders
+from gw_venue_kraken.orders_frames import number
 from gw_venue_kraken.orders_ids import client_id, number_of, plain_id
 from gw_venue_kraken.settings import KrakenSettings
 
@@ -26,6 +27,7 @@ from gwcore.model import (
     TimeInForce,
     TriggerReference,
 )
+from gwcore.numbers import NumberError
 from gwcore.rest import HttpRequest, HttpResponse
 from gwcore.testing.conformance.order_samples import (
     SAMPLE_NS,
@@ -214,9 +216,9 @@ def test_client_ids_are_ours_to_see_and_each_is_one_number() -> None:
     for foreign in ("3178d58d4d000200", "", "gw-order", "6ba7b810-9dad-11d1-80b4-00c04fd430c8"):
         assert number_of(foreign) is None
         assert plain_id(foreign) == foreign
-    for number in (-1, 2**64):
+    for outside in (-1, 2**64):
         with pytest.raises(ValueError, match="no client id"):
-            client_id(number)
+            client_id(outside)
 
 
 def test_limits_are_those_of_the_tier(orders_of: Make) -> None:
@@ -243,3 +245,25 @@ def test_a_codec_of_another_venue_is_refused() -> None:
     account = Account(name="main", signer=None)  # type: ignore[arg-type]
     with pytest.raises(Unsupported, match="not of str"):
         make_orders(KrakenSettings(), account, "codec")
+
+
+def test_orders_cost_nothing_of_the_rest_counter(orders_of: Make) -> None:
+    for name, ask in requests():
+        try:
+            assert last_request(ask(orders_of(connected=False)[0])).cost == 0, name
+        except Unsupported:
+            continue
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [("5", b"5.0"), ("007.50", b"7.50"), ("0.10", b"0.10"), ("-2.5", b"-2.5"), ("1e-8", b"0.00000001")],
+)
+def test_numbers_are_json_with_a_point(text: str, digits: bytes) -> None:
+    assert bytes(number(text)) == digits
+
+
+def test_what_is_no_number_leaves_nothing() -> None:
+    for text in ("", "--1", "1,5", "NaN", "-"):
+        with pytest.raises(NumberError):
+            number(text)
