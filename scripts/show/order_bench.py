@@ -8,6 +8,7 @@ before it leaves, so the first figure has a disk in it.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -24,7 +25,17 @@ import account_processes as processes
 from order_field import ACCOUNT, Told, Trader, make_config
 
 from gwcore.client import connect_sync
-from gwcore.model import AckStatus, CreateOrder, Instrument, OrderAck, OrderStatus, OrderType, OrderUpdate, Side
+from gwcore.model import (
+    AckStatus,
+    CreateOrder,
+    Instrument,
+    OrderAck,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    Side,
+    TimeInForce,
+)
 from gwcore.testing.processes import Gw
 
 PAIRS, RATE = 500, 2000.0
@@ -46,13 +57,19 @@ class Timed:
             if event.status is AckStatus.FORWARDED:
                 self.client_id[event.order_id] = event.venue_client_id or ""
             else:
-                self.ended[event.order_id] = f"{event.status.value} {event.error or ''}".strip()
+                self.ended[event.order_id] = f"{event.status.value} {event.error or ''} {event.text or ''}".strip()
         elif (
             isinstance(event, OrderUpdate)
             and event.order_id is not None
             and event.order_status is not OrderStatus.PENDING
         ):
             self.reported.setdefault(event.order_id, at_ns)
+
+
+def cpu_of(pid: int) -> float:
+    """Processor seconds that a process used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def quantiles(name: str, values_ns: list[int]) -> bool:
@@ -91,6 +108,7 @@ def offer(trader: Trader, timed: Timed, symbols: dict[str, str], rate: float, se
             order_type=OrderType.LIMIT,
             quantity=symbols[symbol],
             price="1000000",  # a multiple of every tick, and nobody buys there
+            time_in_force=TimeInForce.IOC,  # gone at once: the simulator's sums over open orders are not what is measured
         )
         timed.asked[request.order_id] = time.monotonic_ns()
         trader.send(request)
@@ -114,10 +132,14 @@ def run(folder: Path, chosen: argparse.Namespace) -> bool:
         symbols = symbols_of(gateway)
         trader = Trader(gateway.socket_path, Told())
         trader.on_event = timed.on_event
-        before = gateway.status()["events"]
+        before, cpu_s = gateway.status()["events"], (cpu_of(gateway.pid), cpu_of(venue.pid))
         begun_s = time.monotonic()
         offer(trader, timed, symbols, chosen.rate, chosen.seconds)
         took_s = time.monotonic() - begun_s
+        used = [
+            (now - then) / took_s for now, then in zip((cpu_of(gateway.pid), cpu_of(venue.pid)), cpu_s, strict=True)
+        ]
+        print(f"processor: gateway {used[0]:.0%}, simulated venue {used[1]:.0%} of a core")
         end_s = time.monotonic() + 20.0
         while time.monotonic() < end_s and len(timed.ended) < len(timed.asked):
             time.sleep(0.2)
@@ -126,7 +148,7 @@ def run(folder: Path, chosen: argparse.Namespace) -> bool:
     finally:
         gateway.end()
         venue.send_signal(signal.SIGTERM)
-        venue.wait(120)
+        venue.wait(60)
     return tell(timed, times, took_s, events, len(symbols))
 
 
