@@ -161,7 +161,7 @@ class RealField:
         self.folder = folder
         self.told = Told()
         self.sim: Sim = processes.make_sim(folder, accounts=2)
-        self.config = _config(folder)
+        self.config = make_config(folder)
         self.gateway: Gw = self._start()
         self.trader: Trader | None = None
 
@@ -231,8 +231,9 @@ class RealField:
             process.end()
 
 
-def _config(folder: Path) -> Path:
-    path = processes.config_file(folder, "account1", "account2", drop_copy=False)
+def make_config(folder: Path, *accounts: str) -> Path:
+    """A configuration in which this user trades."""
+    path = processes.config_file(folder, *(accounts or ("account1", "account2")), drop_copy=False)
     text = path.read_text().replace("check_s = 20.0", 'check_s = 20.0\ntrading = "live"')
     path.write_text(text.replace('accounts = ["*"]', f'accounts = ["*"]\nverbs = {list(VERBS)!r}'.replace("'", '"')))
     return path

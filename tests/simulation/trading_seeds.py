@@ -72,6 +72,10 @@ SWITCHED: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
+#: What else happens.
+SPECIAL = ("kill", "refuse", "clock", "client")
+
+
 @dataclass(slots=True)
 class Outcome:
     """What one seed gave. No violation: all held."""
