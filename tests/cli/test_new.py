@@ -71,6 +71,6 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path: Path, capsys: pytest.Cap
 def test_every_card_of_a_venue_has_one_phase() -> None:
     named = [f"VEN-{card}" for phase in PHASES for card in phase.cards]
     assert sorted(named) == sorted(card.id for card in CARDS[Kind.VENUE])
-    assert len(cards_up_to("accounts")) == len(named)
+    assert len(cards_up_to("orders")) == len(named)
     with pytest.raises(KeyError, match="there are: plugin"):
         cards_up_to("surprise")

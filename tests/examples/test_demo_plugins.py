@@ -39,7 +39,9 @@ def site(shown: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("kind", ["venue", "sink", "transport"])
 def test_every_card_of_an_example_is_green(shown: ModuleType, site: Path, kind: str) -> None:
     found = shown.conform(kind, "demo", f"examples/gw-{kind}-demo/tests", site)
-    assert {card: each for card, each in found.items() if each != ("passed", "")} == {}
+    assert {card: each for card, each in found.items() if each[0] == "failed"} == {}
+    skipped = {card for card, each in found.items() if each[0] == "skipped"}
+    assert {card for card in skipped if not card.startswith(("VEN-O", "VEN-A40"))} == set()  # it does not trade
 
 
 @pytest.mark.parametrize("number", range(7))

@@ -24,10 +24,10 @@ pytestmark = pytest.mark.e2e
 def test_each_phase_ends_green(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "tutorial-venue.md").read_text(encoding="utf-8")
     phases = re.split(r"^## \d\. .*$", page, flags=re.MULTILINE)[1:]
-    assert len(phases) == len(PHASES)
+    assert [phase.name for phase in PHASES[len(phases) :]] == ["orders"]  # the example does not trade
     project = tmp_path / "gw-venue-demo"
     assert main(["new", "venue", "demo", "--folder", str(project)]) == 0
-    for phase, text in zip(PHASES, phases, strict=True):
+    for phase, text in zip(PHASES, phases, strict=False):
         for name, code in FILE.findall(text):
             (project / name).parent.mkdir(parents=True, exist_ok=True)
             (project / name).write_text(code + "\n", encoding="utf-8")
@@ -41,4 +41,7 @@ def test_each_phase_ends_green(tmp_path: Path) -> None:
         done = subprocess.run(
             command, env={**os.environ, **on_path(site)}, capture_output=True, text=True, timeout=120, check=False
         )
-        assert (done.returncode, done.stderr) == (0, f"venue demo: {len(phase.cards)} passed\n"), done.stdout
+        skipped = sum(line.startswith("skipped") for line in done.stdout.splitlines())
+        assert skipped == (1 if phase.name == "accounts" else 0), done.stdout  # it tells no fees
+        said = f"venue demo: {len(phase.cards) - skipped} passed" + (f", {skipped} skipped" if skipped else "")
+        assert (done.returncode, done.stderr) == (0, f"{said}\n"), done.stdout

@@ -25,7 +25,8 @@ PHASES = (
         ("M10", "M20", "M30", "M60", "M70", "D10", "D20"),
     ),
     Phase("recovery", "book_rule, snapshots, recordings, and what is claimed", ("M40", "M50", "D30", "P50")),
-    Phase("accounts", "Streams.account, login, download, where the venue has accounts", ("A10", "A20", "A30")),
+    Phase("accounts", "Streams.account, login, download, where the venue has accounts", ("A10", "A20", "A30", "A40")),
+    Phase("orders", "VenueSpec.orders, where the venue trades", ("O10", "O20", "O30", "O40", "O50", "O60")),
 )
 
 
