@@ -1,0 +1,43 @@
+"""What the state of a market, and of the whole venue, lets through of orders. Pure tables."""
+
+from __future__ import annotations
+
+from gwcore.engine.order_ports import Refusal
+from gwcore.model import CreateOrder, OrderError, OrderType, TradingStatus
+
+#: Order types that have a limit price.
+_LIMITED = frozenset(
+    {
+        OrderType.LIMIT,
+        OrderType.ICEBERG,
+        OrderType.STOP_LOSS_LIMIT,
+        OrderType.TAKE_PROFIT_LIMIT,
+        OrderType.TRAILING_STOP_LIMIT,
+    }
+)
+#: States in which no order is taken, whatever it is.
+CLOSED = frozenset(
+    {TradingStatus.CANCEL_ONLY, TradingStatus.MAINTENANCE, TradingStatus.DELISTED, TradingStatus.UNAVAILABLE}
+)
+
+
+def check_create(request: CreateOrder, status: TradingStatus, what: str) -> Refusal | None:
+    """`what` is in this state: why it takes no such order; None: it does, or nobody knows."""
+    if status in CLOSED:
+        return _closed(what, status, "only cancels pass until it is ONLINE")
+    if status is TradingStatus.POST_ONLY and not (request.order_type is OrderType.LIMIT and request.post_only):
+        return _closed(what, status, "it takes limit orders with post_only alone")
+    if status is TradingStatus.LIMIT_ONLY and request.order_type not in _LIMITED:
+        return _closed(what, status, "it takes orders with a limit price alone")
+    if status is TradingStatus.REDUCE_ONLY and not request.reduce_only:
+        return _closed(what, status, "it takes orders with reduce_only alone")
+    return None
+
+
+def check_modify(status: TradingStatus, what: str) -> Refusal | None:
+    """The same of a change."""
+    return _closed(what, status, "only cancels pass until it is ONLINE") if status in CLOSED else None
+
+
+def _closed(what: str, status: TradingStatus, text: str) -> Refusal:
+    return Refusal(OrderError.MARKET_CLOSED, f"{what} is {status.value}: {text}")
