@@ -41,6 +41,7 @@ COMMANDS = {
     "check": "gwcore.cli.check",
     "config": "gwcore.cli.config",
     "conform": "gwcore.cli.conform",
+    "ctl": "gwcore.cli.ctl",
     "fills": "gwcore.cli.fills",
     "funds": "gwcore.cli.funds",
     "log": "gwcore.cli.log",

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gwcore.engine.access import Grant
+from gwcore.engine.control import Operator
 from gwcore.engine.selection import part_wants
 from gwcore.model import CancelAllOrders, CancelOrder, CreateOrder, ModifyOrder
 from gwcore.transport import ClientInfo
-from gwcore.wire import Subscribe
+from gwcore.wire import ControlRequest, Subscribe
 
 if TYPE_CHECKING:
     from gwcore.engine.fanout import Fanout
@@ -54,6 +55,18 @@ class Gate:
         verb, symbol = VERBS[type(request)], getattr(request, "symbol", None)
         text = self.grant.may(verb, request.account, symbol)
         return text and self._deny(verb, text, request.account, symbol)
+
+    def deny_control(self, request: ControlRequest, verb: str) -> str:
+        """Why it may not have the gateway do this, for which `verb` is needed (empty: none is); empty: it may."""
+        account, symbol = request.arguments.get("account"), request.arguments.get("symbol")
+        account, symbol = (value if isinstance(value, str) else None for value in (account, symbol))
+        text = self.grant.may_control(verb, account, symbol) if verb else ""
+        return text and self._deny(request.action, text, account, symbol)
+
+    @property
+    def operator(self) -> Operator:
+        """Who it is, for the record of what it does."""
+        return Operator(self.grant.user or self._client.identity, self.grant)
 
     def deny_events(self, request: Subscribe | SnapshotRequest) -> str:
         """Why it may not see what it names; empty: it may."""

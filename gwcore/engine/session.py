@@ -19,17 +19,18 @@ from gwcore.transport import ClientInfo, ClientWriter
 from gwcore.wire import (
     PROTOCOL_VERSION,
     ClientRequest,
+    ControlRequest,
     Done,
     Heartbeat,
     Hello,
     Ping,
     RequestError,
+    ServerMessage,
     SnapshotEnd,
     SnapshotRequest,
     Subscribe,
     Subscribed,
     Unsubscribe,
-    Welcome,
 )
 
 if TYPE_CHECKING:
@@ -67,7 +68,13 @@ class Session:
             Unsubscribe: self._on_unsubscribe,
             SnapshotRequest: self._on_snapshot,
             Ping: self._on_ping,
+            ControlRequest: self._on_control,
         }
+
+    @property
+    def client_id(self) -> str:
+        """What it is told it is called here; `gw ctl client cut` takes it."""
+        return f"{self.client.transport}-{self.number}"
 
     @property
     def buffered_bytes(self) -> int:
@@ -132,26 +139,28 @@ class Session:
             self.end("the token is not known: leave it out, or ask the operator")
             return
         self._is_welcome = True
-        identity, fanout, grant = self._fanout.identity, self._fanout, self._gate.grant
-        self._selection.allow(grant)
-        self._writer.write_message(
-            Welcome(
-                version=identity.version,
-                venue=identity.venue,
-                environment=identity.environment,
-                source=identity.source,
-                client_id=f"{self.client.transport}-{self.number}",
-                heartbeat_s=fanout.settings.heartbeat_s,
-                sessions=fanout.positions(),
-                user=grant.user,
-                partial=fanout.access.partial(self.client, grant),
-            )
-        )
+        self._selection.allow(self._gate.grant)
+        self._writer.write_message(self._fanout.welcome(self.client, self.client_id, self._gate.grant))
 
     def _on_order_request(self, request: ClientRequest) -> None:
         """Orders are not taken yet; who may not even ask is told that."""
         if not self._is_denied(request, self._gate.deny_order(request)):
             self._refuse(request, "unsupported", "this gateway takes no orders: its accounts are read-only")
+
+    def _on_control(self, request: ControlRequest) -> None:
+        controls = self._fanout.controls
+        verb = controls.verb_of(request.action) if controls is not None else None
+        if controls is None or verb is None:
+            self._refuse(
+                request, "unknown_action", f'this gateway can\'t be asked for "{request.action:.60}": see `gw ctl`'
+            )
+        elif not self._is_denied(request, self._gate.deny_control(request, verb)):
+            controls.submit(request, self._gate.operator, self._answer)
+
+    def _answer(self, message: ServerMessage) -> None:
+        """What came of something that took its time."""
+        if self._is_open:
+            self._writer.write_message(message)
 
     def _is_denied(self, request: ClientRequest, text: str) -> bool:
         if self._gate.is_exhausted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -161,4 +162,5 @@ def access_of(config: GatewayConfig) -> Access:
     values = [token.reveal() for token in tokens.values()]
     if len(set(values)) != len(values):
         raise ConfigError("two users have the same token", place="user", hint="give each one of his own")
-    return Access(config.users, tokens, open_market_data=config.clients.open_market_data)
+    owner = f"uid:{os.getuid()}" if config.clients.owner_is_operator else ""
+    return Access(config.users, tokens, open_market_data=config.clients.open_market_data, owner=owner)

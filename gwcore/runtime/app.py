@@ -30,6 +30,7 @@ from gwcore.runtime.accounts import Accounts, access_of
 from gwcore.runtime.captures import gateway_captures
 from gwcore.runtime.committer_port import CommitterPort
 from gwcore.runtime.connection import MarketDataConnection
+from gwcore.runtime.controls import Controls
 from gwcore.runtime.http import run_flow
 from gwcore.runtime.hub import Hub
 from gwcore.runtime.journal_watch import JournalWatch
@@ -129,6 +130,7 @@ class Gateway:
             wake_committer=self.committer.wake,
             has_standby=config.healing.standby,
         )
+        self.controls = self.fanout.controls = Controls(self.machine.publish_status, self._spawn)
         self.watch = JournalWatch(self.journal, self.machine)
         cursors = CursorStore(ports.storage)
         self.sinks = [self._make_sink(selected, cursors) for selected in config.sinks]

@@ -23,6 +23,7 @@ from gwcore.runtime.logs import LogHandler, configure_logging
 from gwcore.runtime.memory import calm_allocator, find_trim, give_back
 from gwcore.runtime.metrics import Metrics, Sample, build_info
 from gwcore.runtime.network import RealNetwork
+from gwcore.runtime.operations import Operations
 from gwcore.runtime.stall import StallWatch
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.runtime.telemetry import Telemetry
@@ -87,6 +88,7 @@ async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler)
                 keys=keys,
             ),
         )
+        Operations(gateway).add()
         install_signals(gateway)
         install_crash_handler(asyncio.get_running_loop(), lambda reason: gateway.request_stop(reason, EXIT_INTERNAL))
         _log.info("state in %s", state_dir)
