@@ -1,4 +1,4 @@
-"""CONTRACT of the trading side of a venue: accounts, signing, orders. Plugins import it from `gwcore.venue`.
+"""CONTRACT of the private side of a venue: accounts and signing. Plugins import it from `gwcore.venue`.
 
 Plugins never see a secret: they are given a signer.
 """
@@ -9,10 +9,10 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from gwcore.model import CancelAllOrders, CancelOrder, CreateOrder, FundsUpdate, ModifyOrder
+from gwcore.model import FundsUpdate
 from gwcore.ports import Endpoint
-from gwcore.rest import HttpFlow, HttpResponse
-from gwcore.venue_messages import AccountMessage, AccountSnapshot, Frame, OrderRequest, Outbound
+from gwcore.rest import HttpFlow
+from gwcore.venue_messages import AccountMessage, AccountSnapshot, Frame
 
 
 class Signer(Protocol):
@@ -127,30 +127,4 @@ class AccountCodec(Protocol):
 
     def decode(self, frame: Frame, received_ns: int) -> Sequence[AccountMessage]:
         """As for market data. Acks that come by frame come from here."""
-        ...
-
-
-class Orders(Protocol):
-    """Requests of ours in the venue's form, and its answers in ours. One per account and connection."""
-
-    def create_order(self, request_id: int, request: CreateOrder, venue_id: str) -> Outbound:
-        """Place; `venue_id` is the client id in the venue's grammar, durable before this leaves."""
-        ...
-
-    def modify_order(self, request_id: int, request: ModifyOrder, venue_id: str) -> Outbound:
-        """Amend in place."""
-        ...
-
-    def cancel_order(self, request_id: int, request: CancelOrder, venue_id: str) -> Outbound:
-        """Cancel one."""
-        ...
-
-    def cancel_all_orders(self, request_id: int, request: CancelAllOrders) -> Outbound:
-        """Cancel what matches the filters the venue knows; the engine does the rest one by one."""
-        ...
-
-    def decode_response(
-        self, request: OrderRequest, request_id: int, response: HttpResponse
-    ) -> Sequence[AccountMessage]:
-        """The answer to a request sent by REST. No positive evidence of refusal means UNKNOWN."""
         ...

@@ -14,9 +14,21 @@ from typing import Any, NamedTuple, Protocol
 
 from gwcore.book import BookRule
 from gwcore.model import Bar, Channel, Instrument, MarketByPriceUpdate, Trade
+from gwcore.orders import (
+    BatchOrders,
+    CancelTimer,
+    Cost,
+    CounterRule,
+    OrderAbilities,
+    OrderFeature,
+    OrderKey,
+    OrderLimits,
+    Orders,
+    RequestKind,
+)
 from gwcore.ports import Endpoint
 from gwcore.rest import HttpFlow
-from gwcore.trading import Account, AccountCodec, AccountLimits, Known, Orders, Rights, Signer
+from gwcore.trading import Account, AccountCodec, AccountLimits, Known, Rights, Signer
 from gwcore.venue_messages import (
     AccountMessage,
     AccountSnapshot,
@@ -25,6 +37,7 @@ from gwcore.venue_messages import (
     Frame,
     InstrumentUpdate,
     MarketDataMessage,
+    OrderAnswer,
     OrderRequest,
     Outbound,
     Pong,
@@ -44,7 +57,11 @@ __all__ = [
     "AccountMessage",
     "AccountSnapshot",
     "Acknowledged",
+    "BatchOrders",
+    "CancelTimer",
     "CandleHistory",
+    "Cost",
+    "CounterRule",
     "Fetch",
     "FieldAudit",
     "Frame",
@@ -54,6 +71,11 @@ __all__ = [
     "Known",
     "MarketDataCodec",
     "MarketDataMessage",
+    "OrderAbilities",
+    "OrderAnswer",
+    "OrderFeature",
+    "OrderKey",
+    "OrderLimits",
     "OrderRequest",
     "Orders",
     "Outbound",
@@ -64,6 +86,7 @@ __all__ = [
     "Renew",
     "Reply",
     "Request",
+    "RequestKind",
     "RestLimits",
     "Rights",
     "ServerClock",

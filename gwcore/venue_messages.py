@@ -9,17 +9,15 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from gwcore.model import (
-    CancelAllOrders,
-    CancelOrder,
     Channel,
-    CreateOrder,
+    Fate,
     FundsUpdate,
     Instrument,
     MarketByOrderUpdate,
     MarketByPriceUpdate,
     MarketStatus,
-    ModifyOrder,
-    OrderAck,
+    OrderError,
+    OrderRequest,
     OrderUpdate,
     PositionUpdate,
     RateLimitsUpdate,
@@ -32,10 +30,31 @@ from gwcore.model import (
     TradeUpdate,
     UpdateType,
 )
-from gwcore.rest import HttpFlow, HttpRequest
+from gwcore.rest import HttpFlow
 
 #: One WebSocket message, as bytes (UTF-8 for text frames).
 Frame: TypeAlias = bytes
+
+__all__ = [
+    "AccountMessage",
+    "AccountSnapshot",
+    "Acknowledged",
+    "Fetch",
+    "Frame",
+    "InstrumentUpdate",
+    "MarketDataMessage",
+    "OrderAnswer",
+    "OrderRequest",
+    "Outbound",
+    "Pong",
+    "Refused",
+    "Renew",
+    "Reply",
+    "Request",
+    "Throttled",
+    "Topic",
+    "Unknown",
+]
 
 
 class Topic(NamedTuple):
@@ -142,6 +161,26 @@ class AccountSnapshot(NamedTuple):
     balance: TradeBalance | None = None
 
 
+class OrderAnswer(NamedTuple):
+    """The venue's answer to a request of ours about orders.
+
+    `fate`: DONE, it took it; NOT_DONE, it says that it did not (positive evidence); UNKNOWN, anything else (an error of its
+    own, a body that can't be read). `order`: which of the orders of a batch, counted from 0; None: the whole request, all
+    orders of it that have no answer of their own. `number_of_orders`: how many it cancelled.
+    """
+
+    request_id: int
+    fate: Fate
+    error: OrderError | None = None
+    text: str = ""
+    retryable: bool = False  # the same request may do better later
+    retry_at_ns: int | None = None  # wall clock: not before this, where the venue says so
+    order: int | None = None
+    venue_order_id: str | None = None
+    number_of_orders: int | None = None
+    venue_time_ns: int | None = None
+
+
 MarketDataMessage: TypeAlias = (
     MarketByPriceUpdate
     | MarketByOrderUpdate
@@ -162,7 +201,7 @@ MarketDataMessage: TypeAlias = (
 )
 
 AccountMessage: TypeAlias = (
-    OrderAck
+    OrderAnswer
     | OrderUpdate
     | TradeUpdate
     | FundsUpdate
@@ -179,8 +218,6 @@ AccountMessage: TypeAlias = (
     | TradeBalance
 )
 
-#: What a client may ask for about orders.
-OrderRequest: TypeAlias = CreateOrder | ModifyOrder | CancelOrder | CancelAllOrders
-
-#: How a request leaves: by REST or as a frame on the account's connection.
-Outbound: TypeAlias = HttpRequest | Frame
+#: How a request leaves: as a frame on the account's connection (the answer comes by `decode`), or by REST. A flow's result is
+#: what the answers say; where it raises VenueError, or returns no answer, the fate is UNKNOWN.
+Outbound: TypeAlias = Frame | HttpFlow[Sequence[AccountMessage]]

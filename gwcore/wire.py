@@ -13,13 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from gwcore.errors import ProtocolError
-from gwcore.model import (
-    CancelAllOrders,
-    CancelOrder,
-    CreateOrder,
-    Envelope,
-    ModifyOrder,
-)
+from gwcore.model import Envelope, OrderRequest
 
 #: Version of the client protocol, in hello and welcome.
 PROTOCOL_VERSION = 1
@@ -96,18 +90,7 @@ class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     arguments: dict[str, Any] = {}
 
 
-ClientRequest: TypeAlias = (
-    Hello
-    | Subscribe
-    | Unsubscribe
-    | SnapshotRequest
-    | Ping
-    | ControlRequest
-    | CreateOrder
-    | ModifyOrder
-    | CancelOrder
-    | CancelAllOrders
-)
+ClientRequest: TypeAlias = Hello | Subscribe | Unsubscribe | SnapshotRequest | Ping | ControlRequest | OrderRequest
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="welcome"):

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 from gwcore.engine.access import Grant
 from gwcore.engine.control import Operator
 from gwcore.engine.selection import part_wants
-from gwcore.model import CancelAllOrders, CancelOrder, CreateOrder, ModifyOrder
+from gwcore.model import (
+    CancelAllAfter,
+    CancelAllOrders,
+    CancelOrder,
+    CancelOrders,
+    CreateOrder,
+    CreateOrders,
+    ModifyOrder,
+)
 from gwcore.transport import ClientInfo
 from gwcore.wire import ControlRequest, Subscribe
 
@@ -24,6 +32,9 @@ VERBS: dict[type, str] = {
     ModifyOrder: "modify",
     CancelOrder: "cancel",
     CancelAllOrders: "cancel",
+    CreateOrders: "create",
+    CancelOrders: "cancel",
+    CancelAllAfter: "cancel",
 }
 
 

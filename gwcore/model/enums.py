@@ -174,3 +174,94 @@ class Liquidity(str, Enum):
 
     MAKER = "MAKER"
     TAKER = "TAKER"
+
+
+class PriceType(str, Enum):
+    """How a price of an order is given."""
+
+    STATIC = "STATIC"  # the price itself
+    PERCENT = "PERCENT"  # percent away from the reference
+    QUOTE = "QUOTE"  # an amount of the quote asset away from the reference
+
+
+class TriggerReference(str, Enum):
+    """The price that a trigger looks at."""
+
+    LAST = "LAST"
+    INDEX = "INDEX"
+
+
+class SelfTradePrevention(str, Enum):
+    """What the venue cancels where two orders of one owner would meet."""
+
+    CANCEL_NEWEST = "CANCEL_NEWEST"
+    CANCEL_OLDEST = "CANCEL_OLDEST"
+    CANCEL_BOTH = "CANCEL_BOTH"
+
+
+class FeeAsset(str, Enum):
+    """The asset in which fees are wanted."""
+
+    BASE = "BASE"
+    QUOTE = "QUOTE"
+
+
+class Fate(str, Enum):
+    """What became of the thing a request asked for, as far as an answer proves it."""
+
+    DONE = "DONE"
+    NOT_DONE = "NOT_DONE"
+    UNKNOWN = "UNKNOWN"
+
+
+class OrderError(str, Enum):
+    """Why a request about an order was not carried out. The venue's own words stand beside it."""
+
+    # Of the gateway, before anything left it.
+    BAD_REQUEST = "BAD_REQUEST"
+    UNSUPPORTED = "UNSUPPORTED"  # the venue has no such order type, field or request
+    UNKNOWN_ACCOUNT = "UNKNOWN_ACCOUNT"
+    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
+    UNKNOWN_ORDER = "UNKNOWN_ORDER"
+    ORDER_DONE = "ORDER_DONE"
+    DUPLICATE_ORDER_ID = "DUPLICATE_ORDER_ID"
+    VERSION = "VERSION"  # the order changed since the version that was named
+    DENIED = "DENIED"  # the user may not
+    NOT_READY = "NOT_READY"  # the account's state is not known yet
+    NOT_LIVE = "NOT_LIVE"  # trading is not switched on
+    HALTED = "HALTED"
+    JOURNAL = "JOURNAL"  # what was asked for can't be made durable
+    MARKET_CLOSED = "MARKET_CLOSED"
+    BOOK_NOT_LIVE = "BOOK_NOT_LIVE"
+    TICK_SIZE = "TICK_SIZE"
+    LOT_SIZE = "LOT_SIZE"
+    QUANTITY_MINIMUM = "QUANTITY_MINIMUM"
+    COST_MINIMUM = "COST_MINIMUM"
+    USER_LIMIT = "USER_LIMIT"  # size, notional, open orders or position that the operator set
+    PRICE_BAND = "PRICE_BAND"
+    MESSAGE_RATE = "MESSAGE_RATE"
+    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"  # too many wait already
+    # Of the venue, or of the gateway where it knows what the venue would say.
+    RATE_LIMIT = "RATE_LIMIT"
+    OPEN_ORDERS_LIMIT = "OPEN_ORDERS_LIMIT"
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+    MARGIN = "MARGIN"
+    POSITION = "POSITION"
+    REDUCE_ONLY = "REDUCE_ONLY"
+    POST_ONLY = "POST_ONLY"
+    INVALID_PRICE = "INVALID_PRICE"
+    INVALID_QUANTITY = "INVALID_QUANTITY"
+    INVALID_ARGUMENTS = "INVALID_ARGUMENTS"
+    DEADLINE = "DEADLINE"
+    PERMISSION = "PERMISSION"
+    AUTHENTICATION = "AUTHENTICATION"
+    NONCE = "NONCE"
+    SESSION = "SESSION"
+    ACCOUNT = "ACCOUNT"  # the account may not trade this, or at all
+    UNAVAILABLE = "UNAVAILABLE"
+    INTERNAL = "INTERNAL"
+    OTHER = "OTHER"  # words of the venue that this version does not know
+    # Of a request whose fate was, or is, not known.
+    TIMEOUT = "TIMEOUT"
+    DISCONNECTED = "DISCONNECTED"
+    NOT_FOUND = "NOT_FOUND"  # asked everywhere after it could have been taken, and it is nowhere

@@ -1,4 +1,4 @@
-"""Requests for orders, and the three separate facts about one: the ack, its state, its fills."""
+"""The three separate facts about an order: what became of a request, its state, its fills."""
 
 from __future__ import annotations
 
@@ -6,97 +6,28 @@ import msgspec
 
 from gwcore.model.enums import (
     AckStatus,
+    Fate,
     Liquidity,
     OrderStatus,
     OrderType,
     Origin,
+    PriceType,
     Side,
     TimeInForce,
+    TriggerReference,
     UpdateType,
 )
-
-
-class CreateOrder(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    gc=False,
-    omit_defaults=True,
-    tag_field="request",
-    tag="create_order",
-):
-    """Place an order. `order_id` is the client's and unique per user; numbers are decimal text."""
-
-    account: str
-    order_id: str
-    symbol: str
-    side: Side
-    order_type: OrderType
-    quantity: str
-    price: str | None = None
-    stop_price: str | None = None
-    time_in_force: TimeInForce = TimeInForce.GTC
-    post_only: bool = False
-    reduce_only: bool = False
-    display_quantity: str | None = None
-    strategy: str | None = None
-
-
-class ModifyOrder(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    gc=False,
-    omit_defaults=True,
-    tag_field="request",
-    tag="modify_order",
-):
-    """Change quantity or price of a working order."""
-
-    account: str
-    order_id: str
-    quantity: str | None = None
-    price: str | None = None
-    version: int | None = None
-
-
-class CancelOrder(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    gc=False,
-    omit_defaults=True,
-    tag_field="request",
-    tag="cancel_order",
-):
-    """Cancel one order."""
-
-    account: str
-    order_id: str
-    version: int | None = None
-
-
-class CancelAllOrders(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    gc=False,
-    omit_defaults=True,
-    tag_field="request",
-    tag="cancel_all_orders",
-):
-    """Cancel all working orders that match the filters."""
-
-    account: str
-    symbol: str | None = None
-    side: Side | None = None
-    strategy: str | None = None
 
 
 class OrderAck(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="kind", tag="order_ack"
 ):
-    """What became of one request. `error` is our code, `text` the venue's raw words."""
+    """What became of one request about one order (of all that it is about, for CancelAllOrders and CancelAllAfter).
+
+    FORWARDED comes once it is on its way, then one of ACCEPTED and REJECTED; or UNKNOWN, and one of those two when it is
+    known. `request_id` is the gateway's, unique per account; `client_request_id` the client's. `error` is an OrderError,
+    `text` the venue's raw words, `fate` what became of the thing asked for. `version` counts the order's requests from 1.
+    """
 
     account: str
     request_id: str
@@ -111,6 +42,14 @@ class OrderAck(
     venue_order_id: str | None = None
     number_of_affected_orders: int | None = None
     venue_time_ns: int | None = None
+    client_request_id: int | None = None
+    user: str | None = None
+    strategy: str | None = None
+    version: int | None = None
+    fate: Fate | None = None
+    retry_at_ns: int | None = None  # wall clock: before this the same refusal is certain
+    venue_client_id: str | None = None
+    round_trip_ns: int | None = None
 
 
 class OrderUpdate(
@@ -146,6 +85,20 @@ class OrderUpdate(
     time_in_force: TimeInForce | None = None
     opened_ns: int | None = None  # when the venue took it
     venue_client_id: str | None = None  # the client's id as the venue has it
+    user: str | None = None  # who placed it through us
+    strategy: str | None = None
+    version: int | None = None  # of the last request that the venue accepted
+    display_quantity: str | None = None
+    cash_quantity: str | None = None
+    price_type: PriceType | None = None
+    stop_price_type: PriceType | None = None
+    trigger: TriggerReference | None = None
+    post_only: bool | None = None
+    reduce_only: bool | None = None
+    margin: bool | None = None
+    effective_time_ns: int | None = None
+    expire_time_ns: int | None = None
+    parent_venue_order_id: str | None = None  # the order whose fill made the venue place this one
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -180,3 +133,5 @@ class TradeUpdate(
     fills: tuple[Fill, ...] = ()
     origin: Origin = Origin.VENUE
     venue_time_ns: int | None = None
+    user: str | None = None
+    strategy: str | None = None

@@ -48,6 +48,9 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "modify_order": ("error",),
     "cancel_order": ("error",),
     "cancel_all_orders": ("error",),
+    "create_orders": ("error",),
+    "cancel_orders": ("error",),
+    "cancel_all_after": ("error",),
 }
 PARAMETERS: dict[str, Node] = {
     "environment": {"description": "Where the venue is: an environment of its plugin.", "examples": ["prod", "sim"]},

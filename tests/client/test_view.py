@@ -52,6 +52,8 @@ TEXT_FIELDS = frozenset(
         "upcoming_maintenance",
         "user",
         "venue_client_id",
+        "parent_venue_order_id",
+        "strategy",
         "venue_order_id",
         "venue_status",
         "venue_symbol",
