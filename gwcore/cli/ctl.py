@@ -77,3 +77,34 @@ def cut(gateway: GatewayChoice, token: str | None, output: str, client_id: str) 
 def log_level(gateway: GatewayChoice, token: str | None, output: str, level: str) -> int:
     """Write log messages of LEVEL and above, until the gateway ends or is told otherwise."""
     return operate(gateway, token, output, "log_level", level=level)
+
+
+@command.group()
+def symbols() -> None:
+    """Symbols that are subscribed, until the gateway starts anew or reloads its configuration."""
+
+
+@symbols.command("add")
+@click.argument("globs", metavar="GLOB...", nargs=-1, required=True)
+@operator_options
+def add_symbols(gateway: GatewayChoice, token: str | None, output: str, globs: tuple[str, ...]) -> int:
+    """Subscribe what GLOB matches, too. What is subscribed already goes on untouched."""
+    return operate(gateway, token, output, "symbols_add", globs=globs)
+
+
+@symbols.command("remove")
+@click.argument("globs", metavar="GLOB...", nargs=-1, required=True)
+@operator_options
+def remove_symbols(gateway: GatewayChoice, token: str | None, output: str, globs: tuple[str, ...]) -> int:
+    """Leave what GLOB matches. Its books are STALE (UNSUBSCRIBED); the other symbols go on untouched."""
+    return operate(gateway, token, output, "symbols_remove", globs=globs)
+
+
+@command.command()
+@operator_options
+def reload(gateway: GatewayChoice, token: str | None, output: str) -> int:
+    """Read the configuration anew: symbols, users, limits of clients and the log level change at once.
+
+    A configuration with a fault changes nothing. What else differs is named; it is in force after a restart.
+    """
+    return operate(gateway, token, output, "reload")

@@ -112,6 +112,10 @@ class Grant:
             return f"the symbol {symbol} is not granted"
         return ""
 
+    def covers_symbols(self, glob: str, symbols: Iterable[str]) -> bool:
+        """Whether all of these symbols that a glob matches are granted."""
+        return all(_matches(symbol, self.symbols) for symbol in symbols if fnmatchcase(symbol, glob))
+
     def complaint(self, kinds: Iterable[str], accounts: Iterable[str], symbols: Iterable[str]) -> str:
         """Why a subscription that names something asks for more than is granted; empty: it does not.
 

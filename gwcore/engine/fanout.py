@@ -215,6 +215,12 @@ class Fanout:
             self._sent_before += session.events_sent
             self._live = tuple(self._sessions.values())
 
+    def regrant(self, access: Access) -> int:
+        """These are the users from now on; returns for how many clients that changed something."""
+        self.access = access
+        self.share()
+        return sum(session.regrant() for session in self.sessions)
+
     def deny(self, user: str, action: str, detail: str, account: str | None, symbol: str | None) -> None:
         """A client asked for what is not granted: for the record."""
         self.denials += 1

@@ -17,6 +17,7 @@ from gwcore.model import (
     CreateOrders,
     ModifyOrder,
 )
+from gwcore.secrets import Secret
 from gwcore.transport import ClientInfo
 from gwcore.wire import ControlRequest, Subscribe
 
@@ -44,6 +45,8 @@ class Gate:
     def __init__(self, client: ClientInfo, fanout: Fanout) -> None:
         self.grant = Grant(verbs=frozenset())  # nothing, until he said hello
         self._client = client
+        self._token: Secret | None = None  # what it said
+        self._partial: tuple[str, ...] = ()  # what it was told of classes it does not see everything of
         self._fanout = fanout
         self._denials = 0
 
@@ -59,7 +62,24 @@ class Gate:
             self._deny("hello", "the token is not known", None, None)
             return False
         self.grant = grant
+        self._token = Secret(token) if token else None
+        self._partial = self._fanout.access.partial(self._client, grant)
         return True
+
+    def readmit(self, *, is_catching_up: bool) -> str:
+        """Find out what it may by now. Why it has to connect anew for that; empty: it need not.
+
+        It was told of which classes it does not see everything, and takes a jump of the others for a loss.
+        """
+        access = self._fanout.access
+        grant = access.grant(self._client, self._token.reveal() if self._token is not None else "")
+        if grant is None:
+            return "the token is not known any more: ask the operator"
+        is_other = access.partial(self._client, grant) != self._partial
+        if is_other or (grant != self.grant and is_catching_up):
+            return "what is granted to you has changed: connect again"
+        self.grant = grant
+        return ""
 
     def deny_order(self, request: Any) -> str:
         """Why it may not ask for this; empty: it may."""

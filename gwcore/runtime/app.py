@@ -131,6 +131,8 @@ class Gateway:
             has_standby=config.healing.standby,
         )
         self.controls = self.fanout.controls = Controls(self.machine.publish_status, self._spawn)
+        #: Called with a configuration that was read anew; each says what it took of it.
+        self.on_reload: list[Callable[[GatewayConfig], Sequence[str]]] = []
         self.watch = JournalWatch(self.journal, self.machine)
         cursors = CursorStore(ports.storage)
         self.sinks = [self._make_sink(selected, cursors) for selected in config.sinks]

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from gwcore.engine.access import Grant
 from gwcore.engine.control import Operator
 from gwcore.errors import GatewayError
 from gwcore.model import Control, Event
@@ -111,6 +112,11 @@ class Controls:
             self._tell(request, operator)
             self._spawn(self._work(known, arguments, operator, request, answer), f"action {request.action}")
 
+    def request(self, action: str, name: str) -> None:
+        """Ask for an action without arguments in the name of what is no client (a signal); the log has its answer."""
+        operator = Operator(name, Grant(user=name, verbs=frozenset({"admin"})))
+        self.submit(ControlRequest(request_id=0, action=action), operator, _log_refusal)
+
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _ask(
@@ -170,6 +176,11 @@ class Controls:
         )
         said = "" if done is None else f": {'failed: ' if done.failed else ''}{done.text}"
         _log.warning("%s asks for %s %s%s", operator.name, request.action, detail or "", said)
+
+
+def _log_refusal(message: ServerMessage) -> None:
+    if isinstance(message, RequestError):
+        _log.error("%s", message.text)
 
 
 def _internal(request: ControlRequest, error: Exception) -> str:

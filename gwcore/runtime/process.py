@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import resource
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from gwcore.runtime.memory import calm_allocator, find_trim, give_back
 from gwcore.runtime.metrics import Metrics, Sample, build_info
 from gwcore.runtime.network import RealNetwork
 from gwcore.runtime.operations import Operations
+from gwcore.runtime.reload import ReadConfig, Reload
 from gwcore.runtime.stall import StallWatch
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.runtime.telemetry import Telemetry
@@ -37,8 +39,8 @@ LAG_CHECK_S = 0.25
 COLLECT_AFTER_OBJECTS = 20_000
 
 
-def run_gateway(config: GatewayConfig) -> int:
-    """Run one gateway until it is told to stop; returns the exit code.
+def run_gateway(config: GatewayConfig, read_again: ReadConfig | None = None) -> int:
+    """Run one gateway until it is told to stop; returns the exit code. `read_again` reads the configuration for a reload.
 
     Raises ConfigError where it can't start (a second process on the state directory, a port in use).
     """
@@ -48,7 +50,7 @@ def run_gateway(config: GatewayConfig) -> int:
     client, loop = find_client(config.runtime.websocket), find_loop(config.runtime.loop)
     _log.info("WebSockets by %s, event loop of %s", client.library, loop.library)
     with asyncio.Runner(loop_factory=loop.factory) as runner:
-        return runner.run(_run(config, client, logs))
+        return runner.run(_run(config, client, logs, read_again))
 
 
 def refuse_core_dumps() -> None:
@@ -63,7 +65,7 @@ def calm_collector() -> None:
     gc.set_threshold(COLLECT_AFTER_OBJECTS, 20, 100)
 
 
-async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler) -> int:
+async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler, read_again: ReadConfig | None) -> int:
     state_dir = Path(config.gateway.state_dir)
     storage = _open_state(state_dir)
     clock = SystemClock()
@@ -89,7 +91,10 @@ async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler)
             ),
         )
         Operations(gateway).add()
+        reload = Reload(gateway, read_again, asyncio.to_thread)
+        reload.add()
         install_signals(gateway)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.on_signal)
         install_crash_handler(asyncio.get_running_loop(), lambda reason: gateway.request_stop(reason, EXIT_INTERNAL))
         _log.info("state in %s", state_dir)
         calm_collector()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,13 @@ def test_streams_clients_and_logs_are_operated_and_each_action_is_an_event(tmp_p
         assert unknown.returncode == 1
         assert "BTC/USDX is not subscribed by this gateway (did you mean" in unknown.stderr
 
+        left = stage.gw("ctl", "symbols", "remove", "ETH/*", "XBT/NO")
+        assert (left.returncode, left.stdout) == (0, "left ETH/USD; 2 symbols are subscribed\n")
+        added = stage.gw("ctl", "symbols", "add", "ETH/*")
+        assert (added.returncode, added.stdout) == (0, "added ETH/USD; 3 symbols are subscribed\n")
+        stage.gateway.send(signal.SIGHUP)
+        stage.told("control", "no symbol changed")
+
         level = stage.gw("ctl", "log-level", "debug", "--output", "json")
         assert json.loads(level.stdout)["result"] == {"level": "debug", "before": "info"}
 
@@ -73,15 +81,14 @@ def test_streams_clients_and_logs_are_operated_and_each_action_is_an_event(tmp_p
 
         controls = stage.told("control", f"no client is called {client}")
     who = f"uid:{os.getuid()}"
-    assert {control["user"] for control in controls} == {who}
+    assert {control["user"] for control in controls} == {who, "SIGHUP"}
     told = [(control["action"], control.get("result"), control.get("failed")) for control in controls]
     assert told[:2] == [
         ("resubscribe", None, None),
         ("resubscribe", "3 streams of BTC/USD are subscribed anew", None),
     ]
     assert ("log_level", "the log level is debug; it was info", None) in told
-    assert told[3][0] == "resubscribe"
-    assert told[3][2] is True
+    assert next(failed for action, _, failed in reversed(told) if action == "resubscribe") is True
 
 
 def test_who_is_no_operator_is_denied_with_the_reason(tmp_path: Path) -> None:

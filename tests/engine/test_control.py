@@ -9,16 +9,17 @@ import pytest
 from gwcore.engine.access import Access
 from gwcore.engine.control import Operator
 from gwcore.engine.fanout import Fanout, Identity
-from gwcore.engine.publisher import Publisher
+from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.session import Session
 from gwcore.engine.state import CurrentState
 from gwcore.journal import Journal
-from gwcore.model import Control, Event, Record
+from gwcore.model import Control, Event, Record, TopOfBook, UpdateType
 from gwcore.runtime.clock import SystemClock, SystemIds
+from gwcore.secrets import Secret
 from gwcore.settings import ClientSettings, JournalSettings, UserSettings
 from gwcore.testing.storage import MemoryStorage
 from gwcore.transport import ClientInfo
-from gwcore.wire import ControlRequest, Hello, Outcome, RequestError, ServerMessage
+from gwcore.wire import ControlRequest, Hello, Outcome, RequestError, ServerMessage, Subscribe
 
 USERS = {
     "anna": UserSettings(uids=(7,), verbs=("md", "admin"), symbols=("BTC/*",), accounts=("main",)),
@@ -46,15 +47,17 @@ class Writer:
 
     def __init__(self) -> None:
         self.messages: list[ServerMessage] = []
+        self.symbols: list[str | None] = []  # of the events it got
+        self.closed = ""
 
     def write_events(self, records: Sequence[Record]) -> None:
-        pass
+        self.symbols += [record.symbol for record in records]
 
     def write_message(self, message: ServerMessage) -> None:
         self.messages.append(message)
 
     def close(self, reason: str) -> None:
-        self.messages.clear()
+        self.closed = reason
 
 
 class Desk:
@@ -65,17 +68,17 @@ class Desk:
         self.events: list[Event] = []
         self.port = Port()
         journal = Journal(MemoryStorage(), clock, JournalSettings())
-        publisher = Publisher(
+        self.publisher = Publisher(
             venue="toy",
             source="t",
             clock=clock,
             ids=SystemIds(),
             journal=journal,
-            on_record=lambda record, event, partition: self.events.append(event),
+            on_record=self._on_record,
         )
         self.fanout = Fanout(
             identity=Identity(version="1", venue="toy", environment="sim", source="t"),
-            publisher=publisher,
+            publisher=self.publisher,
             state=CurrentState(),
             journal=journal,
             settings=ClientSettings(),
@@ -85,10 +88,14 @@ class Desk:
         )
         self.fanout.controls = self.port
 
-    def client(self, identity: str) -> tuple[Session, Writer]:
+    def _on_record(self, record: Record, event: Event, partition: Partition) -> None:
+        self.events.append(event)
+        self.fanout.on_record(record, event, partition)
+
+    def client(self, identity: str, token: str = "") -> tuple[Session, Writer]:
         writer = Writer()
         session = self.fanout.open(ClientInfo(transport="toy", identity=identity), writer)
-        session.submit(Hello())
+        session.submit(Hello(token=token))
         return session, writer
 
 
@@ -169,3 +176,59 @@ def test_what_is_not_known_is_refused_also_where_nothing_can_be_asked(desk: Desk
     ask(session, "dance")
     assert writer.messages[-1] == refusal
     assert not desk.events
+
+
+# --- other users while it runs ---------------------------------------------------------------------------------------
+
+
+def test_other_rights_hold_at_once_and_a_client_that_was_told_other_terms_has_to_come_again(desk: Desk) -> None:
+    anna, heard_anna = desk.client("uid:7")
+    bert, heard_bert = desk.client("uid:8")
+    other, _ = desk.client("uid:10")
+    more = {"anna": USERS["anna"], "bert": UserSettings(uids=(8,), verbs=("md", "read", "admin"))}
+    assert desk.fanout.regrant(Access(more, owner="uid:9")) == 1
+    ask(bert)
+    assert desk.port.asked[-1][1].name == "bert"
+    assert len(desk.fanout.sessions) == 3
+
+    fewer = more | {"bert": UserSettings(uids=(8,), verbs=("md",), symbols=("BTC/*",))}
+    assert desk.fanout.regrant(Access(fewer, owner="uid:9")) == 1
+    assert desk.fanout.sessions == (anna, other)
+    assert heard_bert.closed == "what is granted to you has changed: connect again"
+    assert heard_anna.closed == ""
+
+
+def test_a_token_that_is_no_more_ends_its_client_and_a_new_user_is_known(desk: Desk) -> None:
+    robot = {"robot": UserSettings(token="env:TOKEN", verbs=("md",))}
+    desk.fanout.access = Access(robot, {"robot": Secret("robots-own-token")})
+    session, writer = desk.client("uid:7", token="robots-own-token")
+    assert desk.fanout.regrant(Access(robot, {"robot": Secret("robots-own-token")})) == 0
+    assert desk.fanout.sessions == (session,)
+    assert desk.fanout.regrant(Access(robot, {"robot": Secret("another-token")})) == 1
+    assert writer.closed == "the token is not known any more: ask the operator"
+    assert desk.fanout.sessions == ()
+
+
+def test_what_is_granted_now_is_told_with_its_state_and_without_another_connection(desk: Desk) -> None:
+    def users(*symbols: str) -> Access:
+        return Access({"anna": UserSettings(uids=(7,), symbols=symbols)})
+
+    def publish(*symbols: str) -> None:
+        for symbol in symbols:
+            top = TopOfBook(symbol=symbol, update_type=UpdateType.SNAPSHOT, bid_price="1.0")
+            desk.publisher.publish(desk.publisher.partition("md.0"), top)
+        desk.fanout.flush()
+
+    desk.fanout.access = users("BTC/*")
+    session, writer = desk.client("uid:7")
+    session.submit(Subscribe(request_id=1))
+    publish("BTC/USD", "ETH/USD")
+    assert writer.symbols == ["BTC/USD"]
+    assert desk.fanout.regrant(users("BTC/*", "ETH/*")) == 1
+    assert writer.symbols == ["BTC/USD", "ETH/USD"]
+    publish("ETH/USD", "SOL/USD")
+    assert writer.symbols == ["BTC/USD", "ETH/USD", "ETH/USD"]
+    desk.fanout.regrant(users("ETH/*"))
+    publish("BTC/USD", "ETH/USD")
+    assert writer.symbols == ["BTC/USD", "ETH/USD", "ETH/USD", "ETH/USD"]
+    assert writer.closed == ""
