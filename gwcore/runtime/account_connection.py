@@ -91,6 +91,11 @@ class AccountConnection:
         self.rights: tuple[str, ...] | None = None
 
     @property
+    def halt_cause(self) -> str:
+        """Why it ended until the operator acts; empty: it did not."""
+        return self._halt_cause
+
+    @property
     def is_halted(self) -> bool:
         """Whether this account ended until the operator acts."""
         return bool(self._halt_cause)

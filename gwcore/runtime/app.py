@@ -78,6 +78,8 @@ class Gateway:
         self._tasks: set[asyncio.Task[None]] = set()
         self.transport_counters: dict[str, Callable[[], TransportCounters]] = {}  # of transports that count
         self.addresses: dict[str, str] = {}  # transport -> where clients come in
+        self.on_address: Callable[[], None] = lambda: None  # called when one was added
+        self.started_ns = ports.clock.now_ns()
         self.journal = Journal(ports.storage, ports.clock, config.journal)
         self.committer = ports.committer(self.journal, config.journal)
         self.hub = Hub(ports.clock)
@@ -209,6 +211,7 @@ class Gateway:
     async def _run_transport(self, selected: SelectedTransport) -> None:
         def ready(address: str) -> None:
             self.addresses[selected.spec.name] = address
+            self.on_address()
             _log.info("clients of transport %s: %s", selected.spec.name, address)
 
         def status(cause: str, detail: str) -> None:

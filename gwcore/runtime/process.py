@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import resource
 import signal
 from collections.abc import AsyncIterator
@@ -26,6 +27,7 @@ from gwcore.runtime.metrics import Metrics, Sample, build_info
 from gwcore.runtime.network import RealNetwork
 from gwcore.runtime.operations import Operations
 from gwcore.runtime.reload import ReadConfig, Reload
+from gwcore.runtime.running import Entry, Running
 from gwcore.runtime.stall import StallWatch
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.runtime.telemetry import Telemetry
@@ -97,14 +99,41 @@ async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler,
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.on_signal)
         install_crash_handler(asyncio.get_running_loop(), lambda reason: gateway.request_stop(reason, EXIT_INTERNAL))
         _log.info("state in %s", state_dir)
+        entry = Entry()
+        gateway.on_address = lambda: _tell_running(gateway, entry)
+        _tell_running(gateway, entry)
         calm_collector()
         tidying = asyncio.create_task(give_back(asyncio.to_thread, find_trim()), name="memory")
         try:
             async with _telemetry(gateway, clock.now_ns(), logs):
                 return await gateway.run()
         finally:
+            entry.close()
             tidying.cancel()
             await network.close()
+
+
+def _tell_running(gateway: Gateway, entry: Entry) -> None:
+    config = gateway.config
+    trouble = entry.write(
+        Running(
+            name=gateway.name,
+            venue=config.venue.spec.name,
+            environment=config.gateway.env,
+            pid=os.getpid(),
+            state_dir=str(Path(config.gateway.state_dir).absolute()),
+            version=gwcore.__version__,
+            started_ns=gateway.started_ns,
+            addresses={name: _absolute(address) for name, address in gateway.addresses.items()},
+        )
+    )
+    if trouble:
+        _log.info("`gw ls` will not know of this gateway: %s", trouble)
+
+
+def _absolute(address: str) -> str:
+    path = address.removeprefix("unix://")
+    return address if path == address else f"unix://{Path(path).absolute()}"
 
 
 def _open_state(state_dir: Path) -> DirectoryStorage:
@@ -123,6 +152,7 @@ def _open_state(state_dir: Path) -> DirectoryStorage:
 @contextlib.asynccontextmanager
 async def _telemetry(gateway: Gateway, started_ns: int, logs: LogHandler) -> AsyncIterator[None]:
     telemetry = Telemetry(gateway, started_ns)
+    telemetry.report.add()
     stalls = StallWatch(
         lambda late_s, place: _log.error("the event loop has not run for %.1f s; it is in %s", late_s, place)
     )
@@ -145,6 +175,7 @@ async def _telemetry(gateway: Gateway, started_ns: int, logs: LogHandler) -> Asy
             host, bound = await server.start(gateway.config.gateway.metrics_host, port)
             gateway.addresses["metrics"] = f"http://{host}:{bound}/metrics"
             _log.info("metrics and health: http://%s:%d/", host, bound)
+            gateway.on_address()
         yield
     finally:
         lag.cancel()

@@ -14,6 +14,7 @@ from gwcore.runtime.backlog import measure_backlog
 from gwcore.runtime.metrics import Sample
 from gwcore.runtime.sinks import CLASSES
 from gwcore.runtime.stall import StallWatch
+from gwcore.runtime.status import Status
 
 #: Symbols named in one reason of `not_ready`; the rest is counted.
 NAMED_MAX = 5
@@ -28,6 +29,12 @@ class Telemetry:
         self.loop_lag_s = 0.0
         self.loop_lag_max_s = 0.0
         self.stalls: StallWatch | None = None
+        self.report = Status(
+            gateway,
+            self.not_ready,
+            stall=lambda: self.stalls.recent() if self.stalls is not None else "",
+            lag_s=lambda: self.loop_lag_s,
+        )
 
     def samples(self) -> Iterable[Sample]:
         """All samples of the gateway."""
@@ -245,53 +252,8 @@ class Telemetry:
         ]
 
     def status(self) -> Mapping[str, Any]:
-        """The whole in one JSON object."""
-        gateway, reasons = self._gateway, self.not_ready()
-        books = Counter(
-            subscription.state.value
-            for machine in gateway.machine.machines
-            for subscription in machine.books.of_symbol.values()
-        )
-        return {
-            "name": gateway.name,
-            "venue": gateway.config.venue.spec.name,
-            "environment": gateway.config.gateway.env,
-            "state": gateway.machine.gateway_state.value,
-            "ready": not reasons,
-            "not_ready": reasons,
-            "symbols": len(gateway.machine.instruments),
-            "books": dict(books),
-            "events": gateway.publisher.events,
-            "latency_p50_ns": gateway.publisher.latency.quantile_ns(0.5),
-            "latency_p99_ns": gateway.publisher.latency.quantile_ns(0.99),
-            "connections": [
-                {
-                    "name": connection.name,
-                    "is_open": connection.machine.is_open,
-                    "leads": connection.leads,
-                    "frames": connection.machine.frames,
-                    "connects": connection.connects,
-                    "last_cause": connection.last_cause,
-                }
-                for connection in gateway.hub.connections
-            ],
-            "sinks": [
-                {
-                    "name": runner.name,
-                    "is_connected": runner.is_connected,
-                    "backlog": runner.backlog(),
-                    "cause": runner.cause,
-                    "detail": runner.detail,
-                    "ack_meaning": runner.ack_meaning,
-                    "progress": runner.progress,
-                }
-                for runner in gateway.sinks
-            ],
-            "last_stall": self.stalls.last if self.stalls is not None else "",
-            "clients": len(gateway.fanout.sessions),
-            "journal_failed": gateway.journal.failed,
-            "addresses": gateway.addresses,
-        }
+        """The whole in one JSON object, for anybody: no client and no account is named."""
+        return self.report.report()
 
 
 def _machine(machine: MarketDataMachine, label: tuple[tuple[str, str], ...]) -> Iterable[Sample]:

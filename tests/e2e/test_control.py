@@ -100,3 +100,46 @@ def test_who_is_no_operator_is_denied_with_the_reason(tmp_path: Path) -> None:
         assert "the verb admin is not granted: ask the operator" in denied.stderr
         (control,) = stage.told("control", "the verb admin is not granted")
         assert (control["action"], control["allowed"]) == ("log_level", False)
+
+
+def test_the_status_says_what_is_wrong_and_exits_by_it(tmp_path: Path) -> None:
+    state_home = {"XDG_STATE_HOME": str(tmp_path / "home")}
+    stage = Stage(tmp_path, "--sink", "file", "--name", "desk", **state_home)
+    with ending(stage.gateway, stage.sim):
+        stage.gateway.wait_ready()
+
+        def found(*arguments: str) -> subprocess.CompletedProcess[str]:
+            environment = os.environ | state_home
+            return subprocess.run(
+                [GW, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
+            )
+
+        listed = json.loads(found("ls", "--output", "json").stdout)
+        assert (listed["name"], listed["venue"], listed["pid"]) == ("desk", "kraken", stage.gateway.pid)
+        assert listed["addresses"]["unix"] == f"unix://{stage.gateway.socket_path}"
+        well = found("status")  # the only one is found
+        assert well.returncode == 0
+        assert well.stdout.startswith("desk  kraken sim  READY  up ")
+        assert "\n!" not in well.stdout
+        for part in (
+            "connection md.0 up; 3 symbols",
+            "books         3 LIVE",
+            "sink file     connected",
+            "disk ",
+            "gw status:",
+        ):
+            assert part in well.stdout
+
+        stage.sim.fault("downtime", sockets="abort", connects=503)
+        stage.gateway.wait_for("the status to say so", lambda: stage.gateway.status().get("ready") is False)
+        ill = found("status", "--name", "desk")
+        assert ill.returncode == 1
+        assert "NOT READY" in ill.stdout
+        assert "! connection md.0 is down: " in ill.stdout
+        report = json.loads(found("status", "--output", "json").stdout)
+        assert "LIVE" not in report["books"]
+        assert {book["reason"] for book in report["bad_books"]} == {"DISCONNECT"}
+    gone = found("status")
+    assert gone.returncode == 2
+    assert "no gateway runs" in gone.stderr
+    assert found("ls").returncode == 1
