@@ -39,6 +39,7 @@ COMMANDS = {
     "archive": "gwcore.cli.archive",
     "book": "gwcore.cli.book",
     "check": "gwcore.cli.check",
+    "completion": "gwcore.cli.completion",
     "config": "gwcore.cli.config",
     "conform": "gwcore.cli.conform",
     "ctl": "gwcore.cli.ctl",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,22 +14,37 @@ from gwcore.cli.accounts import connect_as
 from gwcore.cli.ctl import operator_options
 from gwcore.cli.gateways import GatewayChoice
 from gwcore.cli.watch_rows import duration_text
+from gwcore.errors import ConfigError, NotConnected
 
 #: Clients and incidents shown.
 SHOWN_MAX = 5
+#: How often a gateway that is waited for is asked.
+ASK_AGAIN_S = 0.25
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 @click.command(name="status")
+@click.option(
+    "--wait", "wait_s", metavar="S", type=click.FloatRange(min=0), default=0.0, help="Wait so long until it is ready."
+)
 @operator_options
-def command(gateway: GatewayChoice, token: str | None, output: str) -> int:
+def command(gateway: GatewayChoice, token: str | None, output: str, wait_s: float) -> int:
     """Show how a gateway stands: what is wrong, streams, books, sinks, clients, accounts, disk, incidents.
 
     Clients are named to its operator, accounts to him and to whom they are granted. Exit code 0 where it is ready, 1 where it
     is not, 3 where it does not answer.
     """
-    with connect_as(gateway, token, command="status") as client:
-        report = client.control("status").result
+    deadline_s = time.monotonic() + wait_s
+    while True:
+        try:
+            report = _ask(gateway, token)
+        except (NotConnected, ConfigError):
+            if time.monotonic() >= deadline_s:
+                raise
+        else:
+            if report["ready"] or time.monotonic() >= deadline_s:
+                break
+        time.sleep(ASK_AGAIN_S)
     if output == "json":
         click.echo(orjson.dumps(report))
     else:
@@ -36,6 +52,11 @@ def command(gateway: GatewayChoice, token: str | None, output: str) -> int:
             click.echo(line)
     sys.stdout.flush()
     return 0 if report["ready"] else 1
+
+
+def _ask(gateway: GatewayChoice, token: str | None) -> dict[str, Any]:
+    with connect_as(gateway, token, command="status") as client:
+        return client.control("status").result
 
 
 def status_lines(report: Mapping[str, Any]) -> Iterator[str]:
