@@ -102,6 +102,7 @@ class Fanout:
         self.refused: Counter[str] = Counter()  # ... over the limit
         self.cut: dict[str, int] = {}
         self.conflations = 0
+        self.dropped = 0  # events that a slow client was not sent
         self.denials = 0
 
     @property

@@ -316,6 +316,7 @@ class Session:
         self._pending_bytes = rest_bytes
 
     def _drop(self, record: Record) -> None:
+        self._fanout.dropped += 1
         _, first, _, count = self._dropped.get(record.partition, ("", record.sequence, 0, 0))
         self._dropped[record.partition] = (record.session_id, first, record.sequence, count + 1)
 

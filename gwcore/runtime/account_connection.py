@@ -88,6 +88,9 @@ class AccountConnection:
         self._is_stopped = False
         self._counter_told_ns = -COUNTER_EVENT_NS
         self.connects = 0
+        self.token_ns: int | None = (
+            None  # monotonic, when what the connection stands on (a token, a listen key) was got
+        )
         self.rights: tuple[str, ...] | None = None
 
     @property
@@ -174,6 +177,7 @@ class AccountConnection:
         self._early = []
         try:
             endpoint = await self._run(codec.endpoint())
+            self.token_ns = self._clock.monotonic_ns()
             self._connection = await self.rest.connect(endpoint, self)
         except AuthenticationError as error:
             self.halt(str(error))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -18,6 +19,7 @@ import msgspec
 from gwcore.engine.access import Grant
 from gwcore.engine.control import Operator
 from gwcore.errors import GatewayError
+from gwcore.histogram import LatencyHistogram
 from gwcore.model import Control, Event
 from gwcore.settings import Verb
 from gwcore.wire import ControlRequest, Outcome, RequestError, ServerMessage
@@ -73,18 +75,23 @@ class Question:
 class Controls:
     """Implements `ControlPort`. `publish` takes events about the gateway, `spawn` starts what takes its time."""
 
-    def __init__(self, publish: Callable[[Event], None], spawn: Spawn) -> None:
+    def __init__(
+        self, publish: Callable[[Event], None], spawn: Spawn, monotonic_ns: Callable[[], int] = time.monotonic_ns
+    ) -> None:
         self._publish = publish
         self._spawn = spawn
+        self._monotonic_ns = monotonic_ns
         self._known: dict[str, Action | Question] = {}
         self._turn = asyncio.Lock()
         self._under_way = 0
+        self.latency: dict[str, LatencyHistogram] = {}  # of actions and questions, by name
 
     def add(self, name: str, known: Action | Question) -> None:
         """Offer something under a name of its own."""
         if name in self._known:
             raise ValueError(f"two actions are called {name!r}")
         self._known[name] = known
+        self.latency[name] = LatencyHistogram()
 
     # --- ControlPort --------------------------------------------------------------------------------------------------
 
@@ -102,8 +109,10 @@ class Controls:
             text = f"{request.action}: {error}"
             answer(RequestError(request_id=request.request_id, code="bad_request", text=text))
             return
+        began_ns = self._monotonic_ns()
         if isinstance(known, Question):
             answer(self._ask(known, arguments, operator, request))
+            self.latency[request.action].observe(self._monotonic_ns() - began_ns)
         elif self._under_way >= ACTIONS_MAX:
             text = f"{ACTIONS_MAX} actions are under way: wait for one of them"
             answer(RequestError(request_id=request.request_id, code="busy", text=text))
@@ -139,7 +148,7 @@ class Controls:
         request: ControlRequest,
         answer: Callable[[ServerMessage], None],
     ) -> None:
-        code = "failed"
+        code, began_ns = "failed", self._monotonic_ns()
         try:
             async with asyncio.timeout(ACTION_S), self._turn if action.in_turn else contextlib.nullcontext():
                 done = await action.run(arguments, operator)
@@ -154,6 +163,7 @@ class Controls:
             done = Answer(_internal(request, error), failed=True)
         finally:
             self._under_way -= 1
+            self.latency[request.action].observe(self._monotonic_ns() - began_ns)
         self._tell(request, operator, done)
         if done.failed:
             answer(RequestError(request_id=request.request_id, code=code, text=done.text))
