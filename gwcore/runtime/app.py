@@ -132,9 +132,8 @@ class Gateway:
             wake_committer=self.committer.wake,
             has_standby=config.healing.standby,
         )
-        self.controls = self.fanout.controls = Controls(
-            self.machine.publish_status, self._spawn, ports.clock.monotonic_ns
-        )
+        self.controls = Controls(self.machine.publish_status, self._spawn, ports.clock.monotonic_ns)
+        self.fanout.controls = self.controls
         #: Called with a configuration that was read anew; each says what it took of it.
         self.on_reload: list[Callable[[GatewayConfig], Sequence[str]]] = []
         self.watch = JournalWatch(self.journal, self.machine)
