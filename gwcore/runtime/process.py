@@ -26,6 +26,7 @@ from gwcore.runtime.memory import calm_allocator, find_trim, give_back
 from gwcore.runtime.metrics import Metrics, Sample, build_info
 from gwcore.runtime.network import RealNetwork
 from gwcore.runtime.operations import Operations
+from gwcore.runtime.page import TELL_S, Page, page_html
 from gwcore.runtime.reload import ReadConfig, Reload
 from gwcore.runtime.running import Entry, Running
 from gwcore.runtime.stall import StallWatch
@@ -171,7 +172,15 @@ async def _telemetry(gateway: Gateway, started_ns: int, logs: LogHandler) -> Asy
             )
             metrics.add(telemetry.samples)
             metrics.add(lambda: [Sample("gw_log_suppressed_total", (), logs.suppressed)])
-            server = HealthServer(metrics, not_ready=telemetry.not_ready, status=telemetry.status)
+            page = Page(gateway, telemetry.report, gateway.ports.clock.monotonic_ns)
+            server = HealthServer(
+                metrics,
+                not_ready=telemetry.not_ready,
+                status=telemetry.status,
+                page=page_html(),
+                news=page.data,
+                news_s=TELL_S,
+            )
             host, bound = await server.start(gateway.config.gateway.metrics_host, port)
             gateway.addresses["metrics"] = f"http://{host}:{bound}/metrics"
             _log.info("metrics and health: http://%s:%d/", host, bound)
