@@ -43,6 +43,7 @@ COMMANDS = {
     "config": "gwcore.cli.config",
     "conform": "gwcore.cli.conform",
     "ctl": "gwcore.cli.ctl",
+    "fees": "gwcore.cli.fees",
     "fills": "gwcore.cli.fills",
     "funds": "gwcore.cli.funds",
     "log": "gwcore.cli.log",

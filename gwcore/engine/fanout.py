@@ -9,10 +9,11 @@ from typing import Protocol
 
 from gwcore.engine.access import Access, Grant
 from gwcore.engine.control import ControlPort
+from gwcore.engine.order_ports import Requester
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.session import Session
 from gwcore.engine.state import STATE_KINDS, CurrentState
-from gwcore.model import Control, Event, Record
+from gwcore.model import Control, Event, OrderRequest, Record
 from gwcore.ports import Clock
 from gwcore.settings import ClientSettings
 from gwcore.transport import ClientInfo, ClientWriter
@@ -32,6 +33,14 @@ class RecordReader(Protocol):
 
     def read(self, count_max: int, *, synced_only: bool = True) -> Sequence[Record]:
         """The next records, at most `count_max`; empty at the end."""
+        ...
+
+
+class OrderPort(Protocol):
+    """Who takes requests about orders."""
+
+    def submit(self, request: OrderRequest, requester: Requester, reply: Callable[[str, str], None]) -> None:
+        """A client's request, which it may make. It ends in OrderAcks, or in one `reply` (code, text)."""
         ...
 
 
@@ -104,6 +113,7 @@ class Fanout:
         self.conflations = 0
         self.dropped = 0  # events that a slow client was not sent
         self.denials = 0
+        self.orders: OrderPort | None = None
 
     @property
     def sessions(self) -> Sequence[Session]:
@@ -130,7 +140,12 @@ class Fanout:
             sessions=self.positions(),
             user=grant.user,
             partial=self.access.partial(client, grant),
+            accounts=tuple(account for account in self.accounts() if grant.has_account(account)),
         )
+
+    def accounts(self) -> list[str]:
+        """Names of the gateway's accounts, sorted: each has a partition from the start."""
+        return sorted(name[3:] for name in self.publisher.partitions if name.startswith("ex."))
 
     # --- ClientPort -----------------------------------------------------------------------------------------------
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 import msgspec
 
+from gwcore.book import OrderBook
 from gwcore.engine.publisher import Partition
 from gwcore.engine.subscription import Subscription
 from gwcore.model import (
     KIND_OF_TYPE,
     Event,
+    FeesUpdate,
     FundsUpdate,
     GatewayStatus,
     MarketByPriceUpdate,
@@ -42,6 +45,7 @@ STATE_TYPES: tuple[type[Event], ...] = (
     TopOfBook,
     RateLimitsUpdate,
     TradeBalance,
+    FeesUpdate,
     FundsUpdate,
     PositionUpdate,
     OrderUpdate,
@@ -55,6 +59,7 @@ _BY_MORE = frozenset(
         StreamStatus,
         RateLimitsUpdate,
         TradeBalance,
+        FeesUpdate,
         FundsUpdate,
         PositionUpdate,
         OrderUpdate,
@@ -62,6 +67,14 @@ _BY_MORE = frozenset(
 )
 #: Orders in these states are over: nobody has to know of them any more.
 _ENDED = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
+
+
+class Wants(Protocol):
+    """Whether an event is wanted, by its kind, symbol, account and, of orders, who placed them."""
+
+    def __call__(self, kind: str, symbol: str | None, account: str | None, owner: str | None = None) -> bool:
+        """Whether it is."""
+        ...
 
 
 class CurrentState:
@@ -78,6 +91,8 @@ class CurrentState:
         topics = self._last.get(kind)
         if topics is not None:
             topic = _topic(event) if kind in _BY_MORE else event.symbol  # type: ignore[union-attr]
+            if isinstance(event, OrderUpdate) and event.order_id is not None:
+                topics.pop((event.account, event.venue_order_id), None)  # until now it was somebody else's
             if isinstance(event, OrderUpdate) and event.order_status in _ENDED:
                 topics.pop(topic, None)
             else:
@@ -87,6 +102,13 @@ class CurrentState:
         """These books are kept in this partition."""
         for symbol, subscription in books.items():
             self._books[symbol] = (partition, subscription)
+
+    def live_book(self, symbol: str) -> OrderBook | None:
+        """The book of a symbol, to be looked at and no more; None where it is not LIVE."""
+        found = self._books.get(symbol)
+        if found is None or found[1].state is not StreamState.LIVE:
+            return None
+        return found[1].book
 
     def forget(self, symbol: str, *, wholly: bool = False) -> None:
         """The symbol is not subscribed any more. Its reference data and status stay (they say DELISTED), but for `wholly`."""
@@ -112,12 +134,13 @@ class CurrentState:
         """All symbols there is reference data for, sorted."""
         return sorted(str(symbol) for symbol in self._last[ReferenceData])
 
-    def events(self, wanted: Callable[[str, str | None, str | None], bool]) -> Iterator[tuple[Partition, Event]]:
+    def events(self, wanted: Wants) -> Iterator[tuple[Partition, Event]]:
         """The state of every wanted (kind, symbol, account), each with the partition it belongs to."""
         for event_type, topics in self._last.items():
             kind = KIND_OF_TYPE[event_type]
             for partition, event in list(topics.values()):
-                if wanted(kind, getattr(event, "symbol", None), getattr(event, "account", None)):
+                owner = event.user if isinstance(event, OrderUpdate) else None
+                if wanted(kind, getattr(event, "symbol", None), getattr(event, "account", None), owner):
                     yield partition, event
         for symbol, (partition, subscription) in list(self._books.items()):
             if wanted(BOOK_KIND, symbol, None):
@@ -130,12 +153,14 @@ def _topic(event: Event) -> object:
     if isinstance(event, GatewayStatus):
         return event.component
     if isinstance(event, OrderUpdate):
-        return (event.account, event.venue_order_id or event.order_id)
+        if event.order_id is not None:
+            return (event.account, event.user, event.order_id)
+        return (event.account, event.venue_order_id)
     if isinstance(event, FundsUpdate):
         return (event.account, event.asset, event.wallet)
     if isinstance(event, RateLimitsUpdate):
         return (event.account, *(limit.name for limit in event.limits))
-    assert isinstance(event, PositionUpdate | TradeBalance)
+    assert isinstance(event, PositionUpdate | FeesUpdate | TradeBalance)
     return (event.account, getattr(event, "symbol", None))
 
 

@@ -6,23 +6,31 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
+
+import msgspec
 
 from gwcore.engine.access import Access
 from gwcore.engine.gateway import GatewayMachine
+from gwcore.engine.order_ports import Requester
+from gwcore.engine.orders import Reply
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.reconnect import RollingBudget
 from gwcore.errors import ConfigError, VenueError
 from gwcore.journal import Journal
-from gwcore.model import ConnectionState, Event
+from gwcore.model import ConnectionState, Event, OrderRequest
 from gwcore.ports import Clock, Network, Random
 from gwcore.runtime.account_connection import AccountConnection
 from gwcore.runtime.clock_offset import ClockSample, OffsetBounds, offset_bounds
+from gwcore.runtime.fee_watch import FeeWatch
 from gwcore.runtime.http import run_flow
 from gwcore.runtime.keys import Keys
+from gwcore.runtime.order_parts import OrderJournal, OrderParts, OrdersFactory
+from gwcore.runtime.paper import PaperRoom, PaperStreams
 from gwcore.runtime.signer import KeySigner
 from gwcore.secrets import resolve_secret
-from gwcore.settings import GatewayConfig, SelectedAccount
+from gwcore.settings import GatewayConfig, SelectedAccount, UserSettings, Verb
 from gwcore.venue import Account, Streams
 from gwcore.wire import decode_envelope
 
@@ -31,7 +39,7 @@ _log = logging.getLogger("gwcore.account")
 #: Records of the journal read at once while an account is recalled.
 RECALL_RECORDS = 10_000
 #: Kinds of events that say what was told of an account.
-RECALLED_KINDS = frozenset({"order_update", "trade_update", "download_begin"})
+RECALLED_KINDS = frozenset({"order_update", "trade_update", "download_begin", "order_ack"})
 #: The venue's clock is asked this often, in so many questions at different places within its second.
 CLOCK_CHECK_S, CLOCK_QUESTIONS, CLOCK_SPACING_S = 300.0, 4, 1.27
 #: An offset above this is told as a status, since nonces, tokens and times of orders go by the clock.
@@ -53,16 +61,29 @@ class Accounts:
         random: Random,
         keys: Keys,
         budget: RollingBudget,
+        journal: OrderJournal,
+        paper: PaperRoom | None = None,
     ) -> None:
         self._machine = machine
+        make_orders = config.venue.spec.orders
+        orders: OrdersFactory | None = None if make_orders is None else partial(make_orders, config.venue.settings)
+        if paper is not None:
+            streams, network, orders = PaperStreams(streams, paper), paper, paper.orders
+        self._takes_orders = orders is not None
         self._streams = streams
         self._network = network
         self._clock = clock
+        self.parts = OrderParts(instruments=lambda: machine.instruments, journal=journal)
         self.offset: OffsetBounds | None = None  # the venue's clock minus ours, as last measured
         self.connections = [
             AccountConnection(
-                Account(name=selected.name, signer=_signer(selected, keys, clock), options=selected.options),
-                selected.settings,
+                Account(
+                    name=selected.name,
+                    signer=paper.signer() if paper is not None else _signer(selected, keys, clock),
+                    options=selected.options,
+                ),
+                # On paper nothing is at stake.
+                selected.settings if paper is None else msgspec.structs.replace(selected.settings, trading="live"),
                 streams=streams,
                 publisher=publisher,
                 hub=self,
@@ -71,26 +92,38 @@ class Accounts:
                 random=random,
                 healing=config.healing,
                 budget=budget,
+                orders=orders,
+                parts=self.parts,
             )
             for selected in config.accounts
         ]
 
+        masters = [each for each in self.connections if each.settings.master]
+        #: Of the master account, where there is one.
+        self.fees = FeeWatch(masters[0], streams, lambda: machine.instruments) if masters else None
+
     def recall(self, journal: Journal) -> None:
         """Read what was told of each account; before anything is published of it."""
-        machines = {f"ex.{each.account.name}": each.machine for each in self.connections}
-        if not machines:
+        connections = {f"ex.{each.account.name}": each for each in self.connections}
+        if not connections:
             return
         reader = journal.reader("ex", 0)
         while records := reader.read(RECALL_RECORDS, synced_only=False):
             for record in records:
-                machine = machines.get(record.partition)
-                if machine is not None and record.kind in RECALLED_KINDS:
-                    machine.recall(decode_envelope(record.payload).event)
+                connection = connections.get(record.partition)
+                if connection is not None and record.kind in RECALLED_KINDS:
+                    event = decode_envelope(record.payload).event
+                    connection.machine.recall(event)
+                    connection.recall.recall(event, record.published_ns)
+        for connection in self.connections:
+            connection.recall.finish(self._clock.monotonic_ns())
 
     def start(self, spawn: Callable[[Coroutine[Any, Any, None], str], object]) -> None:
         """Run all connections."""
         for connection in self.connections:
             spawn(connection.run(), f"account {connection.account.name}")
+        if self.fees is not None:
+            spawn(self.fees.run(), "fees of the master account")
         if self.connections and hasattr(self._streams, "server_time"):
             spawn(self._watch_clock(), "clock of the venue")
 
@@ -98,6 +131,29 @@ class Accounts:
         """The gateway stops."""
         for connection in self.connections:
             connection.stop(cause)
+
+    def on_synced(self) -> None:
+        """More of the journal is durable."""
+        for connection in self.connections:
+            connection.on_synced()
+
+    def on_journal(self, cause: str) -> None:
+        """Records can't be made durable, or (empty) can again."""
+        for connection in self.connections:
+            connection.on_journal(cause)
+
+    # --- OrderPort ----------------------------------------------------------------------------------------------------
+
+    def submit(self, request: OrderRequest, requester: Requester, reply: Reply) -> None:
+        """A client's request about orders; `reply` is for what can't become an event of an account."""
+        if not self._takes_orders:
+            reply("unsupported", "this gateway takes no orders: its venue's plugin can't send any")
+            return
+        for connection in self.connections:
+            if connection.account.name == request.account:
+                connection.submit(request, requester, reply)
+                return
+        reply("unknown_account", f"{request.account!r:.80} is no account of this gateway: see `gw accounts`")
 
     # --- AccountHub ---------------------------------------------------------------------------------------------------
 
@@ -163,4 +219,9 @@ def access_of(config: GatewayConfig) -> Access:
     if len(set(values)) != len(values):
         raise ConfigError("two users have the same token", place="user", hint="give each one of his own")
     owner = f"uid:{os.getuid()}" if config.clients.owner_is_operator else ""
-    return Access(config.users, tokens, open_market_data=config.clients.open_market_data, owner=owner)
+    users = config.users
+    if config.paper.enabled and not users:
+        # It is nobody's money: whoever started the gateway may do everything with it.
+        everything: tuple[Verb, ...] = ("md", "read", "create", "modify", "cancel", "admin")
+        users = {"paper": UserSettings(uids=(os.getuid(),), accounts=("*",), verbs=everything, drop_copy=True)}
+    return Access(users, tokens, open_market_data=config.clients.open_market_data, owner=owner)

@@ -35,6 +35,7 @@ from gwcore.runtime.http import run_flow
 from gwcore.runtime.hub import Hub
 from gwcore.runtime.journal_watch import JournalWatch
 from gwcore.runtime.keys import Keys, StorageKeys
+from gwcore.runtime.paper import make_paper_room
 from gwcore.runtime.rest import PacedNetwork
 from gwcore.runtime.sinks import SinkRunner
 from gwcore.settings import GatewayConfig, SelectedSink, SelectedTransport
@@ -48,7 +49,7 @@ _log = logging.getLogger("gwcore.gateway")
 DETAILS_S = 5.0
 
 #: Exit codes of a run (see docs: CLI).
-EXIT_OK, EXIT_CONFIG, EXIT_INTERNAL = 0, 2, 4
+EXIT_OK, EXIT_CONFIG, EXIT_UNREACHED, EXIT_INTERNAL = 0, 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +79,6 @@ class Gateway:
         self._tasks: set[asyncio.Task[None]] = set()
         self.transport_counters: dict[str, Callable[[], TransportCounters]] = {}  # of transports that count
         self.addresses: dict[str, str] = {}  # transport -> where clients come in
-        self.on_address: Callable[[], None] = lambda: None  # called when one was added
-        self.started_ns = ports.clock.now_ns()
         self.journal = Journal(ports.storage, ports.clock, config.journal)
         self.committer = ports.committer(self.journal, config.journal)
         self.hub = Hub(ports.clock)
@@ -123,22 +122,30 @@ class Gateway:
             name: RollingBudget(group.connects, group.connects_window_s)
             for name, group in self.streams.limits.groups.items()
         }
+        self.paper = make_paper_room(config, ports, self.state, lambda: self.machine.instruments)
         self.accounts = self._make_accounts()
+        self.fanout.orders = self.accounts
         self.hub.bind(
             fanout=self.fanout,
             gateway=self.machine,
             make_connection=self._make_connection,
             start=self._start_connection,
             wake_committer=self.committer.wake,
+            on_event=self.paper.on_event if self.paper is not None else None,
             has_standby=config.healing.standby,
         )
-        self.controls = Controls(self.machine.publish_status, self._spawn, ports.clock.monotonic_ns)
-        self.fanout.controls = self.controls
-        #: Called with a configuration that was read anew; each says what it took of it.
-        self.on_reload: list[Callable[[GatewayConfig], Sequence[str]]] = []
+        self._make_operable()
         self.watch = JournalWatch(self.journal, self.machine)
         cursors = CursorStore(ports.storage)
         self.sinks = [self._make_sink(selected, cursors) for selected in config.sinks]
+
+    def _make_operable(self) -> None:
+        self.started_ns = self.ports.clock.now_ns()
+        self.on_address: Callable[[], None] = lambda: None  # called when `addresses` has one more
+        # Called with a configuration that was read anew; each says what it took of it.
+        self.on_reload: list[Callable[[GatewayConfig], Sequence[str]]] = []
+        self.controls = Controls(self.machine.publish_status, self._spawn, self.ports.clock.monotonic_ns)
+        self.fanout.controls = self.controls
 
     # --- parts ----------------------------------------------------------------------------------------------------
 
@@ -173,6 +180,8 @@ class Gateway:
             random=ports.random,
             keys=ports.keys or StorageKeys(ports.storage.child("keys"), ports.clock),
             budget=next(iter(self._budgets.values())),
+            journal=self.journal,
+            paper=self.paper,
         )
 
     def _on_latency(self, component: str, round_trip_ns: int) -> None:
@@ -248,6 +257,12 @@ class Gateway:
             self._exit_code = exit_code
             self._stop.set()
 
+    def _on_duration(self, duration_s: float) -> None:
+        if self.machine.is_ready:
+            self.request_stop(f"ran for {duration_s:g} s")
+        else:
+            self.request_stop(f"ran for {duration_s:g} s without ever being ready", EXIT_UNREACHED)
+
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._supervise(work, name), name=name)
         self._tasks.add(task)
@@ -267,7 +282,7 @@ class Gateway:
     async def run(self) -> int:
         """Run until stopped; returns the exit code."""
         self.accounts.recall(self.journal)
-        self.committer.start(self._on_synced, self.watch.on_failed)
+        self.committer.start(self._on_synced, self._on_journal)
         self.machine.set_state(GatewayState.STARTING)
         transports = [self._spawn(self._run_transport(t), f"transport {t.spec.name}") for t in self.config.transports]
         sinks = [self._spawn(runner.run(), f"sink {runner.name}") for runner in self.sinks]
@@ -277,7 +292,7 @@ class Gateway:
         self._spawn(self.watch.compress(self.ports.offload), "compression of the journal")
         duration_s = self.config.gateway.duration_s
         if duration_s is not None:
-            asyncio.get_running_loop().call_later(duration_s, self.request_stop, f"ran for {duration_s:g} s")
+            asyncio.get_running_loop().call_later(duration_s, self._on_duration, duration_s)
         await self._stop.wait()
         try:
             async with asyncio.timeout(self.config.gateway.shutdown_s):
@@ -301,9 +316,14 @@ class Gateway:
 
     def _on_synced(self) -> None:
         self.watch.on_committed()
+        self.accounts.on_synced()
         self.fanout.release()
         for runner in self.sinks:
             runner.wake()
+
+    def _on_journal(self, cause: str) -> None:
+        self.watch.on_failed(cause)
+        self.accounts.on_journal(self.journal.failed_of("ex"))
 
     async def _discover(self) -> None:
         """Ask what is traded until the venue answers, start the connections; ask again where nobody would tell us."""
@@ -342,6 +362,8 @@ class Gateway:
         for connection in self.hub.connections:
             connection.stop("the gateway stops")
         self.accounts.stop("the gateway stops")
+        if self.paper is not None:
+            await self.paper.finish()
         await self.captures.finish()
         self.machine.set_state(GatewayState.STOPPING)
         self.fanout.close("the gateway stops")

@@ -87,7 +87,14 @@ _METRICS = (
         "Share of the venue's REST budget that is used, as modelled.",
     ),
     Metric("gw_account_token_age_seconds", "gauge", ("account",), "Age of what the private connection stands on."),
-    Metric("gw_account_orders", "gauge", ("account", "state"), "Orders by state, as the venue told them."),
+    Metric("gw_orders", "gauge", ("account", "state"), "Orders of ours that are remembered, by state."),
+    Metric(
+        "gw_order_requests_waiting", "gauge", ("account",), "Requests about orders that were taken and not answered."
+    ),
+    Metric("gw_order_requests_unknown", "gauge", ("account",), "Orders with a request whose fate is not known."),
+    Metric("gw_order_requests_refused_total", "counter", ("account",), "Requests that the gateway refused."),
+    Metric("gw_order_answers_late_total", "counter", ("account",), "Answers that came when nobody waited any more."),
+    Metric("gw_order_questions_total", "counter", ("account",), "Times the venue was asked what became of an order."),
     Metric("gw_clock_offset_seconds", "gauge", ("bound",), "The venue's clock minus ours lies between low and high."),
     # Events
     Metric("gw_events_total", "counter", ("kind",), "Events published."),

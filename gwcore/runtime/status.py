@@ -13,7 +13,7 @@ from typing import Any
 import gwcore
 from gwcore.capture import SUFFIX
 from gwcore.engine.access import Grant
-from gwcore.engine.account import AccountState
+from gwcore.engine.account_state import AccountState
 from gwcore.engine.control import Operator
 from gwcore.engine.subscription import Subscription
 from gwcore.model import StreamState

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gwcore.engine.account import AccountState
+from gwcore.engine.account import AccountMachine
+from gwcore.engine.account_state import AccountState
 from gwcore.engine.market_data import MarketDataMachine
 from gwcore.model import Channel, GapState, OrderStatus, StaleReason, StreamState
 from gwcore.runtime.app import Gateway
@@ -118,9 +119,7 @@ class Telemetry:
             if connection.token_ns is not None:
                 age_ns = self._gateway.ports.clock.monotonic_ns() - connection.token_ns
                 yield Sample("gw_account_token_age_seconds", label, age_ns / 1e9)
-            states = Counter(order.update.order_status for order in machine.table.orders.values())
-            for status in OrderStatus:
-                yield Sample("gw_account_orders", (*label, ("state", status.value)), states[status])
+            yield from _orders(machine, label)
         offset = self._gateway.accounts.offset
         if offset is not None:
             yield Sample("gw_clock_offset_seconds", (("bound", "low"),), offset.low_ns / 1e9)
@@ -281,6 +280,18 @@ class Telemetry:
     def status(self) -> Mapping[str, Any]:
         """The whole in one JSON object, for anybody: no client and no account is named."""
         return self.report.report()
+
+
+def _orders(machine: AccountMachine, label: tuple[tuple[str, str], ...]) -> Iterable[Sample]:
+    desk = machine.desk
+    counts = machine.own.counts()
+    for state in OrderStatus:
+        yield Sample("gw_orders", (*label, ("state", state.value)), counts.get(state, 0))
+    yield Sample("gw_order_requests_waiting", label, desk.sender.waiting)
+    yield Sample("gw_order_requests_unknown", label, len(desk.doubts))
+    yield Sample("gw_order_requests_refused_total", label, desk.acks.refused)
+    yield Sample("gw_order_answers_late_total", label, desk.late_answers)
+    yield Sample("gw_order_questions_total", label, desk.doubts.questions)
 
 
 def _machine(machine: MarketDataMachine, label: tuple[tuple[str, str], ...]) -> Iterable[Sample]:

@@ -167,9 +167,7 @@ def test_a_question_needs_no_verb(desk: Desk) -> None:
 
 def test_what_is_not_known_is_refused_also_where_nothing_can_be_asked(desk: Desk) -> None:
     session, writer = desk.client("uid:7")
-    refusal = RequestError(
-        request_id=3, code="unknown_action", text='this gateway can\'t be asked for "dance": see `gw ctl`'
-    )
+    refusal = RequestError(request_id=3, code="unknown_action", text='there is no action "dance": see `gw ctl`')
     ask(session, "dance")
     assert writer.messages[-1] == refusal
     desk.fanout.controls = None

@@ -40,8 +40,8 @@ _SHOWN_BY: dict[type, Support] = {
     StatisticsUpdate: Support.STATISTICS,
     TimeSeriesUpdate: Support.TIME_SERIES,
 }
-#: Shown by the cards of accounts, and by those of orders, which are not written yet.
-_ELSEWHERE = frozenset({Support.ACCOUNT, Support.ORDERS})
+#: Shown by the cards of accounts and of orders.
+_ELSEWHERE = frozenset({Support.ACCOUNT, Support.FEES, Support.ORDERS})
 
 
 def check_claims(case: VenueCase) -> None:
