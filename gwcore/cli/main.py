@@ -48,6 +48,7 @@ COMMANDS = {
     "funds": "gwcore.cli.funds",
     "log": "gwcore.cli.log",
     "ls": "gwcore.cli.ls",
+    "new": "gwcore.cli.new",
     "orders": "gwcore.cli.orders",
     "plugins": "gwcore.cli.plugins",
     "positions": "gwcore.cli.positions",
