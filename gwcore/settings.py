@@ -31,6 +31,7 @@ __all__ = [
     "HealingSettings",
     "JournalSettings",
     "Milliseconds",
+    "OrderPolicy",
     "PaperSettings",
     "Port",
     "RuntimeSettings",
@@ -42,6 +43,7 @@ __all__ = [
     "SelectedTransport",
     "SelectedVenue",
     "Share",
+    "SymbolAmount",
     "UserSettings",
     "Verb",
     "resolve_secret",
@@ -54,6 +56,11 @@ Bytes: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 Port: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Verb: TypeAlias = Literal["md", "read", "create", "modify", "cancel", "admin"]
 Share: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1)]
+OrderPolicy: TypeAlias = Literal["none", "own_orders", "account"]
+SymbolAmount: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^[A-Za-z0-9*?!./:_-]{1,64} [0-9]{1,18}([.][0-9]{1,18})?$", title='text like "BTC/* 0.5"'),
+]
 Amount: TypeAlias = Annotated[
     str, msgspec.Meta(pattern=r"^[0-9]{1,18}([.][0-9]{1,18})?$", title="decimal text like 0.25")
 ]
@@ -195,6 +202,9 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     fees_s: Seconds = 3600.0  # how often the fees of the master account are asked for
     hold_s: Seconds = 180.0  # how long a fill waits for an earlier one of its order that is missing
     trading: Literal["off", "live"] = "off"  # live: requests for orders leave, with real money where the host is real
+    on_shutdown: OrderPolicy = (
+        "none"  # when the gateway stops: none, own_orders (cancel those placed here), account (all)
+    )
     options: dict[str, Any] = {}  # of the venue: [account.NAME.options]
 
 
@@ -211,6 +221,22 @@ class UserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     symbols: tuple[str, ...] = ("*",)  # globs of symbols, of market data and of accounts alike
     verbs: tuple[Verb, ...] = ("md", "read")  # what he may do: md, read (accounts), create, modify, cancel, admin
     drop_copy: bool = False  # sees orders and fills of everybody on his accounts, external ones too
+    order_quantity_max: tuple[SymbolAmount, ...] = ()  # the most one order may have, in the base asset: "BTC/* 0.5"
+    order_notional_max: tuple[
+        SymbolAmount, ...
+    ] = ()  # the most one order may be worth, in the quote asset: "*/USD 10000"
+    position_max: tuple[SymbolAmount, ...] = ()  # how long or short he may become by his own fills and open orders
+    open_orders_max: Count | None = None  # orders of his that may be open on one account
+    price_band_percent: Amount | None = None  # how far through the middle of our own LIVE book a limit price may go
+    require_live_book: bool = False  # his orders are refused while the book of their symbol is not LIVE
+    messages_per_s: Seconds | None = None  # requests for orders a second; cancels pass above it, too
+    messages_burst: Count = 10  # ... and so many at once
+    ban_after: Count = 20  # so many requests above it ...
+    ban_s: Seconds = 60.0  # ... and only his cancels pass for this long
+    on_disconnect: OrderPolicy = (
+        "none"  # when his last session ends: none, own_orders (cancel his), account (cancel all)
+    )
+    disconnect_grace_s: Annotated[float, msgspec.Meta(ge=0)] = 5.0  # ... unless he is back within this time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,18 @@ from gwcore.wire import ResumeToken, Welcome
 TURN_RECORDS_MAX = 1024
 
 
+class PresencePort(Protocol):
+    """Is told when users come and go."""
+
+    def on_user_here(self, user: str) -> None:
+        """A session of the user began."""
+        ...
+
+    def on_user_gone(self, user: str) -> None:
+        """The last session of the user ended."""
+        ...
+
+
 class RecordReader(Protocol):
     """A reader of one journal class."""
 
@@ -106,6 +118,7 @@ class Fanout:
         self._is_of_accounts = False  # some of the turn
         self._next_id = 1
         self._sent_before = 0  # to clients that are gone
+        self.presence: PresencePort | None = None  # who wants to know of users that come and go
         self.controls: ControlPort | None = None  # what operators can have done; None: nothing
         self.opened: Counter[str] = Counter()  # clients that came, by transport
         self.refused: Counter[str] = Counter()  # ... over the limit
@@ -130,6 +143,8 @@ class Fanout:
 
     def welcome(self, client: ClientInfo, client_id: str, grant: Grant) -> Welcome:
         """What a client is told that may come in."""
+        if self.presence is not None and grant.user:
+            self.presence.on_user_here(grant.user)
         return Welcome(
             version=self.identity.version,
             venue=self.identity.venue,
@@ -230,6 +245,12 @@ class Fanout:
         if self._sessions.pop(session.number, None) is not None:
             self._sent_before += session.events_sent
             self._live = tuple(self._sessions.values())
+            self._tell_gone(session)
+
+    def _tell_gone(self, session: Session) -> None:
+        user = session.gate.grant.user
+        if self.presence is not None and user and all(one.gate.grant.user != user for one in self._live):
+            self.presence.on_user_gone(user)
 
     def regrant(self, access: Access) -> int:
         """These are the users from now on; returns for how many clients that changed something."""

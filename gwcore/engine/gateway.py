@@ -109,6 +109,11 @@ class GatewayMachine:
         self._is_ready = False
 
     @property
+    def venue_status(self) -> TradingStatus:
+        """How the whole venue stands, as it last said."""
+        return self._venue_status
+
+    @property
     def is_ready(self) -> bool:
         """Whether everything that was asked for has once been up."""
         return self._is_ready

@@ -8,11 +8,11 @@ _NANOSECONDS: Final = 1_000_000_000
 
 
 class MessageRate:
-    """A bucket of requests. Each one refused is a breach; so many of them ban the user for a while. Cancels count too, but pass."""
+    """A bucket of requests. Each one that is too many is a breach; so many of those ban the user for a while."""
 
     def __init__(self, per_s: float, *, burst: int, ban_after: int, ban_s: float) -> None:
         self._per_s = per_s
-        self._burst = float(max(1, burst))
+        self._burst = 1.0 * max(1, burst)
         self._ban_after = ban_after
         self._ban_ns = int(ban_s * _NANOSECONDS)
         self._left = self._burst

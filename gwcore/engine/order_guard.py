@@ -1,4 +1,4 @@
-"""MarketGuard: judges every request for orders before it leaves: halts, message rates, the market's state, users' limits. Pure."""
+"""MarketGuard: judges every request for orders before it leaves: halts, rates, the market's state, users' limits. Pure."""
 
 from __future__ import annotations
 
@@ -88,7 +88,11 @@ class MarketGuard:
         is_within = rate is None or self._is_within(rate, requester.user, now_ns)
         if isinstance(request, _EXITS) or not requester.user:
             return None
-        halt = self.halts.of(requester.user, account, getattr(request, "symbol", None)) if self._has_scope(request) else None
+        halt = (
+            self.halts.of(requester.user, account, getattr(request, "symbol", None))
+            if self._has_scope(request)
+            else None
+        )
         if halt is not None:
             return self._count(
                 Refusal(OrderError.HALTED, f"{halt.words()} is halted ({halt.reason}): cancels pass; ask the operator")
@@ -169,7 +173,9 @@ class MarketGuard:
     def _too_often(rate: MessageRate, now_ns: int) -> Refusal:
         left_s = (rate.banned_until_ns - now_ns) / _NANOSECONDS
         if left_s > 0:
-            return Refusal(OrderError.MESSAGE_RATE, f"you asked too often, again and again: only cancels pass for {left_s:.0f} s")
+            return Refusal(
+                OrderError.MESSAGE_RATE, f"you asked too often, again and again: only cancels pass for {left_s:.0f} s"
+            )
         return Refusal(OrderError.MESSAGE_RATE, "you ask more often than you may: send fewer requests a second")
 
     def _check_limits(self, limits: UserLimits, wanted: Wanted, user: str, view: OrderView) -> Refusal | None:
@@ -191,7 +197,7 @@ class MarketGuard:
 
 
 def _middle(book: OrderBook) -> Decimal | None:
-    bid, ask = book.best_bid(), book.best_ask()
+    bid, ask = book.best_bid, book.best_ask
     if bid is None or ask is None:
         return None
     return (Decimal(bid.price) + Decimal(ask.price)) / 2
@@ -200,14 +206,17 @@ def _middle(book: OrderBook) -> Decimal | None:
 def _outside_band(wanted: Wanted, book: OrderBook, percent: Decimal) -> Refusal | None:
     middle = _middle(book)
     if middle is None:
-        return Refusal(OrderError.BOOK_NOT_LIVE, f"the book of {wanted.symbol} has one side only: no price band can be kept")
+        return Refusal(
+            OrderError.BOOK_NOT_LIVE, f"the book of {wanted.symbol} has one side only: no price band can be kept"
+        )
     if wanted.price is None:
         return None
     away = wanted.price - middle if wanted.side is Side.BUY else middle - wanted.price
     allowed = middle * percent / 100
     if away <= allowed:
         return None
-    text = f"{wanted.price:f} is {away / middle * 100:.2f} % through the middle of the book, {middle:f}; {percent:f} % is your limit"
+    share = f"{away / middle * 100:.2f} % through the middle of the book, {middle:f}"
+    text = f"{wanted.price:f} is {share}; {percent:f} % is your limit"
     return Refusal(OrderError.PRICE_BAND, text)
 
 

@@ -52,8 +52,8 @@ class Session:
         self.client = client
         self._writer = writer
         self._fanout = fanout
-        self._gate = Gate(client, fanout)
-        self._selection = Selection(self._gate.grant)
+        self.gate = Gate(client, fanout)
+        self._selection = Selection(self.gate.grant)
         self._had_ex = 0  # position of the last execution record that came from the journal
         self._catch_up: CatchUp | None = None  # while it reads the journal instead of the news
         self._catch_up_requests: list[int] = []  # what it is for: their SnapshotEnd comes behind the last record
@@ -110,15 +110,15 @@ class Session:
 
     def regrant(self) -> bool:
         """Who may what has changed: go on with what is granted now, or part. Returns whether anything changed for it."""
-        before = self._gate.grant
-        reason = self._gate.readmit(is_catching_up=self._catch_up is not None) if self._is_welcome else ""
+        before = self.gate.grant
+        reason = self.gate.readmit(is_catching_up=self._catch_up is not None) if self._is_welcome else ""
         if reason:
             self.end(reason)
-        elif self._gate.grant != before:
+        elif self.gate.grant != before:
             self._flush_pending()
-            self._selection.allow(self._gate.grant)
+            self._selection.allow(self.gate.grant)
             self._write_state(lambda *topic: self._selection.wants(*topic) and not before.sees(*topic))
-        return bool(reason) or self._gate.grant != before
+        return bool(reason) or self.gate.grant != before
 
     def pause(self) -> None:
         """The writer is full."""
@@ -149,22 +149,22 @@ class Session:
         if request.protocol != PROTOCOL_VERSION:
             self.end(f"protocol {request.protocol} is not spoken here: this gateway speaks {PROTOCOL_VERSION}")
             return
-        if not self._gate.admit(request.token):
+        if not self.gate.admit(request.token):
             self.end("the token is not known: leave it out, or ask the operator")
             return
         self._is_welcome = True
-        self._selection.allow(self._gate.grant)
-        self._writer.write_message(self._fanout.welcome(self.client, self.client_id, self._gate.grant))
+        self._selection.allow(self.gate.grant)
+        self._writer.write_message(self._fanout.welcome(self.client, self.client_id, self.gate.grant))
 
     def _on_order_request(self, request: Any) -> None:
         """Who may not even ask is told that; all else is the account's to judge."""
-        if self._is_denied(request, self._gate.deny_order(request)):
+        if self._is_denied(request, self.gate.deny_order(request)):
             return
         orders = self._fanout.orders
         if orders is None:
             self._refuse(request, "unsupported", "this gateway takes no orders")
             return
-        requester = Requester(self._gate.grant.user, self.number, self._gate.grant)
+        requester = Requester(self.gate.grant.user, self.number, self.gate.grant)
         orders.submit(request, requester, partial(self._refuse, request))
 
     def _on_control(self, request: ControlRequest) -> None:
@@ -172,8 +172,8 @@ class Session:
         verb = controls.verb_of(request.action) if controls is not None else None
         if controls is None or verb is None:
             self._refuse(request, "unknown_action", f'there is no action "{request.action:.60}": see `gw ctl`')
-        elif not self._is_denied(request, self._gate.deny_control(request, verb)):
-            controls.submit(request, self._gate.operator, self._answer)
+        elif not self._is_denied(request, self.gate.deny_control(request, verb)):
+            controls.submit(request, self.gate.operator, self._answer)
 
     def _answer(self, message: ServerMessage) -> None:
         """What came of something that took its time."""
@@ -181,14 +181,14 @@ class Session:
             self._writer.write_message(message)
 
     def _is_denied(self, request: ClientRequest, text: str) -> bool:
-        if self._gate.is_exhausted:
+        if self.gate.is_exhausted:
             self.end(f"{DENIALS_MAX} requests were denied: ask for what is granted")
         elif text:
             self._refuse(request, "denied", f"{text}: ask the operator")
         return bool(text)
 
     def _on_subscribe(self, request: Subscribe) -> None:
-        if self._is_denied(request, self._gate.deny_events(request)):
+        if self._is_denied(request, self.gate.deny_events(request)):
             return
         complaint = complaint_of(request, self._fanout.state.symbols())
         if complaint is None and request.on_slow not in ("conflate", "disconnect"):
@@ -205,11 +205,11 @@ class Session:
             return
         self._flush_pending()  # what the subscriptions before it made pending comes first
         self._selection.add(request)
-        wants = self._gate.wants(request)
+        wants = self.gate.wants(request)
         symbols = tuple(
             symbol
             for symbol in self._fanout.state.symbols()
-            if self._gate.grant.sees("reference_data", symbol, None)
+            if self.gate.grant.sees("reference_data", symbol, None)
             and part_wants(request.symbols, (), (), "reference_data", symbol, None)
         )
         self._writer.write_message(Subscribed(request_id=request.request_id, symbols=symbols))
@@ -237,14 +237,14 @@ class Session:
             self._refuse(request, "unknown_subscription", f"there is no subscription {request.subscription}")
 
     def _on_snapshot(self, request: SnapshotRequest) -> None:
-        if self._is_denied(request, self._gate.deny_events(request)):
+        if self._is_denied(request, self.gate.deny_events(request)):
             return
         complaint = complaint_of(request, self._fanout.state.symbols())
         if complaint is not None:
             self._refuse(request, *complaint)
             return
         self._flush_pending()
-        self._write_state(self._gate.wants(request))
+        self._write_state(self.gate.wants(request))
         self._end_snapshot(request.request_id)
 
     def _on_ping(self, request: Ping) -> None:

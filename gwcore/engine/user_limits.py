@@ -75,7 +75,9 @@ class UserLimits:
             return _unjudged("order_notional_max")
         if notional <= limit:
             return None
-        return _refuse(f"{notional:f} is worth more than the {limit:f} that one order of yours in {wanted.symbol} may be")
+        return _refuse(
+            f"{notional:f} is worth more than the {limit:f} that one order of yours in {wanted.symbol} may be"
+        )
 
     def _check_open(self, user: str, wanted: Wanted, view: OrderView) -> Refusal | None:
         if self._open_max is None or wanted.instead_of is not None:
@@ -134,5 +136,6 @@ def _refuse(text: str) -> Refusal:
 
 def _unjudged(setting: str) -> Refusal:
     return Refusal(
-        OrderError.USER_LIMIT, f"no price is known that this order could be judged by ({setting}): give it a limit price"
+        OrderError.USER_LIMIT,
+        f"no price is known that this order could be judged by ({setting}): give it a limit price",
     )

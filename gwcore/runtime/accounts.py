@@ -13,7 +13,8 @@ import msgspec
 
 from gwcore.engine.access import Access
 from gwcore.engine.gateway import GatewayMachine
-from gwcore.engine.order_ports import Requester
+from gwcore.engine.order_defaults import OpenGuard
+from gwcore.engine.order_ports import OrderGuard, Requester
 from gwcore.engine.orders import Reply
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.reconnect import RollingBudget
@@ -63,6 +64,7 @@ class Accounts:
         budget: RollingBudget,
         journal: OrderJournal,
         paper: PaperRoom | None = None,
+        guard: OrderGuard | None = None,
     ) -> None:
         self._machine = machine
         make_orders = config.venue.spec.orders
@@ -73,7 +75,7 @@ class Accounts:
         self._streams = streams
         self._network = network
         self._clock = clock
-        self.parts = OrderParts(instruments=lambda: machine.instruments, journal=journal)
+        self.parts = OrderParts(guard=guard or OpenGuard(), instruments=lambda: machine.instruments, journal=journal)
         self.offset: OffsetBounds | None = None  # the venue's clock minus ours, as last measured
         self.connections = [
             AccountConnection(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,7 @@ from gwcore.runtime.http import run_flow
 from gwcore.runtime.hub import Hub
 from gwcore.runtime.journal_watch import JournalWatch
 from gwcore.runtime.keys import Keys, StorageKeys
+from gwcore.runtime.order_safety import OrderSafety
 from gwcore.runtime.paper import make_paper_room
 from gwcore.runtime.rest import PacedNetwork
 from gwcore.runtime.sinks import SinkRunner
@@ -123,6 +123,7 @@ class Gateway:
             for name, group in self.streams.limits.groups.items()
         }
         self.paper = make_paper_room(config, ports, self.state, lambda: self.machine.instruments)
+        self.safety = OrderSafety(config, ports, self.machine, self.state)
         self.accounts = self._make_accounts()
         self.fanout.orders = self.accounts
         self.hub.bind(
@@ -146,6 +147,7 @@ class Gateway:
         self.on_reload: list[Callable[[GatewayConfig], Sequence[str]]] = []
         self.controls = Controls(self.machine.publish_status, self._spawn, self.ports.clock.monotonic_ns)
         self.fanout.controls = self.controls
+        self.safety.bind(self.accounts.connections, self.fanout, self.controls, self.on_reload)
 
     # --- parts ----------------------------------------------------------------------------------------------------
 
@@ -182,6 +184,7 @@ class Gateway:
             budget=next(iter(self._budgets.values())),
             journal=self.journal,
             paper=self.paper,
+            guard=self.safety.guard,
         )
 
     def _on_latency(self, component: str, round_trip_ns: int) -> None:
@@ -357,6 +360,7 @@ class Gateway:
                 await asyncio.sleep(backoff.on_failure(self.ports.clock.monotonic_ns()))
 
     async def _shut_down(self, transports: list[asyncio.Task[None]], sinks: list[asyncio.Task[None]]) -> None:
+        await self.safety.on_shutdown()
         others = [task for task in self._tasks if task not in transports and task not in sinks]
         await self._cancel(others)
         for connection in self.hub.connections:
@@ -381,20 +385,3 @@ class Gateway:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-
-
-def install_signals(gateway: Gateway) -> None:
-    """SIGTERM and SIGINT stop in order; the second one ends the process now."""
-    loop = asyncio.get_running_loop()
-    seen: list[signal.Signals] = []
-
-    def on_signal(number: signal.Signals) -> None:
-        if seen:
-            _log.error("second %s: ending now", number.name)
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        seen.append(number)
-        gateway.request_stop(number.name)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)

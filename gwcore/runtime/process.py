@@ -14,7 +14,7 @@ from pathlib import Path
 
 import gwcore
 from gwcore.errors import ConfigError, StorageError
-from gwcore.runtime.app import EXIT_INTERNAL, Gateway, Ports, install_signals
+from gwcore.runtime.app import EXIT_INTERNAL, Gateway, Ports
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
 from gwcore.runtime.committer import Committer
 from gwcore.runtime.crash import install_crash_handler
@@ -30,6 +30,7 @@ from gwcore.runtime.operations import Operations
 from gwcore.runtime.page import TELL_S, Page, page_html
 from gwcore.runtime.reload import ReadConfig, Reload
 from gwcore.runtime.running import Entry, Running
+from gwcore.runtime.signals import install_signals
 from gwcore.runtime.stall import StallWatch
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.runtime.telemetry import Telemetry

@@ -1,0 +1,101 @@
+"""OrderSafety: what stands between clients and the venue's money in one gateway: guard, halts, policies."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from gwcore.book import OrderBook
+from gwcore.engine.fanout import Fanout
+from gwcore.engine.gateway import GatewayMachine
+from gwcore.engine.order_guard import MarketGuard
+from gwcore.engine.state import CurrentState
+from gwcore.model import Control, TradingStatus
+from gwcore.ports import Clock, Storage
+from gwcore.runtime.account_connection import AccountConnection
+from gwcore.runtime.controls import Controls
+from gwcore.runtime.order_halts import OrderHalts, load_halts
+from gwcore.runtime.order_policies import OrderPolicies
+from gwcore.settings import GatewayConfig
+
+_log = logging.getLogger("gwcore.account")
+
+
+class SafetyPorts(Protocol):
+    """What it reaches for (`runtime.app.Ports`)."""
+
+    @property
+    def storage(self) -> Storage:
+        """The state directory."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        ...
+
+
+class Market:
+    """Implements `MarketView` over the gateway's own market data."""
+
+    def __init__(self, machine: GatewayMachine, state: CurrentState) -> None:
+        self._machine = machine
+        self._state = state
+
+    def status(self, symbol: str | None) -> TradingStatus:
+        """Of one market; None: of the venue. What is not traded here is the business of others."""
+        if symbol is None:
+            return self._machine.venue_status
+        instrument = self._machine.instruments.get(symbol)
+        return TradingStatus.UNKNOWN if instrument is None else instrument.status
+
+    def live_book(self, symbol: str) -> OrderBook | None:
+        """The book; None where it is not LIVE."""
+        return self._state.live_book(symbol)
+
+
+class OrderSafety:
+    """Of one gateway. `bind` completes it: the accounts need the guard, and the policies the accounts."""
+
+    def __init__(self, config: GatewayConfig, ports: SafetyPorts, machine: GatewayMachine, state: CurrentState) -> None:
+        self._config = config
+        self._ports = ports
+        self._machine = machine
+        self.halts = load_halts(ports.storage, ports.clock.now_ns())
+        self.guard = MarketGuard(config.users, Market(machine, state), self.halts, self._on_ban)
+        self.policies: OrderPolicies | None = None
+
+    def bind(
+        self,
+        connections: Sequence[AccountConnection],
+        fanout: Fanout,
+        controls: Controls,
+        on_reload: list[Callable[[GatewayConfig], Sequence[str]]],
+    ) -> None:
+        """Give it what it acts on."""
+        self.policies = OrderPolicies(connections, self._config.users)
+        fanout.presence = self.policies
+        OrderHalts(self.halts, self._ports.storage, self._ports.clock, self.policies.cancel_halted).add(controls)
+        on_reload.append(self._on_reload)
+        for halt in self.halts:
+            _log.warning("%s is halted: %s", halt.words(), halt.reason)
+
+    async def on_shutdown(self) -> None:
+        """The gateway stops; clients and the venue are still there."""
+        if self.policies is not None:
+            await self.policies.on_shutdown()
+
+    def _on_reload(self, config: GatewayConfig) -> Sequence[str]:
+        """Users' limits are those of the new configuration."""
+        if config.users == self._config.users:
+            return ()
+        self._config = config
+        self.guard.set_users(config.users)
+        if self.policies is not None:
+            self.policies.users = config.users
+        return ("limits of users",)
+
+    def _on_ban(self, user: str, seconds: float) -> None:
+        detail = f"asked too often, again and again: only cancels pass for {seconds:g} s"
+        self._machine.publish_status(Control(action="ban", user=user, allowed=False, detail=detail))

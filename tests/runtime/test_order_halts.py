@@ -1,0 +1,63 @@
+"""Halts over restarts: durable before they are answered, and everything halted where they can't be read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gwcore.engine.access import Grant
+from gwcore.engine.control import Operator
+from gwcore.engine.halts import Halt, Halts
+from gwcore.errors import GatewayError
+from gwcore.runtime.clock import SystemClock
+from gwcore.runtime.order_halts import FILE, HaltArguments, OrderHalts, ScopeArguments, load_halts
+from gwcore.testing.storage import MemoryStorage
+
+ANN = Operator("ann", Grant())
+
+
+def made(disk: MemoryStorage, halts: Halts, cancel: Any = lambda halt: 0) -> OrderHalts:
+    return OrderHalts(halts, disk, SystemClock(), cancel)
+
+
+def test_a_halt_is_there_after_a_restart_and_gone_after_a_resume() -> None:
+    disk, halts = MemoryStorage(), Halts()
+    told = asyncio.run(made(disk, halts).halt(HaltArguments(reason="odd fills", symbol="BTC/*"), ANN))
+    assert "symbol BTC/* is halted" in told.text
+    again = load_halts(disk, 0)
+    assert [(halt.symbol, halt.reason, halt.by) for halt in again] == [("BTC/*", "odd fills", "ann")]
+    assert "symbol BTC/*: odd fills (by ann)" in made(disk, again).list(ScopeArguments(), ANN).text
+    asyncio.run(made(disk, again).resume(ScopeArguments(symbol="BTC/*"), ANN))
+    assert len(load_halts(disk, 0)) == 0
+
+
+def test_open_orders_are_cancelled_where_that_was_asked() -> None:
+    asked: list[Halt] = []
+
+    def cancel(halt: Halt) -> int:
+        asked.append(halt)
+        return 3
+
+    told = asyncio.run(
+        made(MemoryStorage(), Halts(), cancel).halt(HaltArguments(reason="r", user="bob", cancel=True), ANN)
+    )
+    assert [halt.user for halt in asked] == ["bob"]
+    assert told.result == {"halts": 1, "cancels": 3}
+
+
+def test_a_scope_that_is_not_halted_is_told() -> None:
+    halts = Halts((Halt(reason="r", user="bob"),))
+    with pytest.raises(GatewayError, match="no halt is for just user eve: `gw halt --list` shows"):
+        asyncio.run(made(MemoryStorage(), halts).resume(ScopeArguments(user="eve"), ANN))
+    assert len(halts) == 1
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"[{}", b"\xff", b'[{"reason":1}]'])
+def test_what_can_not_be_read_halts_everything(spoilt: bytes) -> None:
+    disk = MemoryStorage()
+    disk.replace(FILE, spoilt)
+    (halt,) = load_halts(disk, 7)
+    assert halt.stops("anybody", "any", "BTC/USD")
+    assert "halts.json in the state directory can't be read" in halt.reason
