@@ -18,7 +18,16 @@ from gwcore.client.gaps import GapFinder
 from gwcore.client.subscriptions import Progress, Subscription, covers
 from gwcore.client.token import TokenTracker
 from gwcore.errors import GatewayError, ProtocolError
-from gwcore.model import KIND_OF_TYPE, Envelope, Gap, Header, MarketByPriceUpdate
+from gwcore.model import (
+    KIND_OF_TYPE,
+    Envelope,
+    Gap,
+    Header,
+    MarketByPriceUpdate,
+    OrderAck,
+    OrderUpdate,
+    TradeUpdate,
+)
 from gwcore.wire import (
     FRAME_BYTES_MAX,
     TYPE_CONTROL,
@@ -224,8 +233,10 @@ class Session:
         kind = KIND_OF_TYPE[type(event)]
         symbol: str | None = getattr(event, "symbol", None)
         if header.sequence is not None:
-            # The topic as the gateway counts it: symbol where there is one, else account.
-            gap = self._finder.check(header, (kind, getattr(event, "account", None) if symbol is None else symbol))
+            # The topic as the gateway counts it: symbol where there is one, else account; of orders each user's.
+            about = getattr(event, "account", None) if symbol is None else symbol
+            user = event.user if isinstance(event, OrderAck | OrderUpdate | TradeUpdate) else None
+            gap = self._finder.check(header, (kind, about, user))
             if gap is not None:
                 self._on_gap_found(gap, header, items)
         elif type(event) is Gap:

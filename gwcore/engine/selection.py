@@ -29,7 +29,7 @@ class Selection:
     def __init__(self, grant: Grant | None = None) -> None:
         self.grant = grant or Grant()
         self._parts: dict[int, Subscribe] = {}
-        self._memo: dict[tuple[str, str | None, str | None], bool] = {}
+        self._memo: dict[tuple[str, str | None, str | None, str | None], bool] = {}
         self.takes_all = False  # everything that is of no account is asked for and granted
 
     def allow(self, grant: Grant) -> None:
@@ -61,13 +61,17 @@ class Selection:
         """Whether the client chose conflation for the case that it is too slow; one `disconnect` decides for all."""
         return all(part.on_slow != "disconnect" for part in self._parts.values())
 
-    def wants(self, kind: str, symbol: str | None, account: str | None) -> bool:
-        """Whether an event was asked for and is granted. The memo is bounded by kinds x symbols x accounts."""
-        key = (kind, symbol, account)
+    def wants(self, kind: str, symbol: str | None, account: str | None, user: str | None = None) -> bool:
+        """Whether an event was asked for and is granted; `user`: whose order it is of.
+
+        The memo is bounded by kinds x symbols x accounts x users.
+        """
+        key = (kind, symbol, account, user)
         answer = self._memo.get(key)
         if answer is None:
             answer = self._memo[key] = self.grant.sees(*key) and any(
-                part_wants(part.symbols, part.kinds, part.accounts, *key) for part in self._parts.values()
+                part_wants(part.symbols, part.kinds, part.accounts, kind, symbol, account)
+                for part in self._parts.values()
             )
         return answer
 

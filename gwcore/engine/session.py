@@ -270,7 +270,7 @@ class Session:
             self._overflow()
 
     def _wants_record(self, record: Record) -> bool:
-        return self._selection.wants(record.kind, record.symbol, account_of(record))
+        return self._selection.wants(record.kind, record.symbol, account_of(record), record.user)
 
     def _had(self, record: Record) -> bool:
         """Whether an execution record came from the journal already: it was durable there before it was told as news."""
@@ -336,10 +336,10 @@ class Session:
                 )
             )
         self._write_state(
-            lambda kind, symbol, account: (
+            lambda kind, symbol, account, user: (
                 account is None
                 and kind not in ("stream_status", "gateway_status")
-                and self._selection.wants(kind, symbol, account)
+                and self._selection.wants(kind, symbol, account, user)
             )
         )
 
@@ -377,7 +377,9 @@ class Session:
         self._writer.write_events([publisher.private_record(partition, gap)])
 
     def _write_state(
-        self, wanted: Callable[[str, str | None, str | None], bool], partitions: Container[str] | None = None
+        self,
+        wanted: Callable[[str, str | None, str | None, str | None], bool],
+        partitions: Container[str] | None = None,
     ) -> None:
         publisher = self._fanout.publisher
         records = [

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
+from gwcore.engine.owners import owner_of
 from gwcore.engine.publisher import Partition
 from gwcore.engine.subscription import Subscription
 from gwcore.model import (
@@ -78,6 +79,8 @@ class CurrentState:
         topics = self._last.get(kind)
         if topics is not None:
             topic = _topic(event) if kind in _BY_MORE else event.symbol  # type: ignore[union-attr]
+            if isinstance(event, OrderUpdate) and event.order_id and event.venue_order_id:
+                topics.pop((event.account, None, event.venue_order_id), None)  # it was taken for external
             if isinstance(event, OrderUpdate) and event.order_status in _ENDED:
                 topics.pop(topic, None)
             else:
@@ -106,15 +109,17 @@ class CurrentState:
         """All symbols there is reference data for, sorted."""
         return sorted(str(symbol) for symbol in self._last[ReferenceData])
 
-    def events(self, wanted: Callable[[str, str | None, str | None], bool]) -> Iterator[tuple[Partition, Event]]:
-        """The state of every wanted (kind, symbol, account), each with the partition it belongs to."""
+    def events(
+        self, wanted: Callable[[str, str | None, str | None, str | None], bool]
+    ) -> Iterator[tuple[Partition, Event]]:
+        """The state of every wanted (kind, symbol, account, user), each with the partition it belongs to."""
         for event_type, topics in self._last.items():
             kind = KIND_OF_TYPE[event_type]
             for partition, event in list(topics.values()):
-                if wanted(kind, getattr(event, "symbol", None), getattr(event, "account", None)):
+                if wanted(kind, getattr(event, "symbol", None), getattr(event, "account", None), owner_of(event)):
                     yield partition, event
         for symbol, (partition, subscription) in list(self._books.items()):
-            if wanted(BOOK_KIND, symbol, None):
+            if wanted(BOOK_KIND, symbol, None, None):
                 yield partition, _book_event(symbol, subscription)
 
 
@@ -124,7 +129,8 @@ def _topic(event: Event) -> object:
     if isinstance(event, GatewayStatus):
         return event.component
     if isinstance(event, OrderUpdate):
-        return (event.account, event.venue_order_id or event.order_id)
+        own = event.order_id or None  # known before the venue has a name for it
+        return (event.account, own and event.user, own or event.venue_order_id)
     if isinstance(event, FundsUpdate):
         return (event.account, event.asset, event.wallet)
     if isinstance(event, RateLimitsUpdate):

@@ -71,9 +71,10 @@ KIND_OF_TYPE: dict[type[Event], str] = {t: kind for kind, t in TYPE_OF_KIND.item
 class Header(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Where an event stands. The event id is `session_id:sequence`.
 
-    `sequence` rises by one per session (one holder's tenure of one partition), `topic_sequence` by one per session,
-    kind and symbol or account. What is made for one client (a snapshot, a notice of a gap) has neither: it carries
-    `after_sequence`, the last sequence of the partition that it already contains.
+    `sequence` rises by one per session (one holder's tenure of one partition), `topic_sequence` by one per session, kind
+    and symbol or account; of orders by one for each user too, who may see nobody else's. What is made for one client (a
+    snapshot, a notice of a gap) has neither: it carries `after_sequence`, the last sequence of the partition that it
+    already contains.
     """
 
     v: int
@@ -100,7 +101,8 @@ class Record(NamedTuple):
     """The journal's record header beside the encoded envelope: enough to route without decoding.
 
     `position` is the record's ordinal in its journal class (md, ex, st): it rises by one over all sessions and is
-    what cursors hold. It is 0 for what is not journalled.
+    what cursors hold. It is 0 for what is not journalled. `user` is whose order an event about one is of; the journal's files
+    do not have it beside the payload, so it is None in what is read there until somebody looks inside.
     """
 
     partition: str
@@ -113,6 +115,7 @@ class Record(NamedTuple):
     published_ns: int
     payload: bytes
     position: int = 0
+    user: str | None = None
 
     @property
     def event_id(self) -> str:
