@@ -108,7 +108,9 @@ class Orders(Protocol):
     """Requests of ours in the venue's form. One for each connection of an account (codec None: not connected, REST only).
 
     `request_id` is unique for the account and this process; the answer names it (`OrderAnswer`). Requests were checked
-    against `abilities` and the instrument's digits before they come here. Pure but for the signer.
+    against `abilities` and the instrument's digits before they come here. Pure but for the signer. The methods that make
+    requests raise Unsupported, in one sentence with the cure, for a combination that `abilities` can't tell and the venue
+    does not have; the gateway refuses it (UNSUPPORTED), and nothing leaves.
     """
 
     @property

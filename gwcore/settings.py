@@ -163,7 +163,7 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Table `[account.NAME]`: one account at the venue, read-only."""
+    """Table `[account.NAME]`: one account at the venue."""
 
     key: SecretRef = ""  # where the API key is
     secret: SecretRef = ""  # where its secret is
@@ -176,6 +176,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     check_s: Seconds = 300.0  # how often orders, fills and funds are compared with what REST answers
     funds_s: Seconds = 15.0  # least time between two questions for holds; the stream tells totals
     hold_s: Seconds = 180.0  # how long a fill waits for an earlier one of its order that is missing
+    trading: Literal["off", "live"] = "off"  # live: requests for orders leave, with real money where the host is real
     options: dict[str, Any] = {}  # of the venue: [account.NAME.options]
 
 

@@ -104,7 +104,6 @@ def record_of(payload: bytes, position: int = 0) -> Record:
             header.published_ns,
             payload,
             position,
-            None,
         ),
     )
 

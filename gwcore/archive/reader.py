@@ -81,7 +81,7 @@ class ArchiveReader:
         records = lanes[0].records() if len(lanes) == 1 else _merge(lanes, self._ranks(files))
         new = tuple.__new__
         for position, record in enumerate(records, 1):
-            yield new(Record, (*record[:9], position, None))
+            yield new(Record, (*record[:9], position))
 
     def _read(self, files: Sequence[ArchiveFile]) -> Iterator[list[Record]]:
         wants = self._wants

@@ -6,7 +6,7 @@ open, and the gateway's own status.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -43,14 +43,14 @@ MARKET_KINDS = frozenset(
         TimeSeriesUpdate,
     )
 )
-#: Kinds that belong to who placed the order: he sees them, others with `drop_copy` alone.
+#: Kinds that belong to who placed the order: others see them with `drop_copy` alone.
 OWNED_KINDS = frozenset(KIND_OF_TYPE[kind] for kind in (OrderAck, OrderUpdate, TradeUpdate))
 #: Kinds that only accounts have.
 ACCOUNT_KINDS = OWNED_KINDS | {KIND_OF_TYPE[kind] for kind in (FundsUpdate, PositionUpdate, TradeBalance)}
 
-#: Any of these verbs shows a user his own orders; the first alone all else of an account.
-_READS = frozenset({"read"})
-_TRADES = _READS | {"create", "modify", "cancel"}
+#: Verbs that let a user see an account, and those that let him see what he placed there himself.
+READING = frozenset({"read"})
+TRADING_VERBS = READING | {"create", "modify", "cancel"}
 
 #: The identity of the session by which the NATS transport puts events on subjects, for whoever the server lets read them.
 BUS = "bus"
@@ -72,13 +72,13 @@ class Grant:
         """Whether events of an account are for him."""
         return "read" in self.verbs and _matches(account, self.accounts)
 
-    def sees(self, kind: str, symbol: str | None, account: str | None, user: str | None = None) -> bool:
-        """Whether an event is for him; `user`: whose order it is of. Status that is of no account is for everybody.
+    def sees(self, kind: str, symbol: str | None, account: str | None, owner: str | None = None) -> bool:
+        """Whether an event is for him. Status that is of no account is for everybody; `owner`: who placed the order.
 
-        What became of his own orders he is told even where he may not read the account, or no longer trade the symbol.
+        Of his own orders he is told also where their symbol is not his to trade any more.
         """
-        if kind in OWNED_KINDS and account is not None and user and user == self.user:
-            return _matches(account, self.accounts) and not _TRADES.isdisjoint(self.verbs)
+        if kind in OWNED_KINDS and account is not None and owner and owner == self.user:
+            return bool(TRADING_VERBS & self.verbs) and _matches(account, self.accounts)
         if symbol is not None and not _matches(symbol, self.symbols):
             return False
         if account is not None:
@@ -108,21 +108,20 @@ class Grant:
             return f"the symbol {symbol} is not granted"
         return ""
 
-    def complaint(self, kinds: Collection[str], accounts: Iterable[str], symbols: Iterable[str]) -> str:
+    def complaint(self, kinds: Iterable[str], accounts: Iterable[str], symbols: Iterable[str]) -> str:
         """Why a subscription that names something asks for more than is granted; empty: it does not.
 
         Globs and what is left out ask for what is granted; a name asks for just that.
         """
-        needed = _TRADES if OWNED_KINDS.issuperset(kinds) and kinds else _READS
         for account in accounts:
-            if not _is_glob(account) and (needed.isdisjoint(self.verbs) or not _matches(account, self.accounts)):
+            if not _is_glob(account) and not (TRADING_VERBS & self.verbs and _matches(account, self.accounts)):
                 return f"the account {account} is not granted"
         for symbol in symbols:
             if not _is_glob(symbol) and not _matches(symbol, self.symbols):
                 return f"the symbol {symbol} is not granted"
         for kind in kinds:
-            needed = _TRADES if kind in OWNED_KINDS else _READS
-            if kind in ACCOUNT_KINDS and (needed.isdisjoint(self.verbs) or not self.accounts):
+            verbs = TRADING_VERBS if kind in OWNED_KINDS else READING
+            if kind in ACCOUNT_KINDS and (not verbs & self.verbs or not self.accounts):
                 return f"{kind} is of accounts, and none is granted"
             if kind in MARKET_KINDS and "md" not in self.verbs:
                 return f"{kind} is market data, which is not granted"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from enum import Enum
 from typing import Any, Final
 
 from gwcore.engine.account_fills import FillMemory
@@ -18,6 +17,11 @@ from gwcore.engine.account_orders import OrderTable
 from gwcore.engine.account_outbox import AccountOutbox
 from gwcore.engine.account_reconciliation import AccountReconciliation
 from gwcore.engine.account_schedule import Schedule
+from gwcore.engine.account_state import AccountState
+from gwcore.engine.order_defaults import NoPace
+from gwcore.engine.order_desk import OrderDesk
+from gwcore.engine.order_owners import OwnOrders
+from gwcore.engine.order_ports import OrderPace
 from gwcore.engine.reconnect import NANOSECONDS
 from gwcore.errors import AuthenticationError, DecodeError, VenueError, VenueUnavailable
 from gwcore.model import (
@@ -38,6 +42,8 @@ from gwcore.venue import (
     AccountCodec,
     AccountMessage,
     AccountSnapshot,
+    OrderAnswer,
+    Orders,
     Pong,
     Refused,
     Renew,
@@ -52,27 +58,24 @@ QUEUE_MAX: Final = 50_000
 UNKNOWN_NAMES_MAX: Final = 100
 
 
-class AccountState(str, Enum):
-    """Where an account stands."""
-
-    CLOSED = "CLOSED"
-    SNAPSHOTS = "SNAPSHOTS"  # subscribed; the stream's snapshots are awaited
-    DOWNLOADING = "DOWNLOADING"
-    READY = "READY"
-    HALTED = "HALTED"
-
-
 class AccountMachine:
     """One account. `memory` and `table` were filled from the journal."""
 
     def __init__(
-        self, account: str, settings: AccountSettings, outbox: AccountOutbox, random: Random, memory: FillMemory
+        self,
+        account: str,
+        settings: AccountSettings,
+        outbox: AccountOutbox,
+        random: Random,
+        memory: FillMemory,
+        pace: OrderPace | None = None,
     ) -> None:
         self.account = account
         self.settings = settings
         self.state = AccountState.CLOSED
         self.memory = memory
-        self.table = OrderTable(account, memory)
+        self.own = OwnOrders(account)
+        self.table = OrderTable(account, memory, self.own)
         self.holdings = Holdings()
         self.unknown: Counter[str] = Counter()
         self.undecodable = 0
@@ -83,6 +86,9 @@ class AccountMachine:
         self._outbox = outbox
         self._codec: AccountCodec | None = None
         self._together = AccountReconciliation(account, settings, outbox, self.table, self.holdings)
+        self.desk = OrderDesk(
+            account, outbox, self.table, self.own, pace or NoPace(), found=self._on_found, touch=self._together.touch
+        )
         self._schedule = Schedule(settings, random)
         self._orders_snapshot: AccountSnapshot | None = None
         self._has_funds = False
@@ -99,7 +105,8 @@ class AccountMachine:
             Reply: self._on_reply,
             Pong: self._on_pong,
             Unknown: self._on_unknown,
-            Throttled: self._on_throttled,
+            Throttled: self._on_unknown,
+            OrderAnswer: lambda news, _: self.desk.on_answer(news, self._now_ns),
         }
 
     @property
@@ -128,14 +135,16 @@ class AccountMachine:
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
-    def on_open(self, codec: AccountCodec, now_ns: int) -> None:
-        """Connected and logged in."""
+    def on_open(self, codec: AccountCodec, now_ns: int, orders: Orders | None = None) -> None:
+        """Connected and logged in. `orders`: requests about orders by this connection, where the venue takes any."""
         self._now_ns = self.last_frame_ns = now_ns
         self._codec = codec
         self._together.check.lag_ns = int(codec.limits.rest_lag_s * NANOSECONDS)
         self.state = AccountState.SNAPSHOTS
         self._orders_snapshot, self._has_funds, self._queue = None, False, []
         self._schedule.on_open(codec, now_ns)
+        if orders is not None:
+            self.desk.on_open(orders, now_ns)
         if self.memory.floor_ns is None:
             self.memory.floor_ns = self._outbox.wall_ns() - int(self.settings.history_s * NANOSECONDS)
         self._outbox.publish(DownloadBegin(account=self.account, since_ns=self.memory.floor_ns))
@@ -148,6 +157,7 @@ class AccountMachine:
         self._codec = None
         if self.state is not AccountState.HALTED:
             self.state = AccountState.CLOSED
+        self.desk.on_close(now_ns)
 
     def on_frame(self, frame: bytes, received_ns: int, now_ns: int) -> None:
         """One frame of the venue."""
@@ -198,8 +208,17 @@ class AccountMachine:
     def _on_limits(self, news: RateLimitsUpdate, received_ns: int) -> None:
         self._outbox.publish(news, received_ns)
 
+    def _on_found(self, listed: AccountSnapshot, now_ns: int) -> None:
+        """The venue was asked about one order."""
+        self._now_ns = now_ns
+        self._together.found(listed, now_ns)
+        self._settle(None)
+
     def _settle(self, received_ns: int | None) -> None:
-        if self.state is AccountState.READY and self._together.settle(received_ns, self._now_ns):
+        if self.state is not AccountState.READY:
+            return
+        self.desk.settle(self._now_ns)
+        if self._together.settle(received_ns, self._now_ns):
             self._schedule.check_soon(self._now_ns)
 
     def _on_snapshot(self, snapshot: AccountSnapshot, received_ns: int) -> None:
@@ -242,6 +261,7 @@ class AccountMachine:
         self._outbox.publish(DownloadEnd(account=self.account))
         self._outbox.publish(Ready(account=self.account))
         self._schedule.on_ready(now_ns)
+        self.desk.on_ready(now_ns)
 
     def _failed(self, error: VenueError) -> None:
         if isinstance(error, AuthenticationError):
@@ -305,6 +325,7 @@ class AccountMachine:
         """Time passed: silence, ping, token, comparison, holds, fills that waited long enough."""
         self._now_ns = now_ns
         self._together.give_up_waiting(now_ns)
+        self.desk.on_timer(now_ns)
         codec = self._codec
         if codec is None:
             return
@@ -338,7 +359,7 @@ class AccountMachine:
             times.append(self.last_frame_ns + int(self._codec.limits.silence_s * NANOSECONDS))
             ready = self.state is AccountState.READY
             times += self._schedule.times(ready=ready, holds=self.holdings.awaits_holds)
-        return min(times, default=None)
+        return min([*times, *self.desk.times()], default=None)
 
     def _on_refreshed(self, result: Sequence[bytes] | VenueError, now_ns: int) -> None:
         self._now_ns = now_ns
@@ -373,9 +394,7 @@ class AccountMachine:
                 ExternalLatency(component=f"account.{self.account}", account=self.account, round_trip_ns=round_trip_ns)
             )
 
-    def _on_unknown(self, message: Unknown, received_ns: int) -> None:
-        known = message.what in self.unknown or len(self.unknown) < UNKNOWN_NAMES_MAX
-        self.unknown[message.what if known else "other"] += 1
-
-    def _on_throttled(self, message: Throttled, received_ns: int) -> None:
-        self.unknown["throttled by the venue"] += 1
+    def _on_unknown(self, message: Unknown | Throttled, received_ns: int) -> None:
+        what = message.what if isinstance(message, Unknown) else "throttled by the venue"
+        known = what in self.unknown or len(self.unknown) < UNKNOWN_NAMES_MAX
+        self.unknown[what if known else "other"] += 1

@@ -12,6 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from gwcore.engine.account_fills import FillMemory
+from gwcore.engine.order_owners import Nobody, OrderOwners
 from gwcore.model import Fill, OrderStatus, OrderUpdate, Origin, TradeUpdate, UpdateType
 
 #: Orders that ended and are remembered, so that a late word on one of them is known for what it is.
@@ -51,11 +52,12 @@ class Order:
 
 
 class OrderTable:
-    """The orders of one account. `memory` is what was told of fills."""
+    """The orders of one account. `memory` is what was told of fills, `owners` knows which orders are ours."""
 
-    def __init__(self, account: str, memory: FillMemory) -> None:
+    def __init__(self, account: str, memory: FillMemory, owners: OrderOwners | None = None) -> None:
         self._account = account
         self.memory = memory
+        self._owners = owners or Nobody()
         self.orders: dict[str, Order] = {}
         self._done: dict[str, None] = {}  # ids of orders that ended, oldest first
         self._pending_ids: set[str] = set()
@@ -106,19 +108,52 @@ class OrderTable:
         key = news.venue_order_id
         if key is None:
             return None
-        order = self.orders.get(key)
+        order, known = self._known(key, news.venue_client_id)
         if order is None:
             whole = _completed(msgspec.structs.replace(news, external=news.order_id is None, origin=origin))
             order = self.orders[key] = Order(whole)
         else:
-            whole = merge(order.update, news, origin, fill_in=from_rest)
+            assert known is not None
+            whole = merge(known, news, origin, fill_in=from_rest)
+            if whole is known and known.order_status is not OrderStatus.UNKNOWN:
+                self._owners.saw(whole)
             if whole is order.update:
                 return None
             order.update = whole
         if not from_rest:
             order.changed_ns = now_ns
         self._note_done(key, order)
+        self._owners.saw(whole)
         return whole
+
+    def _known(self, key: str, client_id: str | None) -> tuple[Order | None, OrderUpdate | None]:
+        """What is known of an order, by the one who placed it too where that is one of us."""
+        order = self.orders.get(key)
+        if order is not None and not order.update.external:
+            return order, order.update
+        claimed = self._owners.claim(key, client_id)
+        if claimed is None:
+            return order, None if order is None else order.update
+        if order is None:
+            order = self.orders[key] = Order(claimed)
+            return order, msgspec.structs.replace(claimed)  # another object: whatever comes, it is news
+        # It was taken for somebody else's until now.
+        known = merge(claimed, order.update, order.update.origin)
+        return order, msgspec.structs.replace(known, external=False)
+
+    def adopt(self, key: str, facts: OrderUpdate, **changes: str | int | None) -> OrderUpdate | None:
+        """An answer of the venue says that `key` is an order of ours, or changed it; the whole to publish, or None.
+
+        `facts`: what is known of it without the table.
+        """
+        order, known = self._known(key, facts.venue_client_id)
+        if order is None or known is None:
+            order, known = Order(facts), msgspec.structs.replace(facts, venue_order_id=key)
+            self.orders[key] = order
+        whole = _completed(msgspec.structs.replace(known, **changes)) if changes else known
+        order.update = whole
+        self._note_done(key, order)
+        return None if whole == facts else whole
 
     def on_trade(self, news: TradeUpdate, origin: Origin) -> str | None:
         """Keep the fills that are new until `release`; the id of the order they belong to, or None."""
@@ -127,7 +162,7 @@ class OrderTable:
         for fill in news.fills:
             if fill.trade_id in self._pending_ids or self.memory.had(fill, is_live=origin is Origin.VENUE):
                 continue
-            order = self.orders.get(key)
+            order = self._known(key, news.venue_client_id)[0]
             if order is None:
                 # Nothing is known of it: fills are told as they come.
                 order = self.orders[key] = Order(_unknown(self._account, news))
@@ -136,7 +171,6 @@ class OrderTable:
             order.pending.append(
                 TradeUpdate(
                     account=self._account,
-                    order_id=known.order_id,
                     venue_order_id=news.venue_order_id,
                     symbol=news.symbol or known.symbol,
                     side=news.side or known.side,
@@ -175,14 +209,33 @@ class OrderTable:
             self._pending_ids.discard(fill.trade_id)
             self.memory.add(fill)
             self.orders[update.venue_order_id or ""].filled += Decimal(fill.quantity)
-        return [update for _, _, update in runs]
+        return [self._owned(update) for _, _, update in runs]
+
+    def _owned(self, trade: TradeUpdate) -> TradeUpdate:
+        """With whose order it is of, as is known by now."""
+        known = self.orders[trade.venue_order_id or ""].update
+        trade = msgspec.structs.replace(
+            trade,
+            order_id=known.order_id,
+            symbol=trade.symbol or known.symbol,
+            side=trade.side or known.side,
+            user=known.user,
+            strategy=known.strategy,
+            venue_client_id=known.venue_client_id,
+        )
+        self._owners.told(trade)
+        return trade
 
     def _lacks(self, order: Order) -> bool:
         """Whether fills are missing before those that came: by what the order traded, or since that is not known.
 
         Of an order that is older than the account's first start not all fills are told, so none is waited for.
         """
-        opened_ns, floor_ns = order.update.opened_ns, self.memory.floor_ns
+        update = order.update
+        is_stray = update.external and update.order_status is OrderStatus.UNKNOWN
+        if is_stray and self._owners.may_claim(update.symbol, update.side):
+            return True  # it may prove to be of an order of ours that the venue did not name yet
+        opened_ns, floor_ns = update.opened_ns, self.memory.floor_ns
         if opened_ns is not None and floor_ns is not None and opened_ns < floor_ns:
             return False
         if order.update.traded_quantity is None:
@@ -220,6 +273,8 @@ def merge(known: OrderUpdate, news: OrderUpdate, origin: Origin, *, fill_in: boo
         traded = news.traded_quantity if traded is None or Decimal(news.traded_quantity) != Decimal(traded) else traded
     if late or status is OrderStatus.UNKNOWN:
         status = known.order_status
+    elif status is OrderStatus.PENDING and known.order_status is OrderStatus.WORKING:
+        status = known.order_status  # two words of the venue changed places
     elif status in _EARLY and traded is not None and Decimal(traded) > 0:
         status = OrderStatus.PARTIALLY_FILLED
     if status is not known.order_status:
@@ -259,4 +314,5 @@ def _unknown(account: str, news: TradeUpdate) -> OrderUpdate:
         side=news.side,
         order_status=OrderStatus.UNKNOWN,
         external=True,
+        venue_client_id=news.venue_client_id,
     )

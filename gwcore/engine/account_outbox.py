@@ -5,27 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from gwcore.engine.order_outbox import DeskOutbox
 from gwcore.errors import VenueError
 from gwcore.model import Event
 from gwcore.rest import HttpFlow
-from gwcore.venue import Frame
 
 T = TypeVar("T")
 
 
-class AccountOutbox(Protocol):
+class AccountOutbox(DeskOutbox, Protocol):
     """Called by a machine while it handles something; order is kept."""
-
-    def publish(self, event: Event, received_ns: int | None = None) -> None:
-        """Publish on the account's own partition. Clients get it when it is durable."""
-        ...
 
     def publish_status(self, event: Event) -> None:
         """Publish an event about the gateway itself (partition `st`)."""
-        ...
-
-    def send(self, frame: Frame) -> None:
-        """Send a frame on the account's connection."""
         ...
 
     def run_flow(self, flow: HttpFlow[T], done: Callable[[T | VenueError, int], None]) -> None:
@@ -38,8 +30,4 @@ class AccountOutbox(Protocol):
 
     def halt(self, cause: str) -> None:
         """End this account: no new connection until the operator acts."""
-        ...
-
-    def wall_ns(self) -> int:
-        """The wall clock."""
         ...

@@ -123,6 +123,13 @@ class AccountReconciliation:
             self._is_in_doubt = True
             self._tell(difference)
 
+    def found(self, listed: AccountSnapshot, now_ns: int) -> None:
+        """What the venue lists of one order, asked for because something of it is in doubt."""
+        for order in (*(listed.orders or ()), *listed.closed):
+            self._publish_changed(order, now_ns)
+        for trade in listed.trades:
+            self.touch(self._table.on_trade(trade, Origin.RECONCILIATION))
+
     # --- the comparison -----------------------------------------------------------------------------------------------
 
     def compared(self, rest: AccountSnapshot, asked_ns: int, now_ns: int) -> None:

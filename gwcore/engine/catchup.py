@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from gwcore.engine.owners import with_owner
 from gwcore.errors import RecordsGone, StorageError
 from gwcore.model import Gap, GapState, Record, partition_class
 from gwcore.wire import ResumeToken
@@ -124,8 +123,6 @@ class CatchUp:
                 self.ex_position = reader.position
             if reader.position >= self._fanout.position(journal_class):
                 del self._readers[journal_class]
-            if journal_class == "ex":
-                records = [with_owner(record) for record in records]
             if records:
                 return [record for record in records if wanted(record) and not self._had(record)]
         return []

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gwcore.engine.access import Access
+from gwcore.engine.order_ports import Requester
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.session import Session
 from gwcore.engine.state import STATE_KINDS, CurrentState
-from gwcore.model import Control, Event, Record
+from gwcore.model import Control, Event, OrderRequest, Record
 from gwcore.ports import Clock
 from gwcore.settings import ClientSettings
 from gwcore.transport import ClientInfo, ClientWriter
@@ -31,6 +32,14 @@ class RecordReader(Protocol):
 
     def read(self, count_max: int, *, synced_only: bool = True) -> Sequence[Record]:
         """The next records, at most `count_max`; empty at the end."""
+        ...
+
+
+class OrderPort(Protocol):
+    """Who takes requests about orders."""
+
+    def submit(self, request: OrderRequest, requester: Requester, reply: Callable[[str, str], None]) -> None:
+        """A client's request, which it may make. It ends in OrderAcks, or in one `reply` (code, text)."""
         ...
 
 
@@ -101,6 +110,7 @@ class Fanout:
         self.cut: dict[str, int] = {}
         self.conflations = 0
         self.denials = 0
+        self.orders: OrderPort | None = None
 
     @property
     def sessions(self) -> Sequence[Session]:

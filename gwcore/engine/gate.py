@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gwcore.engine.access import Grant
 from gwcore.engine.selection import part_wants
+from gwcore.engine.state import Wants
 from gwcore.model import (
     CancelAllAfter,
     CancelAllOrders,
@@ -73,11 +73,11 @@ class Gate:
         account, symbol = next(iter(request.accounts), None), next(iter(request.symbols), None)
         return text and self._deny(action, text, account, symbol)
 
-    def wants(self, request: Subscribe | SnapshotRequest) -> Callable[[str, str | None, str | None, str | None], bool]:
+    def wants(self, request: Subscribe | SnapshotRequest) -> Wants:
         """What a request asks for and is granted."""
 
-        def wants(kind: str, symbol: str | None, account: str | None, user: str | None) -> bool:
-            return self.grant.sees(kind, symbol, account, user) and part_wants(
+        def wants(kind: str, symbol: str | None, account: str | None, owner: str | None = None) -> bool:
+            return self.grant.sees(kind, symbol, account, owner) and part_wants(
                 request.symbols, request.kinds, request.accounts, kind, symbol, account
             )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from gwcore.engine.owners import OWNED_TYPES, owner_of
 from gwcore.histogram import LatencyHistogram
 from gwcore.model import (
     EVENT_TYPES,
@@ -14,7 +13,10 @@ from gwcore.model import (
     Envelope,
     Event,
     Header,
+    OrderAck,
+    OrderUpdate,
     Record,
+    TradeUpdate,
     UpdateType,
 )
 from gwcore.ports import Clock, Ids
@@ -22,6 +24,8 @@ from gwcore.wire import encode
 
 #: Events that belong to an account.
 _OF_ACCOUNTS = frozenset(kind for kind in EVENT_TYPES if "account" in kind.__struct_fields__)
+#: Events about an order, which belong to the user who placed it.
+_OWNED = frozenset((OrderAck, OrderUpdate, TradeUpdate))
 # A named tuple made by its own constructor costs twice as much.
 _new_record = tuple.__new__
 
@@ -111,7 +115,7 @@ class Publisher:
         event_type = type(event)
         symbol: str | None = getattr(event, "symbol", None)
         account: str | None = event.account if event_type in _OF_ACCOUNTS else None  # type: ignore[union-attr]
-        user: str | None = event.user if event_type in OWNED_TYPES else None  # type: ignore[union-attr]
+        user: str | None = event.user if event_type in _OWNED else None  # type: ignore[union-attr]
         key = (event_type, account if symbol is None else symbol, user)
         topic = partition.topics.get(key)
         if topic is None:
@@ -150,7 +154,6 @@ class Publisher:
                 published_ns,
                 payload,
                 0,
-                user,
             ),
         )
         position = self._append(record)
@@ -196,5 +199,4 @@ class Publisher:
             getattr(event, "update_type", None),
             published_ns,
             payload,
-            user=owner_of(event),
         )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
-from gwcore.engine.access import Grant
+import msgspec
+
+from gwcore.engine.access import OWNED_KINDS, Grant
 from gwcore.model import TYPE_OF_KIND, Record
 from gwcore.wire import Subscribe
 
@@ -29,7 +32,7 @@ class Selection:
     def __init__(self, grant: Grant | None = None) -> None:
         self.grant = grant or Grant()
         self._parts: dict[int, Subscribe] = {}
-        self._memo: dict[tuple[str, str | None, str | None, str | None], bool] = {}
+        self._memo: dict[tuple[str, str | None, str | None, bool], bool] = {}
         self.takes_all = False  # everything that is of no account is asked for and granted
 
     def allow(self, grant: Grant) -> None:
@@ -61,15 +64,13 @@ class Selection:
         """Whether the client chose conflation for the case that it is too slow; one `disconnect` decides for all."""
         return all(part.on_slow != "disconnect" for part in self._parts.values())
 
-    def wants(self, kind: str, symbol: str | None, account: str | None, user: str | None = None) -> bool:
-        """Whether an event was asked for and is granted; `user`: whose order it is of.
-
-        The memo is bounded by kinds x symbols x accounts x users.
-        """
-        key = (kind, symbol, account, user)
+    def wants(self, kind: str, symbol: str | None, account: str | None, owner: str | None = None) -> bool:
+        """Whether an event was asked for and is granted. The memo is bounded by kinds x symbols x accounts."""
+        is_own = owner is not None and owner == self.grant.user
+        key = (kind, symbol, account, is_own)
         answer = self._memo.get(key)
         if answer is None:
-            answer = self._memo[key] = self.grant.sees(*key) and any(
+            answer = self._memo[key] = self.grant.sees(kind, symbol, account, owner if is_own else None) and any(
                 part_wants(part.symbols, part.kinds, part.accounts, kind, symbol, account)
                 for part in self._parts.values()
             )
@@ -81,6 +82,29 @@ def account_of(record: Record) -> str | None:
     if record.account is None and record.partition.startswith("ex."):
         return record.partition[3:]
     return record.account
+
+
+class _OfUser(msgspec.Struct):
+    """What of an event says whose it is."""
+
+    user: str | None = None
+
+
+class _Owned(msgspec.Struct):
+    event: _OfUser
+
+
+_owned_decoder = msgspec.json.Decoder(_Owned)
+
+
+@lru_cache(maxsize=4096)  # each record is looked at once for every client
+def _owner(payload: bytes) -> str | None:
+    return _owned_decoder.decode(payload).event.user
+
+
+def owner_of(record: Record) -> str | None:
+    """The user whose order a record is about; None: nobody's that we know."""
+    return _owner(record.payload) if record.kind in OWNED_KINDS else None
 
 
 def part_wants(

@@ -8,12 +8,15 @@ or a goodbye with the reason. Execution events are never dropped.
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from gwcore.engine.catchup import CatchUp
 from gwcore.engine.gate import DENIALS_MAX, Gate
-from gwcore.engine.selection import Selection, account_of, is_glob, part_wants, unknown_kinds
+from gwcore.engine.order_ports import Requester
+from gwcore.engine.selection import Selection, account_of, is_glob, owner_of, part_wants, unknown_kinds
+from gwcore.engine.state import Wants
 from gwcore.model import Gap, GapState, Record
 from gwcore.transport import ClientInfo, ClientWriter
 from gwcore.wire import (
@@ -148,10 +151,16 @@ class Session:
             )
         )
 
-    def _on_order_request(self, request: ClientRequest) -> None:
-        """Orders are not taken yet; who may not even ask is told that."""
-        if not self._is_denied(request, self._gate.deny_order(request)):
-            self._refuse(request, "unsupported", "this gateway takes no orders: its accounts are read-only")
+    def _on_order_request(self, request: Any) -> None:
+        """Who may not even ask is told that; all else is the account's to judge."""
+        if self._is_denied(request, self._gate.deny_order(request)):
+            return
+        orders = self._fanout.orders
+        if orders is None:
+            self._refuse(request, "unsupported", "this gateway takes no orders")
+            return
+        requester = Requester(self._gate.grant.user, self.number, self._gate.grant)
+        orders.submit(request, requester, partial(self._refuse, request))
 
     def _is_denied(self, request: ClientRequest, text: str) -> bool:
         if self._gate.is_exhausted:
@@ -235,7 +244,8 @@ class Session:
 
     def _refuse(self, request: object, code: str, text: str) -> None:
         request_id = getattr(request, "request_id", None)
-        self._writer.write_message(RequestError(request_id=request_id, code=code, text=text))
+        if self._is_open:  # an order may be refused when its client is long gone
+            self._writer.write_message(RequestError(request_id=request_id, code=code, text=text))
 
     # --- records --------------------------------------------------------------------------------------------------
 
@@ -270,7 +280,7 @@ class Session:
             self._overflow()
 
     def _wants_record(self, record: Record) -> bool:
-        return self._selection.wants(record.kind, record.symbol, account_of(record), record.user)
+        return self._selection.wants(record.kind, record.symbol, account_of(record), owner_of(record))
 
     def _had(self, record: Record) -> bool:
         """Whether an execution record came from the journal already: it was durable there before it was told as news."""
@@ -336,10 +346,10 @@ class Session:
                 )
             )
         self._write_state(
-            lambda kind, symbol, account, user: (
+            lambda kind, symbol, account, owner=None: (
                 account is None
                 and kind not in ("stream_status", "gateway_status")
-                and self._selection.wants(kind, symbol, account, user)
+                and self._selection.wants(kind, symbol, account)
             )
         )
 
@@ -376,11 +386,7 @@ class Session:
         partition = publisher.partitions.get(gap.partition or "st") or publisher.partition("st")
         self._writer.write_events([publisher.private_record(partition, gap)])
 
-    def _write_state(
-        self,
-        wanted: Callable[[str, str | None, str | None, str | None], bool],
-        partitions: Container[str] | None = None,
-    ) -> None:
+    def _write_state(self, wanted: Wants, partitions: Container[str] | None = None) -> None:
         publisher = self._fanout.publisher
         records = [
             publisher.private_record(partition, event)

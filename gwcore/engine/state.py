@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 import msgspec
 
-from gwcore.engine.owners import owner_of
 from gwcore.engine.publisher import Partition
 from gwcore.engine.subscription import Subscription
 from gwcore.model import (
@@ -65,6 +65,14 @@ _BY_MORE = frozenset(
 _ENDED = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
 
 
+class Wants(Protocol):
+    """Whether an event is wanted, by its kind, symbol, account and, of orders, who placed them."""
+
+    def __call__(self, kind: str, symbol: str | None, account: str | None, owner: str | None = None) -> bool:
+        """Whether it is."""
+        ...
+
+
 class CurrentState:
     """Last events by topic. Bounded by instruments x kinds, and by what accounts have; topics of delisted symbols go with
     `forget`, orders when they end."""
@@ -79,8 +87,8 @@ class CurrentState:
         topics = self._last.get(kind)
         if topics is not None:
             topic = _topic(event) if kind in _BY_MORE else event.symbol  # type: ignore[union-attr]
-            if isinstance(event, OrderUpdate) and event.order_id and event.venue_order_id:
-                topics.pop((event.account, None, event.venue_order_id), None)  # it was taken for external
+            if isinstance(event, OrderUpdate) and event.order_id is not None:
+                topics.pop((event.account, event.venue_order_id), None)  # until now it was somebody else's
             if isinstance(event, OrderUpdate) and event.order_status in _ENDED:
                 topics.pop(topic, None)
             else:
@@ -109,17 +117,16 @@ class CurrentState:
         """All symbols there is reference data for, sorted."""
         return sorted(str(symbol) for symbol in self._last[ReferenceData])
 
-    def events(
-        self, wanted: Callable[[str, str | None, str | None, str | None], bool]
-    ) -> Iterator[tuple[Partition, Event]]:
-        """The state of every wanted (kind, symbol, account, user), each with the partition it belongs to."""
+    def events(self, wanted: Wants) -> Iterator[tuple[Partition, Event]]:
+        """The state of every wanted (kind, symbol, account), each with the partition it belongs to."""
         for event_type, topics in self._last.items():
             kind = KIND_OF_TYPE[event_type]
             for partition, event in list(topics.values()):
-                if wanted(kind, getattr(event, "symbol", None), getattr(event, "account", None), owner_of(event)):
+                owner = event.user if isinstance(event, OrderUpdate) else None
+                if wanted(kind, getattr(event, "symbol", None), getattr(event, "account", None), owner):
                     yield partition, event
         for symbol, (partition, subscription) in list(self._books.items()):
-            if wanted(BOOK_KIND, symbol, None, None):
+            if wanted(BOOK_KIND, symbol, None):
                 yield partition, _book_event(symbol, subscription)
 
 
@@ -129,8 +136,9 @@ def _topic(event: Event) -> object:
     if isinstance(event, GatewayStatus):
         return event.component
     if isinstance(event, OrderUpdate):
-        own = event.order_id or None  # known before the venue has a name for it
-        return (event.account, own and event.user, own or event.venue_order_id)
+        if event.order_id is not None:
+            return (event.account, event.user, event.order_id)
+        return (event.account, event.venue_order_id)
     if isinstance(event, FundsUpdate):
         return (event.account, event.asset, event.wallet)
     if isinstance(event, RateLimitsUpdate):

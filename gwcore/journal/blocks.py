@@ -138,7 +138,6 @@ class TopicTable:
             partition, session_id, kind, symbol, account, update_type = rows[topic]
             fields = (
                 partition, session_id, sequence, kind, symbol, account, update_type, published_ns, payload, position,
-                None,
             )  # fmt: skip
             records.append(_new_record(Record, fields))
             offset += length

@@ -99,7 +99,7 @@ class Lane:
         """Take a record; its position, or 0 where too much waits for a commit and it was dropped."""
         if self._appended_bytes >= self._check_at and not self._check_limits():
             return self._drop(record)
-        partition, session_id, sequence, kind, symbol, account, update_type, published_ns, payload, _, _ = record
+        partition, session_id, sequence, kind, symbol, account, update_type, published_ns, payload, _ = record
         # `_value_` and not the member: hashing an Enum runs Python code.
         key = (partition, session_id, kind, symbol, account, None if update_type is None else update_type._value_)
         ids = self._topics.get(key)

@@ -83,6 +83,10 @@ class Journal:
         """Why records are not being made durable at present; empty: all is well."""
         return "; ".join(lane.failed for lane in self._lanes.values() if lane.failed)
 
+    def failed_of(self, journal_class: str) -> str:
+        """Why records of one class are not being made durable at present; empty: all is well."""
+        return self._lanes[journal_class].failed
+
     @property
     def dropped_records(self) -> int:
         """Records not journalled since start, because too much waited for a disk that failed or was too slow."""

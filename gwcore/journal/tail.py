@@ -33,7 +33,7 @@ class Tail:
         """Up to `count` records from `position` on, which must not lie before the tail; positions set."""
         start = position - self.first_position
         return [
-            _new_record(Record, (*record[:9], number, None))
+            _new_record(Record, (*record[:9], number))
             for number, record in enumerate(self.records[start : start + count], position)
         ]
 

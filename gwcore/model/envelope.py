@@ -101,8 +101,7 @@ class Record(NamedTuple):
     """The journal's record header beside the encoded envelope: enough to route without decoding.
 
     `position` is the record's ordinal in its journal class (md, ex, st): it rises by one over all sessions and is
-    what cursors hold. It is 0 for what is not journalled. `user` is whose order an event about one is of; the journal's files
-    do not have it beside the payload, so it is None in what is read there until somebody looks inside.
+    what cursors hold. It is 0 for what is not journalled.
     """
 
     partition: str
@@ -115,7 +114,6 @@ class Record(NamedTuple):
     published_ns: int
     payload: bytes
     position: int = 0
-    user: str | None = None
 
     @property
     def event_id(self) -> str:

@@ -17,6 +17,7 @@ from gwcore.model.enums import (
     TriggerReference,
     UpdateType,
 )
+from gwcore.model.requests import OrderRequest
 
 
 class OrderAck(
@@ -27,6 +28,7 @@ class OrderAck(
     FORWARDED comes once it is on its way, then one of ACCEPTED and REJECTED; or UNKNOWN, and one of those two when it is
     known. `request_id` is the gateway's, unique per account; `client_request_id` the client's. `error` is an OrderError,
     `text` the venue's raw words, `fate` what became of the thing asked for. `version` counts the order's requests from 1.
+    `asked`: with FORWARDED, the request as it was taken, deadline filled in: by it a restart knows what may be under way.
     """
 
     account: str
@@ -50,6 +52,7 @@ class OrderAck(
     retry_at_ns: int | None = None  # wall clock: before this the same refusal is certain
     venue_client_id: str | None = None
     round_trip_ns: int | None = None
+    asked: OrderRequest | None = None
 
 
 class OrderUpdate(
@@ -135,3 +138,4 @@ class TradeUpdate(
     venue_time_ns: int | None = None
     user: str | None = None
     strategy: str | None = None
+    venue_client_id: str | None = None

@@ -6,19 +6,25 @@ What goes wrong here ends, at worst, this account: a bad or revoked key halts it
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Generator
 from typing import Protocol, TypeVar
 
 from gwcore.engine.account import AccountMachine
 from gwcore.engine.account_fills import FillMemory
+from gwcore.engine.order_ports import Requester
+from gwcore.engine.order_recall import OrderRecall
+from gwcore.engine.order_requests import OrderRequests
+from gwcore.engine.orders import Reply
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.reconnect import NANOSECONDS, Backoff, RollingBudget
 from gwcore.errors import AuthenticationError, ConfigError, GatewayError, VenueError, VenueUnavailable
-from gwcore.model import ConnectionState, Event, RateLimit, RateLimitsUpdate
+from gwcore.model import ConnectionState, Event, OrderRequest, RateLimit, RateLimitsUpdate
 from gwcore.ports import Clock, Connection, Network, Random
 from gwcore.rest import HttpFlow
 from gwcore.runtime.account_rest import AccountRest
 from gwcore.runtime.http import run_flow
+from gwcore.runtime.order_parts import OrderParts, OrdersFactory
 from gwcore.settings import AccountSettings, HealingSettings
 from gwcore.venue import Account, AccountCodec, Frame, Streams
 
@@ -58,7 +64,10 @@ class AccountConnection:
         random: Random,
         healing: HealingSettings,
         budget: RollingBudget,
+        orders: OrdersFactory | None = None,
+        parts: OrderParts | None = None,
     ) -> None:
+        parts = parts or OrderParts()
         self.account = account
         self.settings = settings
         self._streams = streams
@@ -75,7 +84,16 @@ class AccountConnection:
             held_s=healing.reconnect_held_s,
         )
         self.rest = AccountRest(network, clock)
-        self.machine = AccountMachine(account.name, settings, self, random, FillMemory())
+        self.machine = AccountMachine(account.name, settings, self, random, FillMemory(), parts.pace())
+        self._make_orders = orders
+        self.requests = OrderRequests(
+            self.machine.desk, self, parts.ids, parts.guard, parts.instruments, trading=settings.trading
+        )
+        self.recall = OrderRecall(self.machine.desk, parts.ids)
+        self._journal = parts.journal
+        self._barriers: deque[tuple[int, Callable[[int], None]]] = deque()
+        if orders is not None:
+            self.machine.desk.sender.rest = orders(account, None)
         self._connection: Connection | None = None
         self._closed: asyncio.Future[str] | None = None
         self._codec: AccountCodec | None = None
@@ -84,6 +102,7 @@ class AccountConnection:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
         self._flows: set[asyncio.Task[None]] = set()
+        self._requests: set[asyncio.Task[None]] = set()  # flows about orders, which outlive a connection
         self._halt_cause = ""
         self._is_stopped = False
         self._counter_told_ns = -COUNTER_EVENT_NS
@@ -115,6 +134,8 @@ class AccountConnection:
     def _end(self) -> None:
         self._is_stopped = True
         self._drop_flows()
+        for task in self._requests:
+            task.cancel()
         self.rest.close()
         self._disarm()
         if self._connection is not None:
@@ -204,11 +225,46 @@ class AccountConnection:
     def _logged_in(self) -> None:
         assert self._codec is not None
         self._hub.on_account(self.account.name, ConnectionState.CONNECTED, None)
-        self.machine.on_open(self._codec, self._clock.monotonic_ns())
+        orders = None if self._make_orders is None else self._make_orders(self.account, self._codec)
+        self.machine.on_open(self._codec, self._clock.monotonic_ns(), orders)
         early, self._early = self._early or [], None
         for frame, received_ns in early:
             self.on_frame(frame, received_ns)
         self._arm()
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+
+    def submit(self, request: OrderRequest, requester: Requester, reply: Reply) -> None:
+        """A client asks for something about orders."""
+        self.requests.submit(request, requester, reply, self._clock.monotonic_ns())
+        self._arm()
+
+    def on_synced(self) -> None:
+        """More is durable: what waited for it leaves."""
+        if self._barriers:
+            synced = self._journal.synced_position("ex")
+            while self._barriers and self._barriers[0][0] <= synced:
+                self._barriers.popleft()[1](self._clock.monotonic_ns())
+            self._arm()
+
+    def on_journal(self, cause: str) -> None:
+        """Records can't be made durable, or (empty) can again."""
+        self.machine.desk.sender.on_journal(cause, self._clock.monotonic_ns())
+        self._arm()
+
+    def barrier(self, callback: Callable[[int], None]) -> None:
+        """Call back once all that was published of the account is durable."""
+        self._barriers.append((self._journal.last_position("ex"), callback))
+
+    def journal_failed(self) -> str:
+        """Why nothing of accounts is being made durable; empty: all is well."""
+        return self._journal.failed_of("ex")
+
+    def run_request(self, flow: HttpFlow[T], done: Callable[[T | VenueError, int], None]) -> None:
+        """Run a flow, connected or not, as long as the account lives."""
+        task = self._loop.create_task(self._run_flow(flow, done))
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
 
     # --- ConnectionListener -------------------------------------------------------------------------------------------
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 from gwcore.engine.access import Access
 from gwcore.engine.gateway import GatewayMachine
+from gwcore.engine.order_ports import Requester
+from gwcore.engine.orders import Reply
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.reconnect import RollingBudget
 from gwcore.errors import ConfigError, VenueError
 from gwcore.journal import Journal
-from gwcore.model import ConnectionState, Event
+from gwcore.model import ConnectionState, Event, OrderRequest
 from gwcore.ports import Clock, Network, Random
 from gwcore.runtime.account_connection import AccountConnection
 from gwcore.runtime.clock_offset import ClockSample, OffsetBounds, offset_bounds
 from gwcore.runtime.http import run_flow
 from gwcore.runtime.keys import Keys
+from gwcore.runtime.order_parts import OrderJournal, OrderParts
 from gwcore.runtime.signer import KeySigner
 from gwcore.secrets import resolve_secret
 from gwcore.settings import GatewayConfig, SelectedAccount
@@ -30,7 +34,7 @@ _log = logging.getLogger("gwcore.account")
 #: Records of the journal read at once while an account is recalled.
 RECALL_RECORDS = 10_000
 #: Kinds of events that say what was told of an account.
-RECALLED_KINDS = frozenset({"order_update", "trade_update", "download_begin"})
+RECALLED_KINDS = frozenset({"order_update", "trade_update", "download_begin", "order_ack"})
 #: The venue's clock is asked this often, in so many questions at different places within its second.
 CLOCK_CHECK_S, CLOCK_QUESTIONS, CLOCK_SPACING_S = 300.0, 4, 1.27
 #: An offset above this is told as a status, since nonces, tokens and times of orders go by the clock.
@@ -52,11 +56,15 @@ class Accounts:
         random: Random,
         keys: Keys,
         budget: RollingBudget,
+        journal: OrderJournal,
     ) -> None:
         self._machine = machine
+        self._takes_orders = config.venue.spec.orders is not None
         self._streams = streams
         self._network = network
         self._clock = clock
+        self.parts = OrderParts(instruments=lambda: machine.instruments, journal=journal)
+        make_orders = config.venue.spec.orders
         self.offset: OffsetBounds | None = None  # the venue's clock minus ours, as last measured
         self.connections = [
             AccountConnection(
@@ -70,21 +78,27 @@ class Accounts:
                 random=random,
                 healing=config.healing,
                 budget=budget,
+                orders=None if make_orders is None else partial(make_orders, config.venue.settings),
+                parts=self.parts,
             )
             for selected in config.accounts
         ]
 
     def recall(self, journal: Journal) -> None:
         """Read what was told of each account; before anything is published of it."""
-        machines = {f"ex.{each.account.name}": each.machine for each in self.connections}
-        if not machines:
+        connections = {f"ex.{each.account.name}": each for each in self.connections}
+        if not connections:
             return
         reader = journal.reader("ex", 0)
         while records := reader.read(RECALL_RECORDS, synced_only=False):
             for record in records:
-                machine = machines.get(record.partition)
-                if machine is not None and record.kind in RECALLED_KINDS:
-                    machine.recall(decode_envelope(record.payload).event)
+                connection = connections.get(record.partition)
+                if connection is not None and record.kind in RECALLED_KINDS:
+                    event = decode_envelope(record.payload).event
+                    connection.machine.recall(event)
+                    connection.recall.recall(event, record.published_ns)
+        for connection in self.connections:
+            connection.recall.finish(self._clock.monotonic_ns())
 
     def start(self, spawn: Callable[[Coroutine[Any, Any, None], str], object]) -> None:
         """Run all connections."""
@@ -97,6 +111,29 @@ class Accounts:
         """The gateway stops."""
         for connection in self.connections:
             connection.stop(cause)
+
+    def on_synced(self) -> None:
+        """More of the journal is durable."""
+        for connection in self.connections:
+            connection.on_synced()
+
+    def on_journal(self, cause: str) -> None:
+        """Records can't be made durable, or (empty) can again."""
+        for connection in self.connections:
+            connection.on_journal(cause)
+
+    # --- OrderPort ----------------------------------------------------------------------------------------------------
+
+    def submit(self, request: OrderRequest, requester: Requester, reply: Reply) -> None:
+        """A client's request about orders; `reply` is for what can't become an event of an account."""
+        if not self._takes_orders:
+            reply("unsupported", "this gateway takes no orders: its venue's plugin can't send any")
+            return
+        for connection in self.connections:
+            if connection.account.name == request.account:
+                connection.submit(request, requester, reply)
+                return
+        reply("unknown_account", f"{request.account!r:.80} is no account of this gateway: see `gw accounts`")
 
     # --- AccountHub ---------------------------------------------------------------------------------------------------
 

@@ -121,6 +121,7 @@ class Gateway:
             for name, group in self.streams.limits.groups.items()
         }
         self.accounts = self._make_accounts()
+        self.fanout.orders = self.accounts
         self.hub.bind(
             fanout=self.fanout,
             gateway=self.machine,
@@ -166,6 +167,7 @@ class Gateway:
             random=ports.random,
             keys=ports.keys or StorageKeys(ports.storage.child("keys"), ports.clock),
             budget=next(iter(self._budgets.values())),
+            journal=self.journal,
         )
 
     def _on_latency(self, component: str, round_trip_ns: int) -> None:
@@ -259,7 +261,7 @@ class Gateway:
     async def run(self) -> int:
         """Run until stopped; returns the exit code."""
         self.accounts.recall(self.journal)
-        self.committer.start(self._on_synced, self.watch.on_failed)
+        self.committer.start(self._on_synced, self._on_journal)
         self.machine.set_state(GatewayState.STARTING)
         transports = [self._spawn(self._run_transport(t), f"transport {t.spec.name}") for t in self.config.transports]
         sinks = [self._spawn(runner.run(), f"sink {runner.name}") for runner in self.sinks]
@@ -293,9 +295,14 @@ class Gateway:
 
     def _on_synced(self) -> None:
         self.watch.on_committed()
+        self.accounts.on_synced()
         self.fanout.release()
         for runner in self.sinks:
             runner.wake()
+
+    def _on_journal(self, cause: str) -> None:
+        self.watch.on_failed(cause)
+        self.accounts.on_journal(self.journal.failed_of("ex"))
 
     async def _discover(self) -> None:
         """Ask what is traded until the venue answers, start the connections; ask again where nobody would tell us."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gwcore.engine.account import AccountState
+from gwcore.engine.account_state import AccountState
 from gwcore.engine.market_data import MarketDataMachine
 from gwcore.model import StreamState
 from gwcore.runtime.app import Gateway

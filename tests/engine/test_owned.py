@@ -153,9 +153,6 @@ def test_he_may_ask_for_his_orders_by_name_and_for_nothing_else(desk: Any) -> No
 
     assert refusals(kinds=("order_ack", "trade_update"), accounts=("main",)) == []
     assert refusals(kinds=("order_ack",), accounts=("other",)) == ["the account other is not granted: ask the operator"]
-    assert refusals(kinds=("order_ack", "funds"), accounts=("main",)) == [
-        "the account main is not granted: ask the operator"
-    ]
     assert refusals(kinds=("funds",)) == ["funds is of accounts, and none is granted: ask the operator"]
 
 

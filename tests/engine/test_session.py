@@ -51,7 +51,7 @@ class Shelf:
 
     def append(self, record):
         records = self.records[record.journal_class]
-        records.append(record._replace(position=len(records) + 1, user=None))  # its files don't have it
+        records.append(record._replace(position=len(records) + 1))
         return len(records)
 
     def last_position(self, journal_class):

@@ -3,6 +3,7 @@
 from gwcore.testing.conformance.account_case import AccountCase
 from gwcore.testing.conformance.card import Card, Kind, Notes, Outcome, Result, run_card, run_cards
 from gwcore.testing.conformance.catalogue import CARDS, cards_of
+from gwcore.testing.conformance.order_case import OrderCase
 from gwcore.testing.conformance.recording import RecordedFrame, Recording, load_recordings, write_recording
 from gwcore.testing.conformance.sink_case import Destination, SinkCase
 from gwcore.testing.conformance.transport_case import TransportCase
@@ -15,6 +16,7 @@ __all__ = [
     "Destination",
     "Kind",
     "Notes",
+    "OrderCase",
     "Outcome",
     "RecordedFrame",
     "Recording",

@@ -87,6 +87,18 @@ class AccountStage:
         """Run a step later, as a network would."""
         self._waiting.append((self.connects, flow, done))
 
+    def run_request(self, flow: HttpFlow[T], done: Callable[[T | VenueError, int], None]) -> None:
+        """As `run_flow`: nothing is ordered here."""
+        self.run_flow(flow, done)
+
+    def barrier(self, callback: Callable[[int], None]) -> None:
+        """All is durable at once."""
+        callback(self.now_ns)
+
+    def journal_failed(self) -> str:
+        """It never fails."""
+        return ""
+
     def close(self, reason: str) -> None:
         """The line goes; another follows."""
         self.closed.append(reason)

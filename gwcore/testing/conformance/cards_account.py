@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gwcore.engine.account import AccountState
+from gwcore.engine.account_state import AccountState
 from gwcore.errors import AuthenticationError, VenueError
 from gwcore.testing.conformance.account_case import AccountCase
 from gwcore.testing.conformance.account_stage import AccountStage

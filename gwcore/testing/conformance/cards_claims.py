@@ -40,7 +40,7 @@ _SHOWN_BY: dict[type, Support] = {
     StatisticsUpdate: Support.STATISTICS,
     TimeSeriesUpdate: Support.TIME_SERIES,
 }
-#: Shown by the cards of accounts, and by those of orders, which are not written yet.
+#: Shown by the cards of accounts and of orders.
 _ELSEWHERE = frozenset({Support.ACCOUNT, Support.ORDERS})
 
 

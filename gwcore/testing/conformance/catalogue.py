@@ -11,6 +11,7 @@ from gwcore.testing.conformance import (
     cards_healing,
     cards_instruments,
     cards_market_data,
+    cards_orders,
     cards_plugin,
     cards_sink,
     cards_transport,
@@ -24,6 +25,7 @@ GROUPS: Mapping[str, str] = {
     "M": "market data",
     "D": "decode",
     "A": "accounts",
+    "O": "orders",
     "K": "sink",
     "T": "transport",
 }
@@ -51,6 +53,7 @@ CARDS: Mapping[Kind, tuple[Card, ...]] = {
         cards_healing.CARDS,
         cards_decode.CARDS,
         cards_account.CARDS,
+        cards_orders.CARDS,
     ),
     Kind.SINK: _sorted(cards_plugin.SINK_CARDS, cards_sink.CARDS),
     Kind.TRANSPORT: _sorted(cards_plugin.TRANSPORT_CARDS, cards_transport.CARDS),

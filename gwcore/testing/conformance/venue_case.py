@@ -15,6 +15,7 @@ from gwcore.plugins import PluginEntry
 from gwcore.simulator import Simulator, SimulatorSpec
 from gwcore.testing.conformance.account_case import AccountCase
 from gwcore.testing.conformance.card import Notes, require
+from gwcore.testing.conformance.order_case import OrderCase
 from gwcore.testing.conformance.playback import Playback
 from gwcore.testing.conformance.recording import Recording, load_recordings
 from gwcore.venue import Streams, Support, Symbols, Topic, VenueSpec
@@ -62,6 +63,7 @@ class VenueCase:
     environment: str = "sim"
     entry: PluginEntry | None = None
     accounts: AccountCase | None = None  # for venues with accounts
+    orders: OrderCase | None = None  # for venues with orders
     unknown_frames: tuple[bytes, ...] = (b'{"surprise":{"answer":42}}', b'["surprise",42]')
     symbols_max: int = 3  # of a simulator that are subscribed
     seed: int = 1

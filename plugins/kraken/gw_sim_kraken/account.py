@@ -27,6 +27,8 @@ class Account:
         self.balances: dict[str, Decimal] = {}
         self.ledger: deque[LedgerEntry] = deque(maxlen=rows_max)
         self.fills: deque[OwnFill] = deque(maxlen=rows_max)
+        self.orders_made = 0  # also those that made room for others
+        self.fills_made = 0
         self.orders: dict[str, OwnOrder] = {}
         self.open_orders: dict[str, OwnOrder] = {}
         self.positions: dict[str, Position] = {}  # open ones, by id
@@ -39,11 +41,17 @@ class Account:
 
     def add_order(self, order: OwnOrder) -> None:
         """A new one; the oldest closed one makes room at the limit."""
+        self.orders_made += 1
         if len(self.orders) >= self._rows_max:
             oldest = next((one for one in self.orders.values() if not one.is_open), None)
             if oldest is not None:
                 del self.orders[oldest.order_id]
         self.orders[order.order_id] = self.open_orders[order.order_id] = order
+
+    def add_fill(self, fill: OwnFill) -> None:
+        """A new one; the oldest makes room at the limit."""
+        self.fills_made += 1
+        self.fills.append(fill)
 
     def find_order(self, text: str) -> OwnOrder | None:
         """The order with this id; else the open one with this cl_ord_id."""
@@ -55,6 +63,15 @@ class Account:
     def with_userref(self, userref: int) -> list[OwnOrder]:
         """Open orders with a reference that is not unique."""
         return [order for order in self.open_orders.values() if order.userref == userref]
+
+    def find_orders(self, text: str) -> list[OwnOrder]:
+        """By id or cl_ord_id; else all open ones with this text as their userref (0: none)."""
+        order = self.find_order(text)
+        if order is not None:
+            return [order]
+        digits = text.removeprefix("-")
+        is_number = digits.isascii() and digits.isdigit() and len(digits) <= len("2147483648")
+        return self.with_userref(int(text)) if is_number and int(text) else []
 
     def add_entry(self, entry: LedgerEntry) -> None:
         """A ledger line, and the balance it leads to."""

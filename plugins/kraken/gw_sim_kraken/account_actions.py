@@ -16,7 +16,8 @@ from gw_sim_kraken.amounts import AMOUNT_MAX, from_scaled, to_scaled
 from gw_sim_kraken.api_key import PERMISSIONS, TRADING_PERMISSIONS
 from gw_sim_kraken.market import PairMarket
 from gw_sim_kraken.matching import BUY, SELL
-from gw_sim_kraken.order_request import AmendRequest, OrderRefused, OrderRequest
+from gw_sim_kraken.order_request import AmendRequest, Close, OrderRefused, OrderRequest, PriceSpec
+from gw_sim_kraken.order_types import CLOSE_TYPES, LIMITED, PRICE_TYPES, REFERENCES, STP_TYPES, TRIGGERED
 from gw_sim_kraken.own_order import OwnOrder
 from gw_sim_kraken.seeded import SeededFeed
 from gw_sim_kraken.texts import SECOND_NS
@@ -64,19 +65,46 @@ class AccountActions:
             raise ValueError(str(refusal)) from None
 
     def _order(
-        self, symbol: str, side: str, quantity: Any, price: Any = None, account: str = "", order_type: str = "",
+        self, symbol: str, side: str, quantity: Any = 0, price: Any = None, account: str = "", order_type: str = "",
         time_in_force: str = "GTC", expire_in_s: int = 0, post_only: bool = False, reduce_only: bool = False,
-        leverage: int = 0, fee_in_base: bool = False, userref: int = 0, cl_ord_id: str = "",
+        leverage: int = 0, fee_in_base: bool = False, userref: int = 0, cl_ord_id: str = "", limit_type: str = "static",
+        trigger: Any = None, trigger_type: str = "static", reference: str = "last", display: Any = None, cash: Any = None,
+        stp: str = "cancel_newest", start_in_s: int = 0, close_type: str = "", close_price: Any = None,
+        close_trigger: Any = None,
     ) -> dict[str, Any]:  # fmt: skip
         exchange = self._exchange
+        close = None
+        if close_type:
+            limit, stop = _price(close_price, "static", "close_price"), _price(close_trigger, "static", "close_trigger")
+            close = Close(order_type=close_type, limit=limit, trigger=stop)
+            is_odd = (limit is None) is (close_type in LIMITED) or (stop is None) is (close_type in TRIGGERED)
+            if close_type not in CLOSE_TYPES or is_odd:
+                raise ValueError(
+                    f"close_type {close_type!r:.40} is none with these prices: {', '.join(sorted(CLOSE_TYPES))}"
+                )
+        for name, value, known in (
+            ("limit_type", limit_type, PRICE_TYPES), ("trigger_type", trigger_type, PRICE_TYPES),
+            ("reference", reference, REFERENCES), ("stp", stp, STP_TYPES),
+        ):  # fmt: skip
+            if value not in known:
+                raise ValueError(f"no {name} {value!r:.40}; there are: {', '.join(sorted(known))}")
         if side not in _SIDES:
             raise ValueError(f"no side {side!r}: buy or sell")
+        limit_price = _price(price, limit_type, "price")
         request = OrderRequest(
             symbol=symbol,
             side=_SIDES[side],
             order_type=order_type or ("market" if price is None else "limit"),
-            quantity=_amount(quantity, "quantity"),
-            limit_price=None if price is None else _amount(price, "price"),
+            quantity=_amount(quantity, "quantity") if cash is None else Decimal(0),
+            cash=None if cash is None else _amount(cash, "cash"),
+            limit_price=None if limit_price is None else limit_price.value,
+            limit_type=limit_type,
+            trigger=_price(trigger, trigger_type, "trigger"),
+            reference=reference,
+            display=None if display is None else _amount(display, "display"),
+            close=close,
+            stp=stp,
+            start_ns=exchange.now_ns + start_in_s * SECOND_NS if start_in_s else 0,
             time_in_force="GTD" if expire_in_s else time_in_force,
             expire_ns=exchange.now_ns + expire_in_s * SECOND_NS if expire_in_s else 0,
             post_only=post_only,
@@ -227,6 +255,14 @@ class AccountActions:
         price = from_scaled(best.price, pair.price_precision) if best is not None else Decimal(1)
         smallest = max(Decimal(pair.qty_min), Decimal(pair.cost_min) / price)
         return max(1, to_scaled(smallest, pair.qty_precision) + 1)
+
+
+def _price(value: Any, kind: str, name: str) -> PriceSpec | None:
+    """A price, or an offset with its sign; a text keeps its digits."""
+    if value is None:
+        return None
+    sign = -1 if kind != "static" and str(value).startswith("-") else 1
+    return PriceSpec(sign * _amount(str(value).removeprefix("-") if kind != "static" else value, name), kind)
 
 
 def _amount(value: Any, name: str) -> Decimal:

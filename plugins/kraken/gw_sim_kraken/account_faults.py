@@ -12,13 +12,15 @@ class AccountFaults:
 
     token_error: str = ""  # what GetWebSocketsToken answers instead
     refuses_tokens: bool = False  # no token is good on a WebSocket, however fresh
-    duplicates: int = 0  # frames with a fill that are sent twice
+    duplicates: int = 0  # frames of executions that are sent twice
+    duplicate_kind: str = "trade"  # the exec_type of them; "*": any
+    swaps: int = 0  # frames of executions that come behind the one that follows
+    executions_delay_ns: int = 0
     duplicate_same_sequence: bool = False  # the copy has the number of the first
     drops: int = 0  # frames that are kept back
     drop_without_gap: bool = False  # they take no number: nothing shows that they are missing
     drop_channel: str = "executions"
     rest_lag_ns: int = 0  # how long REST knows nothing of what happened
-    lost_replies: int = 0  # replies to trading requests on a WebSocket, which are carried out all the same
     clock_skew_ns: int = 0  # of the venue's clock, as it shows in Time and in replies
 
     def copies(self, channel: str, kind: str, rows: Sequence[str]) -> int:
@@ -28,14 +30,8 @@ class AccountFaults:
         if self.drops and channel == self.drop_channel:
             self.drops -= 1
             return 0
-        if self.duplicates and channel == "executions" and '"exec_type":"trade"' in rows[0]:
+        wanted = f'"exec_type":"{self.duplicate_kind}"'
+        if self.duplicates and channel == "executions" and (self.duplicate_kind == "*" or wanted in rows[0]):
             self.duplicates -= 1
             return 2
         return 1
-
-    def loses_reply(self) -> bool:
-        """Whether the next reply of a trading request is lost."""
-        if not self.lost_replies:
-            return False
-        self.lost_replies -= 1
-        return True

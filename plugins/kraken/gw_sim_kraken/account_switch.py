@@ -33,7 +33,6 @@ class AccountSwitch:
             "drop_executions": self._drop_executions,
             "replay_fills": self._replay_fills,
             "rest_lag": self._rest_lag,
-            "lose_replies": self._lose_replies,
             "skew_clock": self._skew_clock,
             "lockout": self._lockout,
         }
@@ -91,10 +90,13 @@ class AccountSwitch:
             key.permissions = chosen
         return f"{len(keys)} keys have {', '.join(sorted(chosen))}"
 
-    def _duplicate_executions(self, count: int = 1, same_sequence: bool = False, on: bool = True) -> str:
+    def _duplicate_executions(
+        self, count: int = 1, same_sequence: bool = False, kind: str = "trade", on: bool = True
+    ) -> str:  # fmt: skip
         faults = self._exchange.account_faults
         faults.duplicates, faults.duplicate_same_sequence = count if on else 0, same_sequence
-        return f"the next {count} fills are sent twice" if on else "fills are sent once"
+        faults.duplicate_kind = kind
+        return f"the next {count} reports ({kind}) are sent twice" if on else "reports are sent once"
 
     def _drop_executions(
         self, count: int = 1, gap: bool = True, channel: str = EXECUTIONS, on: bool = True
@@ -119,10 +121,6 @@ class AccountSwitch:
     def _rest_lag(self, ms: int = 1000, on: bool = True) -> str:
         self._exchange.account_faults.rest_lag_ns = ms * _MILLISECOND_NS if on else 0
         return f"private REST is {ms} ms behind the streams" if on else "private REST is up to date"
-
-    def _lose_replies(self, count: int = 1, on: bool = True) -> str:
-        self._exchange.account_faults.lost_replies = count if on else 0
-        return f"the next {count} trading requests are carried out and not answered" if on else "replies arrive"
 
     def _skew_clock(self, ms: int = 0, on: bool = True) -> str:
         self._exchange.account_faults.clock_skew_ns = ms * _MILLISECOND_NS if on else 0

@@ -195,10 +195,15 @@ class Desk:
 
     def reply_to_order(self, connection: Connection, reply: bytes, position: int, now_ns: int) -> None:
         """A trading reply: before or after the reports of what it did, as it comes (sheet 4.12); `position` is before."""
-        if connection.rng.random() < _REPLY_FIRST:
+        chance, first = connection.rng.random(), self._exchange.trade_faults.reply_first
+        if chance < _REPLY_FIRST if first is None else first:
             self._exchange.send_at(position, connection.number, reply)
             return
         when_ns = now_ns + self._delay_ns(connection, ORDER_MS)
+        self._exchange.schedule.at(when_ns, self._deliver, connection.number, reply)
+
+    def reply_at(self, connection: Connection, reply: bytes, when_ns: int) -> None:
+        """A reply at a time of its own."""
         self._exchange.schedule.at(when_ns, self._deliver, connection.number, reply)
 
     def _ack_private(self, when_ns: int, reply: bytes, subscription: PrivateSubscription) -> None:

@@ -7,13 +7,20 @@ from gw_sim_kraken.texts import SECOND_NS
 
 ADD = POINT
 AMEND = POINT
+EDIT = POINT
 _AMEND_BY_AGE = ((5, 3), (10, 2), (15, 1))
+_EDIT_BY_AGE = ((5, 6), (10, 5), (15, 4), (45, 2), (90, 1))
 _CANCEL_BY_AGE = ((5, 8), (10, 6), (15, 5), (45, 4), (90, 2), (300, 1))
 
 
 def amend_cost(age_ns: int) -> int:
     """Fixed part and what the order's age adds."""
     return AMEND + _by_age(_AMEND_BY_AGE, age_ns)
+
+
+def edit_cost(age_ns: int) -> int:
+    """Fixed part and what the order's age adds."""
+    return EDIT + _by_age(_EDIT_BY_AGE, age_ns)
 
 
 def cancel_cost(age_ns: int) -> int:

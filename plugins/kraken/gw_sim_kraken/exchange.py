@@ -30,6 +30,8 @@ from gw_sim_kraken.schedule import Schedule
 from gw_sim_kraken.seeded import SeededFeed
 from gw_sim_kraken.settings import SimKrakenSettings
 from gw_sim_kraken.texts import SECOND_NS
+from gw_sim_kraken.trade_faults import TradeFaults
+from gw_sim_kraken.triggers import Triggers
 from gwcore.rest import HttpRequest, HttpResponse
 from gwcore.simulator import Refusal, SimFrame
 
@@ -55,15 +57,18 @@ class SimulatedKraken:
         self.connections: dict[int, Connection] = {}
         self.faults = Faults()
         self.schedule = Schedule()
+        self.lag_ns = 0  # how long the request that is carried out now was on its way to the engine
         self.counts = dict.fromkeys(_COUNTS, 0)
         self.account_faults = AccountFaults()
+        self.trade_faults = TradeFaults(self.count_fault)
         self.streams = PrivateStreams(self)
         self.accounts = Accounts(self, feed)
         self.private_rest = PrivateRest(self)
+        self.triggers = Triggers(self)
         self.order_desk = OrderDesk(self)
         self.dead_man = DeadMan(self)
         if isinstance(feed, SeededFeed):
-            feed.on_trade = self.order_desk.on_trade
+            feed.on_trade, feed.on_prices = self.order_desk.on_trade, self.triggers.on_prices
         self.desk = Desk(self)
         self._switch = FaultSwitch(self)
         self._actions = AccountActions(self)
@@ -77,6 +82,8 @@ class SimulatedKraken:
     def http(self, request: HttpRequest, now_ns: int) -> HttpResponse:
         """Answer one REST request."""
         self._run_to(now_ns)
+        if self.faults.meets(request):
+            self.count_fault("http")
         return self.faults.http_response(request, lambda: rest.answer(self, request))
 
     def open(self, path: str, now_ns: int) -> int | Refusal:
@@ -169,6 +176,15 @@ class SimulatedKraken:
         """Queue a frame."""
         self._out.append(SimFrame(connection, frame))
 
+    def count_fault(self, name: str) -> None:
+        """A fault struck: it is in `stats` from then on."""
+        self.counts[f"fault_{name}"] = self.counts.get(f"fault_{name}", 0) + 1
+
+    def unsend(self, connection: int, position: int) -> None:
+        """Take back what was queued for a connection since `queued` was read."""
+        kept = [one for one in self._out[position:] if one.connection != connection]
+        self._out[position:] = kept
+
     def send_at(self, position: int, connection: int, frame: bytes) -> None:
         """Queue a frame ahead of those queued since `queued` was read."""
         self._out.insert(position, SimFrame(connection, frame))
@@ -209,6 +225,10 @@ class SimulatedKraken:
     def venue_ns(self) -> int:
         """The venue's clock as it shows: a fault may have put it wrong."""
         return self.now_ns + self.account_faults.clock_skew_ns
+
+    def received_ns(self) -> int:
+        """When, by the venue's clock, the request came that is carried out now."""
+        return self.venue_ns() - self.lag_ns
 
     def start_heartbeat(self, connection: Connection, now_ns: int) -> None:
         """Heartbeats begin with the first subscription."""

@@ -10,7 +10,8 @@ from decimal import Decimal
 
 import msgspec
 
-from gw_sim_kraken.amounts import ZERO, fixed
+from gw_sim_kraken.amounts import ZERO, fixed, plain
+from gw_sim_kraken.order_request import PriceSpec
 from gw_sim_kraken.own_order import CANCELED, EXPIRED, FILLED, PARTIAL, PENDING, OwnFill, OwnOrder
 from gw_sim_kraken.texts import second_text, time_text
 
@@ -30,8 +31,11 @@ def report(order: OwnOrder, exec_type: str, time_ns: int) -> str:
         return _row(_in_full(order, PENDING, PENDING, time_ns))
     if exec_type in ("amended", "restated"):
         return _row(_amended(order, exec_type, time_ns))
-    head = [("timestamp", _text(time_text(time_ns))), ("order_status", _text(order.status))]
-    fields = [*head, ("exec_type", _text(exec_type))]
+    if exec_type == "iceberg_refill":
+        return _row([*_change(order, exec_type, time_ns), *_display(order), *_ids(order)])
+    if exec_type == "status":
+        return _row([*_change(order, exec_type, time_ns), *reversed(_price(order)), *_triggers(order), *_ids(order)])
+    fields = _change(order, exec_type, time_ns)
     if exec_type in (FILLED, CANCELED, EXPIRED):
         fields += _sums(order)
     fields.append(_reference(order))
@@ -89,6 +93,19 @@ def _reference(order: OwnOrder) -> _Field:
     return "order_userref", str(order.userref)
 
 
+def _ids(order: OwnOrder) -> list[_Field]:
+    return [_reference(order), ("order_id", _text(order.order_id))]
+
+
+def _change(order: OwnOrder, exec_type: str, time_ns: int) -> list[_Field]:
+    """What every delta begins with."""
+    return [
+        ("timestamp", _text(time_text(time_ns))),
+        ("order_status", _text(order.status)),
+        ("exec_type", _text(exec_type)),
+    ]
+
+
 def _fee_usd(order: OwnOrder, value: Decimal) -> _Field:
     pair = order.market.pair
     return "fee_usd_equiv", fixed(value, pair.cost_precision if pair.quote == "USD" else _USD_DECIMALS)
@@ -114,7 +131,62 @@ def _price(order: OwnOrder) -> list[_Field]:
     if order.limit_price is None:
         return []
     decimals = order.market.pair.price_precision
-    return [("limit_price_type", '"static"'), ("limit_price", fixed(order.limit_price, decimals))]
+    kind = order.limit.kind if order.limit is not None and order.is_trailing else "static"
+    return [("limit_price_type", _text(kind)), ("limit_price", fixed(order.limit_price, decimals))]
+
+
+def _display(order: OwnOrder) -> list[_Field]:
+    """Of an iceberg: what it shows at most, and what is seen of it now."""
+    if order.display is None:
+        return []
+    decimals = order.market.pair.qty_precision
+    return [("display_qty", fixed(order.display, decimals)), ("display_qty_remain", fixed(order.shown, decimals))]
+
+
+def _quantity(order: OwnOrder) -> list[_Field]:
+    """In the base asset, or what a cash order spends of the quote asset."""
+    pair = order.market.pair
+    if order.cash is not None:
+        return [("cash_order_qty", fixed(order.cash, pair.cost_precision))]
+    return [("order_qty", fixed(order.quantity, pair.qty_precision))]
+
+
+def _spec(order: OwnOrder, spec: PriceSpec) -> str:
+    """A price or an offset; percentages are as they were given."""
+    return plain(spec.value) if spec.kind == "pct" else fixed(spec.value, order.market.pair.price_precision)
+
+
+def _triggers(order: OwnOrder) -> list[_Field]:
+    """What a triggered order waits for, or what it waited for. `price` is that of now, or a trailing stop's offset."""
+    trigger = order.trigger
+    if trigger is None:
+        return []
+    decimals = order.market.pair.price_precision
+    kind = trigger.spec.kind if order.is_trailing else "static"
+    price = _spec(order, trigger.spec) if order.is_trailing else fixed(trigger.price, decimals)
+    fields = [
+        ("reference", _text(trigger.reference)),
+        ("price", price),
+        ("price_type", _text(kind)),
+        ("actual_price", fixed(trigger.price, decimals)),
+        *([("peak_price", fixed(trigger.peak, decimals))] if order.is_trailing else []),
+        ("last_price", fixed(trigger.last_price, decimals)),
+        ("status", '"triggered"' if trigger.is_fired else '"untriggered"'),
+        *([("timestamp", _text(time_text(trigger.fired_ns)))] if trigger.is_fired else []),
+    ]
+    return [("triggers", _row(fields))]
+
+
+def _contingent(order: OwnOrder) -> list[_Field]:
+    """The conditional close."""
+    close = order.close
+    if close is None:
+        return []
+    fields = [("order_type", _text(close.order_type))]
+    for name, spec in (("trigger_price", close.trigger), ("limit_price", close.limit)):
+        if spec is not None:
+            fields += [(name, _spec(order, spec)), (f"{name}_type", _text(spec.kind))]
+    return [("contingent", _row(fields))]
 
 
 def _in_full(order: OwnOrder, exec_type: str, status: str, time_ns: int) -> list[_Field]:
@@ -123,7 +195,7 @@ def _in_full(order: OwnOrder, exec_type: str, status: str, time_ns: int) -> list
     return [
         ("order_id", _text(order.order_id)),
         ("symbol", _text(pair.symbol)),
-        ("order_qty", fixed(order.quantity, pair.qty_precision)),
+        *_quantity(order),
         *([("cum_cost", fixed(ZERO, pair.cost_precision))] if is_new else []),
         ("time_in_force", _text(order.time_in_force)),
         ("exec_type", _text(exec_type)),
@@ -131,8 +203,13 @@ def _in_full(order: OwnOrder, exec_type: str, status: str, time_ns: int) -> list
         ("order_type", _text(order.order_type)),
         _reference(order),
         *_price(order),
+        *_display(order),
+        *([("effective_time", _text(second_text(order.start_ns)))] if order.start_ns else []),
         *([("expire_time", _text(second_text(order.expire_ns)))] if order.expire_ns else []),
-        ("stop_price", fixed(ZERO, pair.price_precision)),
+        ("stop_price", fixed(ZERO if order.trigger is None else order.trigger.price, pair.price_precision)),
+        *_triggers(order),
+        *_contingent(order),
+        *([("ord_ref_id", _text(order.parent_id))] if order.parent_id else []),
         ("order_status", _text(status)),
         *_flags(order),
         *([_fee_usd(order, ZERO)] if is_new else []),
@@ -150,8 +227,10 @@ def _amended(order: OwnOrder, exec_type: str, time_ns: int) -> list[_Field]:
         ("cum_qty", fixed(order.filled, pair.qty_precision)),
         ("reason", _text(order.amendments[-1].reason if order.amendments else "")),
         ("amended", "true"),
-        ("order_qty", fixed(order.quantity, pair.qty_precision)),
+        *_quantity(order),
         *reversed(_price(order)),
+        *_display(order),
+        *_triggers(order),
         _reference(order),
         ("order_id", _text(order.order_id)),
     ]

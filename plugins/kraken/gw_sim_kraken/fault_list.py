@@ -44,11 +44,27 @@ FAULTS = {
     "revoke_key": "account closes: EAPI:Invalid key, sessions end (closes=false: they go on)",
     "key_permissions": "account permissions: other rights, words with commas between",
     "lockout": "account seconds: EGeneral:Temporary lockout",
-    "duplicate_executions": "count same_sequence: the next fills are sent twice",
+    "duplicate_executions": "count same_sequence kind: the next fills are sent twice, or reports of exec_type=kind (*: any)",
     "drop_executions": "count gap channel: the next private frames are withheld; gap=false: no number is missing either",
     "replay_fills": "account count kind: the last fills once more, as kind=snapshot or kind=update",
     "rest_lag": "ms: private REST knows nothing of what is newer",
-    "lose_replies": "count: the next trading requests on a WebSocket are carried out and not answered; for REST see http",
+    "delay_executions": "ms: frames of executions come late, in order; replies do not",
+    "swap_executions": "count: the next frames of executions come behind the one that follows, numbers out of order",
+    "lose_replies": "count method way=websocket, rest, * account: trading requests are carried out and not answered. "
+    "`method`, of REST too: add_order, amend_order, edit_order, cancel_order, cancel_all, cancel_all_orders_after, "
+    "batch_add, batch_cancel or *; this and the next ones are counted in stats as fault_NAME",
+    "late_replies": "ms count method account: carried out at once, answered late (WebSocket)",
+    "double_replies": "ms count method account: answered twice (WebSocket)",
+    "reply_order": "first: replies come before the reports of what they did, or (first=false) after them",
+    "take_late": "ms count method way account status: the engine gets the request late; REST answers `status` (0: nothing) "
+    "at once, the WebSocket once it is done",
+    "live_late": "ms count account: the next orders are accepted, and pending_new for so long",
+    "refuse_orders": "error count method way account after: trading requests are answered this error, as by a rate limit; "
+    "after=true: and carried out all the same",
+    "close_after": "count method account abort reply reports: carried out, then the connection is closed; reply=true: it is "
+    "answered before, reports=false: without a report",
+    "mode_on_order": "system count method way account: the mode of the exchange changes just before the request is taken",
+    "index": "symbol price: what triggers with reference=index look at; it is the last price otherwise",
     "skew_clock": "ms: the venue's clock in Time, time_in and time_out is off",
     "restore": "all of these are over",
 }

@@ -16,6 +16,7 @@ from gw_sim_kraken.account_switch import AccountSwitch
 from gw_sim_kraken.downtime_faults import DowntimeFaults
 from gw_sim_kraken.faults import ANY, CHECKSUM, CORRUPT, DROP, DUPLICATE, OLD_TIME, BookFault, Faults, HttpFault
 from gw_sim_kraken.request_faults import RequestFaults
+from gw_sim_kraken.trade_switch import TradeSwitch
 
 if TYPE_CHECKING:
     from gw_sim_kraken.exchange import SimulatedKraken
@@ -40,6 +41,7 @@ class FaultSwitch:
         self._market_faults = market_faults.MarketFaults(exchange)
         self._downtime_faults = DowntimeFaults(exchange)
         self._account_switch = AccountSwitch(exchange)
+        self._trade_switch = TradeSwitch(exchange)
         self._table: dict[str, Callable[..., str]] = {
             CORRUPT: self._book_fault(CORRUPT),
             CHECKSUM: self._book_fault(CHECKSUM),
@@ -62,6 +64,7 @@ class FaultSwitch:
             **self._downtime_faults.table(),
             **RequestFaults(exchange).table(),
             **self._account_switch.table(),
+            **self._trade_switch.table(),
         }
 
     @property
@@ -182,6 +185,7 @@ class FaultSwitch:
         self._market_faults.restore()
         self._downtime_faults.restore()
         self._account_switch.restore()
+        self._trade_switch.restore()
         if exchange.system != "online":
             self._status("online")
         return "all faults are off"

@@ -122,10 +122,14 @@ class Faults:
         self._use_up(fault)
         return changed[0]
 
+    def meets(self, request: HttpRequest) -> bool:
+        """Whether the answer to a request is replaced."""
+        return self.http_fault is not None and self.http_fault.path in request.url
+
     def http_response(self, request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpResponse:
         """`answer`, or what replaces it."""
         fault = self.http_fault
-        if fault is None or fault.path not in request.url:
+        if fault is None or not self.meets(request):
             return answer()
         if fault.after:
             answer()

@@ -6,18 +6,30 @@ from decimal import Decimal
 
 from gw_sim_kraken.account import Account
 from gw_sim_kraken.amounts import ZERO, rounded_up
-from gw_sim_kraken.listing import Listing, Pair
+from gw_sim_kraken.listing import Listing
 from gw_sim_kraken.matching import BUY
+from gw_sim_kraken.own_order import OwnOrder
 from gw_sim_kraken.tiers import FEES, fee_step
 
 
-def spot_need(
-    listing: Listing, pair: Pair, side: int, quantity: Decimal, cost: Decimal, fee_percent: Decimal
-) -> tuple[str, Decimal]:
-    """(asset, amount) that a spot order may use up: a sell its quantity, a buy its cost with the fee."""
-    if side != BUY:
-        return pair.base, rounded_up(quantity, listing.assets[pair.base].precision)
-    return pair.quote, rounded_up(cost * (1 + fee_percent / 100), listing.assets[pair.quote].precision)
+def need(listing: Listing, order: OwnOrder, fee_percent: Decimal, cost: Decimal) -> tuple[str, Decimal]:
+    """(asset, amount) that a spot order may use up: a sell its quantity, a buy its cost, with the fee where it is in that."""
+    pair, with_fee = order.market.pair, 1 + fee_percent / 100
+    if order.side != BUY:
+        amount = order.remaining * with_fee if order.fee_in_base else order.remaining
+        return pair.base, rounded_up(amount, listing.assets[pair.base].precision)
+    return pair.quote, rounded_up(cost if order.fee_in_base else cost * with_fee, listing.assets[pair.quote].precision)
+
+
+def hold(listing: Listing, order: OwnOrder, fee_percent: Decimal) -> tuple[str, Decimal] | None:
+    """What an open order keeps back; a buy at the market's price, which has none yet, nothing."""
+    if order.leverage:
+        return None
+    if order.cash is not None:
+        return need(listing, order, fee_percent, order.cash)
+    if order.price is None and order.side == BUY:
+        return None
+    return need(listing, order, fee_percent, order.remaining * (order.price or ZERO))
 
 
 def taker_percent(account: Account, now_ns: int) -> Decimal:
@@ -30,10 +42,9 @@ def holds(account: Account, listing: Listing, now_ns: int) -> dict[str, Decimal]
     percent = taker_percent(account, now_ns)
     found: dict[str, Decimal] = {}
     for order in account.open_orders.values():
-        if not order.leverage and order.limit_price is not None:
-            cost = order.remaining * order.limit_price
-            asset, amount = spot_need(listing, order.market.pair, order.side, order.remaining, cost, percent)
-            found[asset] = found.get(asset, ZERO) + amount
+        held = hold(listing, order, percent)
+        if held is not None:
+            found[held[0]] = found.get(held[0], ZERO) + held[1]
     return found
 
 

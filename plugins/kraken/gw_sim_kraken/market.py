@@ -26,8 +26,10 @@ HISTORY_TRADES = 50
 HISTORY_HOURS = 23
 
 
-#: Told of each trade in which an account's order took part: market, trade, maker, taker.
-TradeListener = Callable[["PairMarket", Trade, Owner | None, Owner | None], None]
+#: Told of each trade in which an account's order took part: market, trade, what the book says of it, taker.
+TradeListener = Callable[["PairMarket", Trade, Fill, Owner | None], None]
+#: Told of the prices (scaled) of all trades of one event: market, time, prices.
+PriceListener = Callable[["PairMarket", int, Sequence[int]], None]
 
 
 class PairMarket:
@@ -43,6 +45,7 @@ class PairMarket:
         self.changed_ns = open_ns
         self.flow_stopped = False  # while a fault holds the book in a state of its own
         self.on_trade: TradeListener | None = None
+        self.on_prices: PriceListener | None = None
         self._changed = False
         self._windows: dict[int, Window] = {}
         self._window_list: tuple[Window, ...] = ()
@@ -156,14 +159,18 @@ class PairMarket:
         pair, engine = self.pair, self.engine
         price = _ratio(price_precision - pair.price_precision)
         quantity = _ratio(qty_precision - pair.qty_precision)
-        orders = [(order.side, order.price, order.quantity, order.owner) for order in engine.orders.values()]
+        orders = [
+            (order.side, order.price, order.total, order.owner, order.display) for order in engine.orders.values()
+        ]
         for number in list(engine.orders):
             engine.cancel(number)
         for window in self._window_list:
             window.take(self.changed_ns)
-        for side, old_price, old_quantity, owner in orders:
+        for side, old_price, old_quantity, owner, old_display in orders:
             new_price = old_price * price[0] // price[1] + (1 if side and old_price * price[0] % price[1] else 0)
-            engine.rest(side, max(1, new_price), max(1, old_quantity * quantity[0] // quantity[1]), owner)
+            new_quantity = max(1, old_quantity * quantity[0] // quantity[1])
+            display = max(1, old_display * quantity[0] // quantity[1]) if old_display else 0
+            engine.rest(side, max(1, new_price), new_quantity, owner, display)
         for window in self._window_list:
             window.take(self.changed_ns)
         self._day.rescale(price, quantity)
@@ -195,7 +202,9 @@ class PairMarket:
         if self.on_trade is not None:
             for trade, fill in zip(trades, fills, strict=True):
                 if taker is not None or fill.maker is not None:
-                    self.on_trade(self, trade, fill.maker, taker)
+                    self.on_trade(self, trade, fill, taker)
+        if self.on_prices is not None:
+            self.on_prices(self, now_ns, [fill.price for fill in fills])
         topic = Topic("trade", symbol, "")
         if topic in self.watched:
             out.append((topic, frames.trade_frame("update", symbol, trades)))

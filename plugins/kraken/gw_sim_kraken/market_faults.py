@@ -102,7 +102,7 @@ class MarketFaults:
     @staticmethod
     def _take_out(engine: MatchingEngine, orders: list[Order]) -> list[Order]:
         """Off the book, remembered as they stood."""
-        kept = [Order(0, order.side, order.price, order.quantity, order.owner) for order in orders]
+        kept = [Order(0, order.side, order.price, order.total, order.owner, order.display) for order in orders]
         for order in orders:
             engine.cancel(order.number)
         return kept
@@ -113,7 +113,7 @@ class MarketFaults:
         for order in kept:
             owner = order.owner
             if owner is None or (owner.is_open and owner.number not in engine.orders):
-                engine.rest(order.side, order.price, order.quantity, owner)
+                engine.rest(order.side, order.price, order.total, owner, order.display)
 
     def _jump(self, symbol: str, times: int = 3, on: bool = True) -> str:
         """All asks but one, at so many times the price, are gone: a book without a fault, far from its trades."""

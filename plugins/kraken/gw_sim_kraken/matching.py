@@ -28,16 +28,25 @@ class Owner(Protocol):
 
 
 class Order:
-    """One resting order; without an owner it belongs to the crowd."""
+    """One resting order; without an owner it belongs to the crowd. An iceberg shows `quantity`, at most `display` of it."""
 
-    __slots__ = ("number", "owner", "price", "quantity", "side")
+    __slots__ = ("display", "hidden", "number", "owner", "price", "quantity", "side")
 
-    def __init__(self, number: int, side: int, price: int, quantity: int, owner: Owner | None = None) -> None:
+    def __init__(
+        self, number: int, side: int, price: int, quantity: int, owner: Owner | None = None, display: int = 0
+    ) -> None:
         self.number = number
         self.side = side
         self.price = price
-        self.quantity = quantity
+        self.quantity = min(quantity, display) if display else quantity
+        self.hidden = quantity - self.quantity
+        self.display = display
         self.owner = owner
+
+    @property
+    def total(self) -> int:
+        """What is left of it, seen or not."""
+        return self.quantity + self.hidden
 
 
 class Level:
@@ -53,11 +62,15 @@ class Level:
 
 
 class Fill(NamedTuple):
-    """One trade: the price is the resting order's, and so is `maker` where an account owns it."""
+    """One trade: the price is the resting order's, and so is `maker` where an account owns it.
+
+    `refill`: what an iceberg showed next, where this trade used up what it had shown.
+    """
 
     price: int
     quantity: int
     maker: Owner | None = None
+    refill: int = 0
 
 
 class Side:
@@ -131,44 +144,103 @@ class MatchingEngine:
         return next(iter(level.orders.values()))
 
     def offered(self, side: int, quantity: int, limit: int | None) -> tuple[int, int]:
-        """(quantity, price x quantity) of what matching now would trade, at most `quantity`."""
-        opposite, total, notional = self.sides[1 - side], 0, 0
-        for price, resting in opposite.top():
-            if total >= quantity or (limit is not None and price * opposite.sign > limit * opposite.sign):
+        """(quantity, price x quantity) of what matching now would trade, at most `quantity`; icebergs with all they have."""
+        total = notional = 0
+        for level in self._crossing(side, limit):
+            if total >= quantity:
                 break
-            taken = min(resting, quantity - total)
-            total, notional = total + taken, notional + taken * price
+            taken = min(sum(order.total for order in level.orders.values()), quantity - total)
+            total, notional = total + taken, notional + taken * level.price
         return total, notional
 
-    def rest(self, side: int, price: int, quantity: int, owner: Owner | None = None) -> int:
-        """Place without matching (also how a crossed book is made); returns the order's number."""
-        book = self.sides[side]
-        level = book.levels.get(price * book.sign)
-        if level is None:
-            level = book.levels[price * book.sign] = Level(price)
+    def fillable(self, side: int, limit: int | None, account: str, *, skips_own: bool) -> int:
+        """What an account's order could trade at once. Its own resting orders end that, or (`skips_own`) are left out."""
+        total = 0
+        for level in self._crossing(side, limit):
+            seen = 0
+            for order in level.orders.values():
+                if order.owner is not None and order.owner.account == account:
+                    if not skips_own:
+                        # Icebergs ahead of it show the rest only behind it.
+                        return total + seen
+                    continue
+                seen += order.quantity
+            hidden = sum(
+                order.hidden for order in level.orders.values() if order.owner is None or order.owner.account != account
+            )
+            total += seen + hidden
+        return total
+
+    def affordable(self, side: int, notional: int) -> tuple[int, bool]:
+        """(quantity, whether the book has no more) of what so much (price x quantity) takes, best price first."""
+        quantity = 0
+        for level in self._crossing(side, None):
+            offered = sum(order.total for order in level.orders.values())
+            taken = min(offered, notional // level.price)
+            quantity, notional = quantity + taken, notional - taken * level.price
+            if taken < offered:
+                return quantity, False
+        return quantity, notional > 0
+
+    def rest(self, side: int, price: int, quantity: int, owner: Owner | None = None, display: int = 0) -> int:
+        """Place without matching (also how a crossed book is made); returns the order's number. `display`: what is seen."""
+        level = self._level(side, price)
         self._number += 1
-        order = Order(self._number, side, price, quantity, owner)
+        order = Order(self._number, side, price, quantity, owner, display)
         if owner is not None:
             owner.number = order.number
-        self.orders[order.number] = level.orders[order.number] = order
-        before = level.quantity
-        level.quantity += quantity
-        level.text = f"{price}{level.quantity}"
-        self._on_level(book, price, before, level.quantity)
+        self._show(order, level)
         return order.number
 
     def cancel(self, number: int) -> Order | None:
         """Take an order out; None where it is gone already."""
         order = self.orders.get(number)
         if order is not None:
+            order.hidden = 0
             self._shrink(order, order.quantity)
         return order
 
     def reduce(self, number: int, quantity: int) -> None:
-        """Lower an order to `quantity`; it keeps its place."""
+        """Lower an order to `quantity`; it keeps its place. What an iceberg hides goes first."""
         order = self.orders[number]
-        assert 0 < quantity < order.quantity
-        self._shrink(order, order.quantity - quantity)
+        assert 0 < quantity < order.total
+        by = order.total - quantity
+        unseen = min(by, order.hidden)
+        order.hidden -= unseen
+        if by > unseen:
+            self._shrink(order, by - unseen)
+
+    def set_display(self, number: int, display: int) -> None:
+        """Show less of an iceberg from now on, or more from its next slice; it keeps its place."""
+        order = self.orders[number]
+        order.display = display
+        surplus = order.quantity - display
+        if surplus > 0:
+            self._shrink(order, surplus)
+            order.hidden += surplus
+
+    def _crossing(self, side: int, limit: int | None) -> Iterator[Level]:
+        """Levels that an order of this side and limit meets, best first."""
+        opposite = self.sides[1 - side]
+        for key, level in opposite.levels.items():
+            if limit is not None and key > limit * opposite.sign:
+                return
+            yield level
+
+    def _level(self, side: int, price: int) -> Level:
+        book = self.sides[side]
+        level = book.levels.get(price * book.sign)
+        if level is None:
+            level = book.levels[price * book.sign] = Level(price)
+        return level
+
+    def _show(self, order: Order, level: Level) -> None:
+        """Put an order at the back of its level."""
+        self.orders[order.number] = level.orders[order.number] = order
+        before = level.quantity
+        level.quantity += order.quantity
+        level.text = f"{level.price}{level.quantity}"
+        self._on_level(self.sides[order.side], level.price, before, level.quantity)
 
     def _match(self, side: int, quantity: int, limit: int | None, account: str = "") -> tuple[list[Fill], int]:
         opposite = self.sides[1 - side]
@@ -181,9 +253,14 @@ class MatchingEngine:
             if account and order.owner is not None and order.owner.account == account:
                 break
             traded = min(quantity, order.quantity)
-            fills.append(Fill(level.price, traded, order.owner))
             quantity -= traded
             self._shrink(order, traded)
+            refill = 0
+            if order.hidden and not order.quantity:
+                refill = order.quantity = min(order.hidden, order.display)
+                order.hidden -= refill
+                self._show(order, self._level(order.side, order.price))
+            fills.append(Fill(level.price, traded, order.owner, refill))
         return fills, quantity
 
     def _shrink(self, order: Order, by: int) -> None:

@@ -9,9 +9,18 @@ from gw_sim_kraken.frames import status_frame
 
 if TYPE_CHECKING:
     from gw_sim_kraken.exchange import SimulatedKraken
+    from gw_sim_kraken.listing import Pair
 
 ONLINE, MAINTENANCE = "online", "maintenance"
 SYSTEMS = (ONLINE, MAINTENANCE, "cancel_only", "post_only")
+
+#: What a pair may be while its orders are matched.
+_MATCHING = frozenset({ONLINE, "limit_only", "reduce_only"})
+
+
+def matches(exchange: SimulatedKraken, pair: Pair) -> bool:
+    """Whether orders of a pair are matched now."""
+    return exchange.system == ONLINE and pair.status in _MATCHING
 
 
 def set_system(exchange: SimulatedKraken, system: str, upcoming: Sequence[str] = (), *, resends: bool = True) -> None:

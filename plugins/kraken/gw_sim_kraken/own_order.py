@@ -8,6 +8,8 @@ from decimal import Decimal
 from gw_sim_kraken.amounts import ZERO, rounded
 from gw_sim_kraken.market import PairMarket
 from gw_sim_kraken.matching import BUY
+from gw_sim_kraken.order_request import Close, PriceSpec
+from gw_sim_kraken.order_types import LIMITED, TRAILING
 
 PENDING, NEW, PARTIAL, FILLED, CANCELED, EXPIRED = (
     "pending_new", "new", "partially_filled", "filled", "canceled", "expired",
@@ -53,6 +55,26 @@ class Amendment:
     reason: str
     post_only: bool
     time_ns: int
+    display: Decimal | None = None
+    trigger_price: Decimal | None = None
+
+
+@dataclass(slots=True)
+class Trigger:
+    """What an order waits for. `price` follows `peak` where the order trails."""
+
+    spec: PriceSpec
+    reference: str  # last, index
+    price: Decimal = ZERO
+    peak: Decimal = ZERO
+    last_price: Decimal = ZERO  # of the reference, when it was looked at last
+    fired_price: Decimal | None = None  # of the reference, when it reached the trigger
+    fired_ns: int = 0
+
+    @property
+    def is_fired(self) -> bool:
+        """Whether the order is on its way."""
+        return self.fired_price is not None
 
 
 @dataclass(slots=True, eq=False)
@@ -63,8 +85,8 @@ class OwnOrder:
     account: str
     market: PairMarket = field(repr=False)
     side: int  # BUY, SELL
-    order_type: str  # limit, market
-    quantity: Decimal
+    order_type: str  # a word of order_types.ORDER_TYPES
+    quantity: Decimal  # of a cash order 0 until it meets the book
     limit_price: Decimal | None
     opened_ns: int
     time_in_force: str = "GTC"
@@ -78,6 +100,16 @@ class OwnOrder:
     status: str = PENDING
     reason: str = ""
     amended: bool = False
+    limit: PriceSpec | None = None  # as it was asked for
+    trigger: Trigger | None = None
+    display: Decimal | None = None  # of an iceberg
+    shown: Decimal = ZERO  # what of it is seen now
+    cash: Decimal | None = None  # in the quote asset, instead of a quantity
+    is_short: bool = False  # the book had less than the cash would buy
+    close: Close | None = None
+    stp: str = "cancel_newest"
+    start_ns: int = 0
+    parent_id: str = ""  # the order whose fill made it
     changed_ns: int = 0  # opened or amended last: what a cancel costs depends on it
     closed_ns: int = 0
     filled: Decimal = ZERO
@@ -92,6 +124,28 @@ class OwnOrder:
     def is_open(self) -> bool:
         """Whether it can still trade."""
         return self.status in OPEN_STATES
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its trigger has not been reached yet."""
+        return self.trigger is not None and not self.trigger.is_fired
+
+    @property
+    def is_trailing(self) -> bool:
+        """Whether its trigger follows the reference."""
+        return self.order_type in TRAILING
+
+    @property
+    def executes_as(self) -> str:
+        """What it is to the book: limit or market."""
+        return "limit" if self.order_type in LIMITED else "market"
+
+    @property
+    def price(self) -> Decimal | None:
+        """By which it is paid for at most, as far as that is known: its limit, else its trigger."""
+        if self.limit_price is not None or self.trigger is None:
+            return self.limit_price
+        return self.trigger.price
 
     @property
     def side_name(self) -> str:

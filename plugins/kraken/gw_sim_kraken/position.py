@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from gw_sim_kraken.amounts import ZERO
+from gw_sim_kraken.amounts import ZERO, rounded
 from gw_sim_kraken.market import PairMarket
 
 
@@ -44,3 +44,8 @@ class Position:
     def open_share(self) -> Decimal:
         """The open part of the whole."""
         return self.open_quantity / self.quantity
+
+    def opening_cost(self, taken: Decimal, decimals: int) -> Decimal:
+        """What the next `taken` of it cost when it was opened; the parts add up to the whole."""
+        before = rounded(self.cost * self.closed_quantity / self.quantity, decimals)
+        return rounded(self.cost * (self.closed_quantity + taken) / self.quantity, decimals) - before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gw_sim_kraken import replies
+from gw_sim_kraken import modes, replies, trade_faults
 from gw_sim_kraken.connections import Connection
 from gw_sim_kraken.order_request import OrderRefused
 from gw_sim_kraken.private_streams import BALANCES, EXECUTIONS, PrivateSubscription
@@ -86,24 +86,73 @@ class PrivateDesk:
 
     def trade(self, connection: Connection, request: Request, now_ns: int) -> None:
         """A trading request and its replies. Raises RequestError."""
-        exchange, desk = self._exchange, self._desk
+        exchange = self._exchange
         token = self.token(request, now_ns)
-        account, position = exchange.accounts.get(token.key.account), exchange.queued
-        try:
-            results = self._trading.answer(request, account, token.key.permissions, now_ns)
-        except OrderRefused as refusal:
-            results = [refusal]
+        scope = (request.method, trade_faults.WEBSOCKET, token.key.account)
+        faults = exchange.trade_faults
+        mode, late = faults.take(trade_faults.MODE, *scope), faults.take(trade_faults.TAKE_LATE, *scope)
+        if mode is not None:
+            modes.set_system(exchange, mode.system)
+        if late is not None:
+            exchange.schedule.at(
+                now_ns + late.delay_ns, self._carry_out, connection, request, token, scope, late.delay_ns
+            )
+        else:
+            self._carry_out(now_ns, connection, request, token, scope)
+
+    def _carry_out(
+        self, now_ns: int, connection: Connection, request: Request, token: Token, scope: tuple[str, str, str],
+        lag_ns: int = 0,
+    ) -> None:  # fmt: skip
+        exchange, desk, faults = self._exchange, self._desk, self._exchange.trade_faults
+        position = exchange.queued
+        refused = faults.take(trade_faults.REFUSE, *scope)
+        results: list[Any] = []
+        if refused is None or refused.after:
+            exchange.lag_ns = lag_ns
+            results = self._results(request, token, now_ns)
+            exchange.lag_ns = 0
+        if refused is not None:
+            results = [OrderRefused(refused.error)]
+        lost, closes = faults.take(trade_faults.LOSE, *scope), faults.take(trade_faults.CLOSE, *scope)
+        late, double = faults.take(trade_faults.LATE, *scope), faults.take(trade_faults.DOUBLE, *scope)
+        if closes is not None and not closes.reports:
+            exchange.unsend(connection.number, position)
         for result in results:
-            if exchange.account_faults.loses_reply():
+            if connection.number not in exchange.connections:
+                break  # closed while the request was on its way
+            if lost is not None or (closes is not None and not closes.reply):
                 continue
-            times_ns = desk.times(connection, now_ns)
-            if isinstance(result, OrderRefused):
-                reply = replies.error(request.method, str(result), request.req_id, times_ns)
-            elif request.method == "batch_cancel" and connection.rng.random() < _OLD_SHAPE:
-                reply = replies.batch_cancelled(result["count"], request.req_id, times_ns)
+            reply = self._reply(connection, request, result, now_ns)
+            if closes is not None:
+                exchange.send(connection.number, reply)
+                continue
+            if late is not None:
+                desk.reply_at(connection, reply, now_ns + late.delay_ns)
             else:
-                reply = replies.success(request.method, result, request.req_id, times_ns)
-            desk.reply_to_order(connection, reply, position, now_ns)
+                desk.reply_to_order(connection, reply, position, now_ns)
+            if double is not None:
+                desk.reply_at(connection, reply, now_ns + double.delay_ns + (late.delay_ns if late is not None else 0))
+        if closes is not None:
+            exchange.cut(connection.number, abort=closes.abort)
+
+    def _results(self, request: Request, token: Token, now_ns: int) -> list[Any]:
+        """One for each reply; refusals among them."""
+        account = self._exchange.accounts.get(token.key.account)
+        try:
+            return self._trading.answer(request, account, token.key.permissions, now_ns)
+        except OrderRefused as refusal:
+            return [refusal]
+        except RequestError as fault:
+            return [OrderRefused(fault.text)]
+
+    def _reply(self, connection: Connection, request: Request, result: Any, now_ns: int) -> bytes:
+        times_ns = self._desk.times(connection, now_ns)
+        if isinstance(result, OrderRefused):
+            return replies.error(request.method, str(result), request.req_id, times_ns)
+        if request.method == "batch_cancel" and connection.rng.random() < _OLD_SHAPE:
+            return replies.batch_cancelled(result["count"], request.req_id, times_ns)
+        return replies.success(request.method, result, request.req_id, times_ns)
 
     def _ack(self, subscription: PrivateSubscription, request: Request, now_ns: int) -> bytes:
         result: dict[str, Any] = {"channel": subscription.channel}

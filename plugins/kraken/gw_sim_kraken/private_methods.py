@@ -49,6 +49,7 @@ TABLE: dict[str, Method] = {
     "AddOrder": _method(rest_trading.add_order, "modify-trades", price=ENGINE),
     "AddOrderBatch": _method(rest_trading.add_order_batch, "modify-trades", price=ENGINE),
     "AmendOrder": _method(rest_trading.amend_order, "modify-trades", price=ENGINE),
+    "EditOrder": _method(rest_trading.edit_order, "modify-trades", price=ENGINE),
     "CancelOrder": _method(rest_trading.cancel_order, *_CANCEL, price=ENGINE),
     "CancelOrderBatch": _method(rest_trading.cancel_order_batch, *_CANCEL, price=ENGINE),
     "CancelAll": _method(rest_trading.cancel_all, *_CANCEL, price=ENGINE),

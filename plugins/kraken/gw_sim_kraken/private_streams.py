@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from gw_sim_kraken.counters import POINT
 from gw_sim_kraken.feed import Topic
 from gw_sim_kraken.ledger import LedgerEntry
 from gw_sim_kraken.own_order import CANCELED, EXPIRED, FILLED, NEW, OwnFill, OwnOrder
+from gw_sim_kraken.texts import SECOND_NS
 from gw_sim_kraken.tokens import Token
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ SNAPSHOT_FILLS = 50
 #: Reports that go out with `order_status: false`.
 _ALWAYS = frozenset({NEW, "trade", FILLED, CANCELED, EXPIRED})
 _RATECOUNT_DECIMALS = 2
+#: How long a frame that is to come behind another waits for one.
+_HELD_NS = SECOND_NS
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +46,8 @@ class PrivateSubscription:
     fed: bool = False
     ended: bool = False
     sequence: int = 0
+    not_before_ns: int = 0  # frames that a fault delayed keep their order
+    held: bytes = field(default=b"", init=False)  # a frame that waits for the one that follows
 
     @property
     def account(self) -> str:
@@ -139,6 +144,8 @@ class PrivateStreams:
         make = balance_frames.frame if subscription.channel == BALANCES else execution_frames.frame
         faults = self._exchange.account_faults
         copies = faults.copies(subscription.channel, kind, rows)
+        if copies != 1:
+            self._exchange.count_fault("duplicate_executions" if copies else "drop_executions")
         if copies == 0 and faults.drop_without_gap:
             return
         subscription.sequence += 1
@@ -147,7 +154,37 @@ class PrivateStreams:
         for number in range(copies):
             if number and not faults.duplicate_same_sequence:
                 subscription.sequence += 1
-            self._exchange.send(subscription.connection.number, make(kind, rows, subscription.sequence))
+            self._deliver(subscription, make(kind, rows, subscription.sequence), is_update=kind == "update")
+
+    def _deliver(self, subscription: PrivateSubscription, frame: bytes, *, is_update: bool) -> None:
+        """A frame goes out: at once, late, or behind the one that follows it, as faults have it."""
+        exchange, faults = self._exchange, self._exchange.account_faults
+        if subscription.channel == EXECUTIONS and is_update:
+            if faults.swaps and not subscription.held:
+                faults.swaps -= 1
+                exchange.count_fault("swap_executions")
+                subscription.held = frame
+                # Where nothing follows it comes by itself.
+                exchange.schedule.at(exchange.now_ns + _HELD_NS, self._release, subscription)
+                return
+            if faults.executions_delay_ns:
+                exchange.count_fault("delay_executions")
+                delayed_ns = exchange.now_ns + faults.executions_delay_ns
+                subscription.not_before_ns = max(subscription.not_before_ns, delayed_ns)
+        if subscription.not_before_ns > exchange.now_ns:
+            exchange.schedule.at(subscription.not_before_ns, self._send_late, subscription, frame)
+        else:
+            exchange.send(subscription.connection.number, frame)
+        self._release(exchange.now_ns, subscription)
+
+    def _send_late(self, _when_ns: int, subscription: PrivateSubscription, frame: bytes) -> None:
+        if not subscription.ended:
+            self._exchange.send(subscription.connection.number, frame)
+
+    def _release(self, _when_ns: int, subscription: PrivateSubscription) -> None:
+        frame, subscription.held = subscription.held, b""
+        if frame and not subscription.ended:
+            self._exchange.send(subscription.connection.number, frame)
 
     def _execution(self, account: Account, order: OwnOrder, exec_type: str, row: str) -> None:
         for subscription in self.listeners(account.name, EXECUTIONS):

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _PUBLIC = "/0/public/"
 _JSON = {"content-type": "application/json; charset=utf-8"}
+#: What stands before the API says when that does not answer.
+GATEWAY_PAGE = (
+    b"<html><head><title>Gateway time-out</title></head><body><h1>Gateway time-out</h1>cloudflare</body></html>"
+)
 
 
 def answer(exchange: SimulatedKraken, request: HttpRequest) -> HttpResponse:
@@ -32,6 +36,8 @@ def answer(exchange: SimulatedKraken, request: HttpRequest) -> HttpResponse:
             return _reply([], exchange.private_rest.answer(request, exchange.now_ns))
         except ApiError as error:
             return _reply([str(error)])
+        except rest_private.NoAnswer as silence:
+            return HttpResponse(status=silence.status, headers={"content-type": "text/html"}, body=GATEWAY_PAGE)
     if not parts.path.startswith("/0/"):
         return HttpResponse(status=404, headers={"content-type": "text/html"}, body=b"<html>404 Not Found</html>")
     call = _METHODS.get(parts.path[len(_PUBLIC) :]) if parts.path.startswith(_PUBLIC) else None

@@ -51,9 +51,9 @@ def trade_balance(caller: Caller) -> Any:
     figures = valuation.figures(caller.account)
     waiting = sum(
         (
-            order.remaining * order.limit_price * valuation.rate(order.market.pair.quote)
+            order.remaining * order.price * valuation.rate(order.market.pair.quote)
             for order in caller.account.open_orders.values()
-            if order.limit_price is not None
+            if order.price is not None
         ),
         ZERO,
     )

@@ -9,6 +9,7 @@ from gw_sim_kraken.amounts import ZERO, fixed
 from gw_sim_kraken.ledger import LedgerEntry
 from gw_sim_kraken.matching import BUY
 from gw_sim_kraken.names import asset_id
+from gw_sim_kraken.order_types import trade_words
 from gw_sim_kraken.own_order import OwnFill
 from gw_sim_kraken.position import Position
 from gw_sim_kraken.private_body import flag
@@ -120,7 +121,7 @@ def _trade_row(account: Account, fill: OwnFill, *, with_ledgers: bool) -> dict[s
         "pair": pair.rest_key,
         "time": seconds(fill.time_ns),
         "type": order.side_name,
-        "ordertype": order.order_type,
+        "ordertype": trade_words(order.order_type),
         "price": fixed(fill.price, max(WIDE_DECIMALS, pair.price_precision)),
         "cost": fixed(fill.cost, pair.cost_precision),
         "fee": fixed(fill.fee, pair.cost_precision),

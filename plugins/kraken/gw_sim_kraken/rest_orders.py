@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gw_sim_kraken.amounts import ZERO, fixed, rounded
+from gw_sim_kraken.amounts import ZERO, fixed, plain, rounded
 from gw_sim_kraken.listing import Pair
-from gw_sim_kraken.matching import BUY
-from gw_sim_kraken.order_request import OrderRequest
-from gw_sim_kraken.own_order import EXPIRED, FILLED, OwnFill, OwnOrder
+from gw_sim_kraken.order_request import PriceSpec
+from gw_sim_kraken.order_types import TAKE_PROFIT, words
+from gw_sim_kraken.own_order import EXPIRED, FILLED, PENDING, OwnFill, OwnOrder
 from gw_sim_kraken.private_body import flag
 from gw_sim_kraken.rest_market import ApiError
 from gw_sim_kraken.rest_pages import page, seconds
@@ -68,8 +68,10 @@ def order_amends(caller: Caller) -> Any:
             "amend_id": one.amend_id,
             "amend_type": one.kind,
             "order_qty": fixed(one.quantity, pair.qty_precision),
+            **({} if one.display is None else {"display_qty": fixed(one.display, pair.qty_precision)}),
             "remaining_qty": fixed(one.remaining, pair.qty_precision),
             "limit_price": fixed(one.limit_price or ZERO, pair.price_precision),
+            **({} if one.trigger_price is None else {"trigger_price": fixed(one.trigger_price, pair.price_precision)}),
             "reason": one.reason,
             "post_only": one.post_only,
             "timestamp": one.time_ns,
@@ -79,12 +81,55 @@ def order_amends(caller: Caller) -> Any:
     return {"count": len(rows), "amends": rows}
 
 
-def sentence(order: OwnOrder | OrderRequest, pair: Pair) -> str:
+def sentence(order: OwnOrder, pair: Pair) -> str:
     """`buy 2.12340000 XBTUSD @ limit 25000.1 with 2:1 leverage`."""
-    price = "" if order.limit_price is None else f" {fixed(order.limit_price, pair.price_precision)}"
     leverage = f" with {order.leverage}:1 leverage" if order.leverage else ""
-    side = "buy" if order.side == BUY else "sell"
-    return f"{side} {fixed(order.quantity, pair.qty_precision)} {pair.altname} @ {order.order_type}{price}{leverage}"
+    quantity = fixed(order.quantity, pair.qty_precision) if order.cash is None else plain(order.cash)
+    head = f"{order.side_name} {quantity} {pair.altname} @ {words(order.order_type)}"
+    trigger = order.trigger
+    if trigger is not None:
+        head += (
+            f" {_spec_text(trigger.spec, pair) if order.is_trailing else fixed(trigger.price, pair.price_precision)}"
+        )
+    if order.limit_price is not None:
+        offset = order.limit if order.is_trailing else None
+        limit = fixed(order.limit_price, pair.price_precision) if offset is None else _spec_text(offset, pair)
+        head += f" {limit}" if trigger is None else f" -> limit {limit}"
+    return head + leverage
+
+
+def close_sentence(order: OwnOrder, pair: Pair) -> str:
+    """`close position @ stop loss 22000.0 -> limit 21000.0`; empty without a conditional close."""
+    close = order.close
+    if close is None:
+        return ""
+    text = f"close position @ {words(close.order_type)}"
+    if close.trigger is not None:
+        text += f" {_spec_text(close.trigger, pair)}"
+    if close.limit is not None:
+        text += f" {'' if close.trigger is None else '-> limit '}{_spec_text(close.limit, pair)}"
+    return text
+
+
+def _spec_text(spec: PriceSpec, pair: Pair) -> str:
+    """A price; an offset with its sign, a percentage with four decimals."""
+    if spec.kind == "static":
+        return fixed(spec.value, pair.price_precision)
+    sign = "+" if spec.value >= 0 else ""
+    return (
+        f"{sign}{fixed(spec.value, 4)}%" if spec.kind == "pct" else f"{sign}{fixed(spec.value, pair.price_precision)}"
+    )
+
+
+def price_texts(order: OwnOrder, pair: Pair) -> tuple[str, str]:
+    """`price` and `price2` of the description: of triggered types the trigger and the limit."""
+    limit = "0" if order.limit_price is None else fixed(order.limit_price, pair.price_precision)
+    trigger = order.trigger
+    if trigger is None:
+        return limit, "0"
+    if not order.is_trailing:
+        return fixed(trigger.price, pair.price_precision), limit
+    return _spec_text(trigger.spec, pair), "0" if order.limit is None else _spec_text(order.limit, pair)
 
 
 def order_row(caller: Caller, order: OwnOrder) -> dict[str, Any]:
@@ -97,35 +142,37 @@ def order_row(caller: Caller, order: OwnOrder) -> dict[str, Any]:
     is_open = _is_open(caller, order)
     wide = max(WIDE_DECIMALS, pair.price_precision)
     average = rounded(cost / quantity, pair.price_precision) if quantity else ZERO
+    price, price2 = price_texts(order, pair)
     row: dict[str, Any] = {
-        "refid": None,
+        "refid": order.parent_id or None,
         "userref": order.userref,
         **({"cl_ord_id": order.cl_ord_id} if order.cl_ord_id else {}),
-        "status": "open" if is_open else _WORDS.get(order.status, "canceled"),
+        "status": _status(order, is_open=is_open),
         "opentm": seconds(order.opened_ns),
-        "starttm": 0,
+        "starttm": order.start_ns // SECOND_NS,
         "expiretm": order.expire_ns // SECOND_NS,
         "descr": {
             "pair": pair.altname,
             "aclass": "forex",
             "type": order.side_name,
             "ordertype": order.order_type,
-            "price": "0" if order.limit_price is None else fixed(order.limit_price, pair.price_precision),
-            "price2": "0",
+            "price": price,
+            "price2": price2,
             "leverage": f"{order.leverage}:1" if order.leverage else "none",
             "order": sentence(order, pair),
-            "close": "",
+            "close": close_sentence(order, pair),
         },
         "vol": fixed(order.quantity, pair.qty_precision),
         "vol_exec": fixed(quantity, pair.qty_precision),
         "cost": fixed(cost, pair.cost_precision),
         "fee": fixed(fee, pair.cost_precision),
         "price": fixed(average, wide),
-        "stopprice": fixed(ZERO, wide),
-        "limitprice": fixed(ZERO, wide),
+        "stopprice": fixed(ZERO if order.trigger is None else order.trigger.price, wide),
+        "limitprice": fixed(ZERO if order.trigger is None else order.limit_price or ZERO, wide),
+        **({} if order.trigger is None else {"trigger": order.trigger.reference}),
         "margin": bool(order.leverage),
         "misc": _misc(order, is_open=is_open, has_fills=bool(fills)),
-        "oflags": ",".join([order.fee_preference, *(["post"] if order.post_only else [])]),
+        "oflags": ",".join(_flags(order)),
     }
     if not is_open:
         row["reason"] = order.reason or None
@@ -135,9 +182,23 @@ def order_row(caller: Caller, order: OwnOrder) -> dict[str, Any]:
     return row
 
 
+def _status(order: OwnOrder, *, is_open: bool) -> str:
+    if is_open:
+        return "pending" if order.status == PENDING else "open"
+    return _WORDS.get(order.status, "canceled")
+
+
+def _flags(order: OwnOrder) -> list[str]:
+    flags = [order.fee_preference]
+    return [*flags, *(["post"] if order.post_only else []), *(["viqc"] if order.cash is not None else [])]
+
+
 def _misc(order: OwnOrder, *, is_open: bool, has_fills: bool) -> str:
-    words = ["partial"] if has_fills and order.status != FILLED and not is_open else []
-    return ",".join([*words, *(["amended"] if order.amended else [])])
+    """What triggered it (stopped, touched), whether it ended with a part, whether it was amended."""
+    found = ["partial"] if has_fills and order.status != FILLED and not is_open else []
+    if order.trigger is not None and order.trigger.is_fired:
+        found.append("touched" if order.order_type.startswith(TAKE_PROFIT) else "stopped")
+    return ",".join([*found, *(["amended"] if order.amended else [])])
 
 
 def _known(caller: Caller) -> list[OwnOrder]:

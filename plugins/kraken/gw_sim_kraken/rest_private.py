@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from gw_sim_kraken import private_methods
+from gw_sim_kraken import modes, private_methods, trade_faults
 from gw_sim_kraken.account import Account
 from gw_sim_kraken.api_key import ApiKey
 from gw_sim_kraken.counters import POINT
 from gw_sim_kraken.order_request import OrderRefused
 from gw_sim_kraken.private_body import read_body
+from gw_sim_kraken.private_methods import Method
 from gw_sim_kraken.rest_market import ApiError
 from gw_sim_kraken.signing import is_signed
 from gw_sim_kraken.texts import SECOND_NS
@@ -45,6 +47,14 @@ class Caller:
         return self.as_of_ns is None or time_ns <= self.as_of_ns
 
 
+class NoAnswer(Exception):
+    """The API says nothing: a gateway before it answers with `status`, or (0) the line is cut."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        super().__init__(status)
+
+
 class PrivateRest:
     """Checks key, signature, nonce, counter and permission, in this order (Kraken's order is not documented)."""
 
@@ -74,10 +84,39 @@ class PrivateRest:
         _check_shapes(params)
         account = self._exchange.accounts.get(key.account)
         caller = Caller(self._exchange, account, key, params, now_ns, now_ns - lag_ns if lag_ns else None)
+        name = trade_faults.METHODS.get(path[len(PREFIX) :])
+        if name is not None:
+            return self._trade(name, method, caller)
+        return _result(method, caller)
+
+    def _trade(self, name: str, method: Method, caller: Caller) -> Any:
+        """A trading request, with what the faults do to it. Raises ApiError, or NoAnswer for what is no reply of the API."""
+        exchange, faults = self._exchange, self._exchange.trade_faults
+        scope = (name, trade_faults.REST, caller.account.name)
+        mode, late = faults.take(trade_faults.MODE, *scope), faults.take(trade_faults.TAKE_LATE, *scope)
+        if mode is not None:
+            modes.set_system(exchange, mode.system)
+        if late is not None:
+            exchange.schedule.at(caller.now_ns + late.delay_ns, self._carry_out_late, method, caller)
+            raise NoAnswer(late.status)
+        refused, lost = faults.take(trade_faults.REFUSE, *scope), faults.take(trade_faults.LOSE, *scope)
+        if refused is not None and not refused.after:
+            raise ApiError(refused.error)
         try:
-            return method.call(caller)
-        except OrderRefused as refusal:
-            raise ApiError(str(refusal)) from None
+            result = _result(method, caller)
+        finally:
+            if lost is not None:
+                raise NoAnswer(0) from None
+        if refused is not None:
+            raise ApiError(refused.error)
+        return result
+
+    def _carry_out_late(self, when_ns: int, method: Method, caller: Caller) -> None:
+        """Nobody hears what becomes of it."""
+        self._exchange.lag_ns = when_ns - caller.now_ns
+        with contextlib.suppress(ApiError):
+            _result(method, replace(caller, now_ns=when_ns))
+        self._exchange.lag_ns = 0
 
     def _key(self, text: str, now_ns: int) -> ApiKey:
         accounts, settings = self._exchange.accounts, self._exchange.settings
@@ -117,6 +156,13 @@ class PrivateRest:
         if cost and self._exchange.settings.rest_limits and not key.counter.takes(cost * POINT, now_ns):
             self._exchange.counts["rate_limited"] += 1
             raise ApiError("EAPI:Rate limit exceeded")
+
+
+def _result(method: Method, caller: Caller) -> Any:
+    try:
+        return method.call(caller)
+    except OrderRefused as refusal:
+        raise ApiError(str(refusal)) from None
 
 
 def _check_shapes(params: Mapping[str, Any]) -> None:

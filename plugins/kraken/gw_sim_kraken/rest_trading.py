@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gw_sim_kraken import engine_costs
-from gw_sim_kraken.order_parsing import amend_from_rest, from_rest
-from gw_sim_kraken.order_request import OrderRefused, OrderRequest
+from gw_sim_kraken import engine_costs, rest_parsing
+from gw_sim_kraken.amounts import fixed
+from gw_sim_kraken.order_request import OrderRefused
 from gw_sim_kraken.own_order import OwnOrder
 from gw_sim_kraken.private_body import as_text
 from gw_sim_kraken.rest_market import ApiError
-from gw_sim_kraken.rest_orders import sentence
+from gw_sim_kraken.rest_orders import close_sentence, price_texts, sentence
 
 if TYPE_CHECKING:
     from gw_sim_kraken.rest_private import Caller
@@ -21,9 +21,11 @@ BATCH_CANCEL_MAX = 50
 
 def add_order(caller: Caller) -> Any:
     """AddOrder: the order in words, and its id unless it was only to be checked."""
-    request = from_rest(caller.params, caller.exchange.feed.listing, caller.now_ns)
-    order = caller.exchange.order_desk.place(caller.account, request, caller.now_ns)
-    result: dict[str, Any] = {"descr": {"order": _words(caller, order or request)}}
+    exchange = caller.exchange
+    request = rest_parsing.order(caller.params, exchange.feed.listing, exchange.received_ns())
+    draft = exchange.order_desk.draft(caller.account, request, caller.now_ns)
+    order = exchange.order_desk.place(caller.account, request, caller.now_ns)
+    result: dict[str, Any] = {"descr": _words(draft)}
     if order is not None:
         result["txid"] = [order.order_id]
     return result
@@ -39,35 +41,73 @@ def add_order_batch(caller: Caller) -> Any:
     ):
         raise ApiError("EGeneral:Invalid arguments:orders")
     shared = {name: caller.params[name] for name in ("pair", "deadline", "validate") if name in caller.params}
-    listing, desk = caller.exchange.feed.listing, caller.exchange.order_desk
+    exchange, desk, account = caller.exchange, caller.exchange.order_desk, caller.account
     requests = [
-        from_rest({**{name: as_text(value) for name, value in row.items()}, **shared}, listing, caller.now_ns)
+        rest_parsing.order(
+            {**{name: as_text(value) for name, value in row.items()}, **shared},
+            exchange.feed.listing,
+            exchange.received_ns(),
+        )
         for row in rows
     ]
-    desk.charge_batch(caller.account, requests[0].symbol, engine_costs.ADD * len(requests) // 2, caller.now_ns)
+    desk.charge_batch(account, requests[0].symbol, engine_costs.ADD * len(requests) // 2, caller.now_ns)
+    for request in requests:
+        desk.check_fields(account, request, caller.now_ns)
     found: list[dict[str, Any]] = []
     for request in requests:
+        words = _words(desk.draft(account, request, caller.now_ns))
+        shown: dict[str, Any] = {"descr": {"order": words["order"]}}
+        if "close" in words:
+            shown["close"] = words["close"]
         try:
-            order = desk.place(caller.account, request, caller.now_ns, limited=False)
+            order = desk.place(account, request, caller.now_ns, limited=False)
         except OrderRefused as refusal:
-            found.append({"error": str(refusal), "descr": {"order": _words(caller, request)}})
+            found.append({"error": str(refusal), **shown})
             continue
         identity = {"txid": order.order_id} if order is not None else {}
-        found.append({**identity, "descr": {"order": _words(caller, request)}})
+        found.append({**identity, **shown})
     return {"orders": found}
 
 
 def amend_order(caller: Caller) -> Any:
     """AmendOrder, by txid or cl_ord_id."""
     order = caller.account.find_order(str(caller.params.get("txid") or caller.params.get("cl_ord_id", "")))
-    request = amend_from_rest(caller.params)
+    if order is None:
+        raise ApiError("EOrder:Unknown order")
+    request = rest_parsing.amend(caller.params, order.side, order.order_type)
     return {"amend_id": caller.exchange.order_desk.amend(caller.account, order, request, caller.now_ns)}
+
+
+def edit_order(caller: Caller) -> Any:
+    """EditOrder, by txid or a userref that one open order has."""
+    orders = caller.account.find_orders(str(caller.params.get("txid", "")))
+    if len(orders) != 1:
+        raise ApiError("EOrder:Unknown order")
+    order, exchange = orders[0], caller.exchange
+    request = rest_parsing.edit(caller.params, exchange.feed.listing, order.side, order.order_type)
+    made = exchange.order_desk.edit(caller.account, order, request, caller.now_ns)
+    shown = made or order
+    pair = shown.market.pair
+    price, price2 = price_texts(shown, pair)
+    return {
+        "status": "ok",
+        **({} if made is None else {"txid": made.order_id}),
+        "originaltxid": order.order_id,
+        "volume": fixed(shown.quantity, pair.qty_precision),
+        "price": price,
+        "price2": price2,
+        "orders_cancelled": 0 if made is None else 1,
+        "descr": {"order": sentence(shown, pair)},
+        "newuserref": request.userref,
+        "olduserref": order.userref,
+        "error_message": "",
+    }
 
 
 def cancel_order(caller: Caller) -> Any:
     """CancelOrder, by txid (also a userref) or cl_ord_id."""
     text = str(caller.params.get("txid") or caller.params.get("cl_ord_id", ""))
-    orders = _orders(caller, text)
+    orders = caller.account.find_orders(text)
     if not orders:
         raise ApiError("EOrder:Unknown order")
     for order in orders:
@@ -81,7 +121,7 @@ def cancel_order_batch(caller: Caller) -> Any:
     if not 0 < len(rows) <= BATCH_CANCEL_MAX:
         raise ApiError("EGeneral:Invalid arguments:orders")
     desk = caller.exchange.order_desk
-    orders = {order.order_id: order for row in rows for order in _orders(caller, str(row)) if order.is_open}
+    orders = {order.order_id: order for row in rows for order in caller.account.find_orders(str(row)) if order.is_open}
     for order in orders.values():
         desk.charge_cancel(caller.account, order, caller.now_ns)
         desk.cancel(caller.account, order, caller.now_ns, limited=False)
@@ -90,7 +130,7 @@ def cancel_order_batch(caller: Caller) -> Any:
 
 def cancel_all(caller: Caller) -> Any:
     """CancelAll."""
-    return {"count": caller.exchange.order_desk.cancel_all(caller.account, caller.now_ns)}
+    return {"count": caller.exchange.order_desk.cancel_all(caller.account, caller.now_ns, limited=True)}
 
 
 def cancel_all_orders_after(caller: Caller) -> Any:
@@ -101,20 +141,14 @@ def cancel_all_orders_after(caller: Caller) -> Any:
     return caller.exchange.dead_man.arm(caller.account, int(text), caller.now_ns)
 
 
-def _orders(caller: Caller, text: str) -> list[OwnOrder]:
-    """By id or cl_ord_id; else all open ones with this userref."""
-    order = caller.account.find_order(text)
-    if order is not None:
-        return [order]
-    is_number = text.removeprefix("-").isdigit()
-    return caller.account.with_userref(int(text)) if is_number and int(text) else []
-
-
 def _list(caller: Caller, name: str) -> list[Any]:
     """A JSON list, or a form's text with commas."""
     value = caller.params.get(name, [])
     return value if isinstance(value, list) else [text for text in str(value).split(",") if text]
 
 
-def _words(caller: Caller, order: OwnOrder | OrderRequest) -> str:
-    return sentence(order, caller.exchange.feed.listing.pairs[order.symbol])
+def _words(order: OwnOrder) -> dict[str, str]:
+    """The order in words, and its conditional close where it has one."""
+    pair = order.market.pair
+    close = close_sentence(order, pair)
+    return {"order": sentence(order, pair), **({"close": close} if close else {})}

@@ -13,7 +13,7 @@ from gw_sim_kraken.day import DayFigures
 from gw_sim_kraken.feed import Emission, Topic, TrueBook
 from gw_sim_kraken.frames import Candle, Trade
 from gw_sim_kraken.listing import Pair
-from gw_sim_kraken.market import PairMarket, TradeListener
+from gw_sim_kraken.market import PairMarket, PriceListener, TradeListener
 from gw_sim_kraken.settings import SimKrakenSettings
 from gw_sim_kraken.texts import SECOND_NS
 
@@ -31,6 +31,7 @@ class SeededFeed:
         self.unpaced = False
         self.mode = "online"
         self.on_trade: TradeListener | None = None  # set before the first market is made
+        self.on_prices: PriceListener | None = None
         self._settings = settings
         self._symbols = list(self.listing.pairs)
         self._ranks = {symbol: rank for rank, symbol in enumerate(self._symbols)}
@@ -122,7 +123,7 @@ class SeededFeed:
                 self._open_ns,
                 settings.trades_max,
             )
-            market.on_trade = self.on_trade
+            market.on_trade, market.on_prices = self.on_trade, self.on_prices
         return market
 
     def usual(self, symbol: str) -> tuple[int, int]:

@@ -64,7 +64,7 @@ class Settlement:
             exec_id, trade.trade_id, order, price, quantity, cost, fee, fee_asset, fee_usd, is_maker, trade.time_ns,
             margin, status, position_id, tuple(entry.ledger_id for entry in entries),
         )  # fmt: skip
-        account.fills.append(fill)
+        account.add_fill(fill)
         account.add_volume(trade.time_ns, cost * self._valuation.rate(pair.quote))
         order.fills.append(fill)
         order.filled += quantity
@@ -72,6 +72,18 @@ class Settlement:
         order.fee += fee
         order.fee_usd += fee_usd
         return fill
+
+    def settle(self, account: Account, order: OwnOrder, base: Decimal, quote: Decimal, now_ns: int) -> None:
+        """Close positions without a trade: signed amounts change the balances, what was opened ends without profit."""
+        pair, left, ref_id = order.market.pair, order.quantity, self._ids.make("T")
+        for position in list(account.positions.values()):
+            if position.market is order.market and position.side != order.side and left:
+                taken = min(left, position.open_quantity)
+                cost = position.opening_cost(taken, pair.cost_precision)
+                self._close(account, position, taken, cost, ZERO, pair.cost_precision)
+                left -= taken
+        for asset, amount in ((pair.base, base), (pair.quote, quote)):
+            self._post(account, "settled", "margin-settle", asset, amount, ZERO, ref_id, now_ns)
 
     def _post(
         self, account: Account, kind: str, category: str, asset: str, amount: Decimal, fee: Decimal, ref_id: str,
@@ -119,9 +131,8 @@ class Settlement:
         self, account: Account, position: Position, taken: Decimal, cost: Decimal, fee: Decimal, decimals: int
     ) -> Decimal:
         """Close a part; the parts of the opening cost add up to the whole. Returns the profit."""
-        released = rounded(position.cost * position.closed_quantity / position.quantity, decimals)
+        opening = position.opening_cost(taken, decimals)
         position.closed_quantity += taken
-        opening = rounded(position.cost * position.closed_quantity / position.quantity, decimals) - released
         profit = cost - opening if position.side == BUY else opening - cost
         position.closed_cost += cost
         position.closed_fee += fee

@@ -1,16 +1,12 @@
-"""Trading by WebSocket (sheet 4.14): every method ends at the order desk; replies have their keys sorted.
-
-edit_order is not simulated: `EAPI:Feature disabled`.
-"""
+"""Trading by WebSocket (sheet 4.14): every method ends at the order desk; replies have their keys sorted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gw_sim_kraken import engine_costs
+from gw_sim_kraken import engine_costs, ws_parsing
 from gw_sim_kraken.account import Account
-from gw_sim_kraken.order_parsing import ADD_FIELDS, AMEND_FIELDS, amend_from_websocket, from_websocket
 from gw_sim_kraken.order_request import OrderRefused, OrderRequest
 from gw_sim_kraken.own_order import OwnOrder
 from gw_sim_kraken.requests import Request, RequestError
@@ -21,8 +17,9 @@ if TYPE_CHECKING:
 BATCH_ADD = (2, 15)
 BATCH_CANCEL = (2, 50)
 _FIELDS = {
-    "add_order": ADD_FIELDS,
-    "amend_order": AMEND_FIELDS,
+    "add_order": ws_parsing.ADD_FIELDS,
+    "amend_order": ws_parsing.AMEND_FIELDS,
+    "edit_order": ws_parsing.EDIT_FIELDS,
     "cancel_order": frozenset({"order_id", "cl_ord_id", "order_userref", "token"}),
     "cancel_all": frozenset({"token"}),
     "cancel_all_orders_after": frozenset({"timeout", "token"}),
@@ -40,6 +37,7 @@ class WsTrading:
         self._table: dict[str, Callable[[Account, Mapping[str, Any], int], list[Any]]] = {
             "add_order": self._add_order,
             "amend_order": self._amend_order,
+            "edit_order": self._edit_order,
             "cancel_order": self._cancel_order,
             "cancel_all": self._cancel_all,
             "cancel_all_orders_after": self._cancel_all_orders_after,
@@ -49,9 +47,7 @@ class WsTrading:
 
     def answer(self, request: Request, account: Account, permissions: frozenset[str], now_ns: int) -> list[Any]:
         """What the request comes to. Raises RequestError or OrderRefused where nothing was done."""
-        call = self._table.get(request.method)
-        if call is None:
-            raise OrderRefused("EAPI:Feature disabled")
+        call = self._table[request.method]
         for name in sorted(request.params.keys() - _FIELDS[request.method]):
             words = request.method.replace("_", " ")
             raise RequestError(f"Unsupported field: '{name}' for the given msg type: {words}")
@@ -61,16 +57,26 @@ class WsTrading:
         return call(account, request.params, now_ns)
 
     def _add_order(self, account: Account, params: Mapping[str, Any], now_ns: int) -> list[Any]:
-        request = from_websocket(params, self._exchange.feed.listing)
+        request = ws_parsing.order(params, self._exchange.feed.listing, self._exchange.received_ns())
         order = self._exchange.order_desk.place(account, request, now_ns)
         return [_added(params, order)]
 
     def _amend_order(self, account: Account, params: Mapping[str, Any], now_ns: int) -> list[Any]:
         name = "order_id" if "order_id" in params else "cl_ord_id"
         order = account.find_order(str(params.get(name, "")))
-        request = amend_from_websocket(params)
+        request = ws_parsing.amend(params, order.order_type if order is not None else "", self._exchange.received_ns())
         amend_id = self._exchange.order_desk.amend(account, order, request, now_ns)
         return [{"amend_id": amend_id, name: params[name]}]
+
+    def _edit_order(self, account: Account, params: Mapping[str, Any], now_ns: int) -> list[Any]:
+        order = account.orders.get(str(params.get("order_id", "")))
+        if order is None:
+            raise OrderRefused("EOrder:Unknown order")
+        listing = self._exchange.feed.listing
+        request = ws_parsing.edit(params, listing, order.order_type, self._exchange.received_ns())
+        made = self._exchange.order_desk.edit(account, order, request, now_ns)
+        new_id = {} if made is None else {"order_id": made.order_id}
+        return [{**new_id, "original_order_id": order.order_id}]
 
     def _cancel_order(self, account: Account, params: Mapping[str, Any], now_ns: int) -> list[Any]:
         """A reply for each order; which one failed its error does not say."""
@@ -93,7 +99,7 @@ class WsTrading:
         return found
 
     def _cancel_all(self, account: Account, params: Mapping[str, Any], now_ns: int) -> list[Any]:
-        return [{"count": self._exchange.order_desk.cancel_all(account, now_ns)}]
+        return [{"count": self._exchange.order_desk.cancel_all(account, now_ns, limited=True)}]
 
     def _cancel_all_orders_after(self, account: Account, params: Mapping[str, Any], now_ns: int) -> list[Any]:
         timeout = params.get("timeout")
@@ -108,13 +114,15 @@ class WsTrading:
         if not BATCH_ADD[0] <= len(rows) <= BATCH_ADD[1] or not all(isinstance(row, dict) for row in rows):
             raise OrderRefused("EGeneral:Invalid arguments:orders")
         shared = {name: params[name] for name in ("symbol", "deadline", "validate") if name in params}
-        listing, desk = self._exchange.feed.listing, self._exchange.order_desk
+        exchange, desk = self._exchange, self._exchange.order_desk
         requests: list[OrderRequest] = []
         for row in rows:
-            for name in sorted(row.keys() - ADD_FIELDS):
+            for name in sorted(row.keys() - ws_parsing.ADD_FIELDS):
                 raise RequestError(f"Unsupported field: '{name}' for the given msg type: batch add")
-            requests.append(from_websocket({**row, **shared}, listing))
+            requests.append(ws_parsing.order({**row, **shared}, exchange.feed.listing, exchange.received_ns()))
         desk.charge_batch(account, requests[0].symbol, engine_costs.ADD * len(requests) // 2, now_ns)
+        for request in requests:
+            desk.check_fields(account, request, now_ns)
         found: list[dict[str, Any]] = []
         for row, request in zip(rows, requests, strict=True):
             try:
@@ -128,8 +136,7 @@ class WsTrading:
         if not BATCH_CANCEL[0] <= len(rows) <= BATCH_CANCEL[1]:
             raise OrderRefused("EGeneral:Invalid arguments:orders")
         desk = self._exchange.order_desk
-        found = [account.find_order(str(row)) for row in rows]
-        orders = {order.order_id: order for order in found if order is not None and order.is_open}
+        orders = {one.order_id: one for row in rows for one in account.find_orders(str(row)) if one.is_open}
         for order in orders.values():
             desk.charge_cancel(account, order, now_ns)
             desk.cancel(account, order, now_ns, limited=False)

@@ -12,6 +12,7 @@ from gw_venue_kraken.balances import read_balances
 from gw_venue_kraken.download import Download
 from gw_venue_kraken.executions import read_executions
 from gw_venue_kraken.messages import Reply, head_of, reply_of
+from gw_venue_kraken.orders_replies import OrderReplies
 from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
 from gwcore.errors import DecodeError
@@ -63,7 +64,9 @@ TIERS: Mapping[str, Tier] = {
 class KrakenAccountOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Table `[account.NAME.options]` of Kraken."""
 
-    tier: str = "starter"  # of the account at Kraken: starter, intermediate, pro; its REST limit follows from it
+    # Of the account at Kraken: starter, intermediate, pro. The limits of REST, of the matching engine and of open orders
+    # follow from it.
+    tier: str = "starter"
 
     def __post_init__(self) -> None:
         """Refuse a tier there is not."""
@@ -80,12 +83,21 @@ class KrakenAccount:
         self._token = ""  # masked in logs by its looks: a Secret a token would push the key's own out of that memory
         self._rate_max: str | None = None
         self._sequences: dict[str, int] = {}  # channel -> the last one
+        self.names = names
+        self.replies = OrderReplies()  # to requests about orders, which leave over this connection
+        self._unanswered = {EXECUTIONS_ID, BALANCES_ID}
+        self._symbols: dict[str, str] = {}  # of orders that were told of here
         self._download = Download(settings, account, names)
         tier = TIERS[(account.options or KrakenAccountOptions()).tier]
         self.limits = AccountLimits(
             rest_cost_max=tier.cost_max, rest_decay_per_s=tier.decay_per_s, silence_s=settings.silence_s, ping_s=5.0
         )
         self.refresh_s = 900 * RENEW_SHARE
+
+    @property
+    def token(self) -> str:
+        """The session's token, which each request about orders names too; empty before `endpoint`."""
+        return self._token
 
     def endpoint(self) -> HttpFlow[Endpoint]:
         """The private host, with a token made for this connection. Raises VenueError."""
@@ -161,7 +173,7 @@ class KrakenAccount:
                 "executions",
                 executions.sequence,
                 executions.type,
-                read_executions(self._account.name, executions, self._rate_max),
+                read_executions(self._account.name, executions, self._rate_max, self._symbols),
             )
         if head.channel == "balances":
             balances = wire.balances_of(frame)
@@ -192,6 +204,10 @@ class KrakenAccount:
     def _answer(self, reply: Reply) -> Sequence[AccountMessage]:
         if reply.method == "pong":
             return (Pong(reply.req_id),)
+        if self.replies.is_about(reply):
+            return self.replies.read(reply)
+        if reply.method == "error" and not self._unanswered:
+            return (Unknown(f"error about nothing known: {(reply.error or '')[:_WHAT_LENGTH_MAX]}"),)
         if reply.error is not None or reply.success is False:
             text = (reply.error or "refused without a reason")[:200]
             is_fatal = text.lower().startswith(_FATAL)
@@ -200,6 +216,7 @@ class KrakenAccount:
             return (Unknown(f"reply to {reply.method[:40]!r}"),)
         ack = wire.executions_ack_of(reply.result)
         messages: list[AccountMessage] = [Acknowledged((), reply.req_id)]
+        self._unanswered.discard(reply.req_id or 0)
         if ack.channel == "executions" and ack.maxratecount is not None:
             self._rate_max = decimal_text(ack.maxratecount)
             limit = RateLimit(name="orders", limit=self._rate_max)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gw_venue_kraken.orders_ids import optional_plain_id
 from gw_venue_kraken.private_messages import ExecutionFrame, ExecutionRow
 from gw_venue_kraken.times import time_ns
 from gwcore.model import (
@@ -15,16 +16,20 @@ from gwcore.model import (
     OrderStatus,
     OrderType,
     OrderUpdate,
+    PriceType,
     RateLimit,
     RateLimitsUpdate,
     Side,
     TimeInForce,
     TradeUpdate,
+    TriggerReference,
     UpdateType,
 )
 from gwcore.numbers import decimal_text, optional_text
 from gwcore.venue import AccountMessage, AccountSnapshot
 
+#: Orders whose market is remembered, because a delta may leave it out.
+SYMBOLS_MAX = 10_000
 STATUSES = {
     "pending_new": OrderStatus.PENDING,
     "new": OrderStatus.WORKING,
@@ -35,6 +40,8 @@ STATUSES = {
 }
 SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 LIQUIDITY = {"m": Liquidity.MAKER, "t": Liquidity.TAKER}
+PRICE_TYPES = {"static": PriceType.STATIC, "pct": PriceType.PERCENT, "quote": PriceType.QUOTE}
+TRIGGERS = {"last": TriggerReference.LAST, "index": TriggerReference.INDEX}
 _TYPES = {each.value: each for each in OrderType}
 _TIMES = {each.value: each for each in TimeInForce}
 
@@ -49,9 +56,13 @@ def time_in_force(word: str | None) -> TimeInForce | None:
     return None if word is None else _TIMES.get(word.upper())
 
 
-def read_executions(account: str, frame: ExecutionFrame, rate_max: str | None) -> Sequence[AccountMessage]:
-    """All of a frame; `rate_max`: the limit of the order counter, as the venue said. Raises ValueError for numbers and times
-    that are none."""
+def read_executions(
+    account: str, frame: ExecutionFrame, rate_max: str | None, symbols: dict[str, str]
+) -> Sequence[AccountMessage]:
+    """All of a frame; `rate_max`: the limit of the order counter, as the venue said; `symbols`: by order, kept from frame to
+    frame. Raises ValueError for numbers and times that are none."""
+    for row in frame.data:
+        _remember(row, symbols)
     if frame.type == "snapshot":
         # A trade of the snapshot is history: its row says FILLED, and nothing of where the order stands now.
         return [
@@ -68,16 +79,27 @@ def read_executions(account: str, frame: ExecutionFrame, rate_max: str | None) -
             messages.append(_trade(account, row))
         messages.append(_order(account, row, UpdateType.INCREMENTAL))
         if row.ratecount is not None and rate_max is not None:
-            name = f"orders.{row.symbol}" if row.symbol else "orders"
-            limit = RateLimit(name=name, value=decimal_text(row.ratecount), limit=rate_max)
-            messages.append(RateLimitsUpdate(account=account, limits=(limit,)))
+            # One counter a pair (§3.7): a count that can't be told whose it is says nothing.
+            symbol = row.symbol or symbols.get(row.order_id)
+            if symbol is not None:
+                limit = RateLimit(name=f"orders.{symbol}", value=decimal_text(row.ratecount), limit=rate_max)
+                messages.append(RateLimitsUpdate(account=account, limits=(limit,)))
     return messages
+
+
+def _remember(row: ExecutionRow, symbols: dict[str, str]) -> None:
+    if row.symbol is None or symbols.get(row.order_id) == row.symbol:
+        return
+    if len(symbols) >= SYMBOLS_MAX:
+        del symbols[next(iter(symbols))]
+    symbols[row.order_id] = row.symbol
 
 
 def _order(account: str, row: ExecutionRow, update_type: UpdateType) -> OrderUpdate:
     at_ns = time_ns(row.timestamp)
     stop = row.triggers.price if row.triggers is not None else row.stop_price
-    is_relative = row.limit_price_type not in (None, "static")
+    stop_type = None if row.triggers is None else PRICE_TYPES.get(row.triggers.price_type or "")
+    reference = row.triggers.reference if row.triggers is not None else row.trigger
     return OrderUpdate(
         account=account,
         venue_order_id=row.order_id,
@@ -87,7 +109,7 @@ def _order(account: str, row: ExecutionRow, update_type: UpdateType) -> OrderUpd
         order_status=STATUSES.get(row.order_status, OrderStatus.UNKNOWN),
         update_type=update_type,
         quantity=optional_text(row.order_qty),
-        price=None if is_relative else price_text(row.limit_price),
+        price=price_text(row.limit_price),
         stop_price=price_text(stop),
         traded_quantity=optional_text(row.cum_qty),
         average_price=price_text(row.avg_price),
@@ -96,8 +118,23 @@ def _order(account: str, row: ExecutionRow, update_type: UpdateType) -> OrderUpd
         cost=optional_text(row.cum_cost),
         time_in_force=time_in_force(row.time_in_force),
         opened_ns=at_ns if row.exec_type == "pending_new" and update_type is UpdateType.INCREMENTAL else None,
-        venue_client_id=row.cl_ord_id,
+        venue_client_id=optional_plain_id(row.cl_ord_id),
+        display_quantity=optional_text(row.display_qty),
+        cash_quantity=optional_text(row.cash_order_qty),
+        price_type=PRICE_TYPES.get(row.limit_price_type or ""),
+        stop_price_type=stop_type,
+        trigger=TRIGGERS.get(reference or ""),
+        post_only=row.post_only,
+        reduce_only=row.reduce_only,
+        margin=row.margin,
+        effective_time_ns=_optional_ns(row.effective_time),
+        expire_time_ns=_optional_ns(row.expire_time),
+        parent_venue_order_id=row.ord_ref_id,
     )
+
+
+def _optional_ns(text: str | None) -> int | None:
+    return None if text is None else time_ns(text)
 
 
 def _trade(account: str, row: ExecutionRow) -> TradeUpdate:

@@ -210,6 +210,8 @@ class Reply(msgspec.Struct, gc=False):
     channel: str | None = None
     symbol: str | None = None
     result: msgspec.Raw = msgspec.Raw()  # an object, an array or nothing
+    time_out: str | None = None
+    orders_cancelled: int | None = None  # `batch_cancel` was seen to say it here, without a result
 
 
 head_of = msgspec.json.Decoder(Head).decode

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gw_venue_kraken.account import KrakenAccountOptions
+from gw_venue_kraken.orders import make_orders
 from gw_venue_kraken.settings import ENVIRONMENTS, KrakenSettings
 from gw_venue_kraken.symbols import KrakenSymbols
 from gw_venue_kraken.venue import KrakenStreams
@@ -19,7 +20,7 @@ SPEC = VenueSpec(
     environments=ENVIRONMENTS,
     symbols=KrakenSymbols,
     streams=KrakenStreams,
-    orders=None,
+    orders=make_orders,
     supports=frozenset(
         {
             Support.REFERENCE_DATA,
@@ -33,9 +34,10 @@ SPEC = VenueSpec(
             Support.CANDLE_HISTORY,
             Support.BOOK_CHECKSUM,
             Support.ACCOUNT,
+            Support.ORDERS,
         }
     ),
-    summary="Kraken spot over WebSocket v2: instruments, status, checked L2 books, trades, tickers, candles, accounts.",
+    summary="Kraken spot over WebSocket v2: instruments, status, checked L2 books, trades, tickers, candles, orders.",
     account_options=KrakenAccountOptions,
 )
 

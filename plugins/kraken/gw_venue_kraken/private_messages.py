@@ -21,6 +21,7 @@ class Triggers(msgspec.Struct, gc=False):
 
     price: object = None
     price_type: str | None = None
+    reference: str | None = None
 
 
 class ExecutionRow(msgspec.Struct, gc=False):
@@ -35,6 +36,8 @@ class ExecutionRow(msgspec.Struct, gc=False):
     side: str | None = None
     order_type: str | None = None
     order_qty: object = None
+    cash_order_qty: object = None
+    display_qty: object = None
     limit_price: object = None
     limit_price_type: str | None = None
     stop_price: object = None
@@ -52,6 +55,13 @@ class ExecutionRow(msgspec.Struct, gc=False):
     triggers: Triggers | None = None
     reason: str | None = None
     cancel_reason: str | None = None
+    effective_time: str | None = None
+    expire_time: str | None = None
+    post_only: bool | None = None  # flags are there where they are true, or matter
+    reduce_only: bool | None = None
+    margin: bool | None = None
+    ord_ref_id: str | None = None  # the order whose fill made the venue place this one
+    trigger: str | None = None  # deprecated, still sent
     ratecount: object = None  # the name was not seen in v2 (§3.7)
 
 
@@ -121,6 +131,7 @@ class RestOrderText(msgspec.Struct, gc=False):
     ordertype: str | None = None
     price: object = None
     price2: object = None
+    leverage: str | None = None
 
 
 class RestOrder(msgspec.Struct, gc=False):
@@ -137,6 +148,12 @@ class RestOrder(msgspec.Struct, gc=False):
     cl_ord_id: str | None = None
     reason: str | None = None
     timeinforce: str | None = None
+    refid: str | None = None
+    oflags: str | None = None
+    starttm: object = None
+    expiretm: object = None
+    trigger: str | None = None
+    trades: list[str] = []
 
 
 class RestTrade(msgspec.Struct, gc=False):
@@ -216,6 +233,7 @@ rights_of = msgspec.json.Decoder(RestRights).decode
 open_orders_of = msgspec.json.Decoder(OpenOrders, float_hook=str).decode
 closed_orders_of = msgspec.json.Decoder(ClosedOrders, float_hook=str).decode
 orders_of = msgspec.json.Decoder(dict[str, RestOrder], float_hook=str).decode
+query_trades_of = msgspec.json.Decoder(dict[str, RestTrade], float_hook=str).decode
 trades_of = msgspec.json.Decoder(TradesHistory, float_hook=str).decode
 rest_balances_of = msgspec.json.Decoder(dict[str, RestBalance], float_hook=str).decode
 positions_of = msgspec.json.Decoder(dict[str, RestPosition], float_hook=str).decode

@@ -14,8 +14,9 @@ import msgspec
 from gw_venue_kraken import private_messages as wire
 from gw_venue_kraken.balances import MAIN_WALLET
 from gw_venue_kraken.envelope import USER_AGENT, result_of
-from gw_venue_kraken.executions import SIDES, order_type, price_text, time_in_force
-from gw_venue_kraken.rest_names import RestNames
+from gw_venue_kraken.executions import SIDES, TRIGGERS, order_type, price_text, time_in_force
+from gw_venue_kraken.orders_ids import optional_plain_id
+from gw_venue_kraken.rest_names import PairNames, RestNames
 from gw_venue_kraken.times import seconds_ns
 from gwcore.errors import DecodeError, VenueUnavailable
 from gwcore.model import (
@@ -26,6 +27,7 @@ from gwcore.model import (
     OrderType,
     OrderUpdate,
     PositionUpdate,
+    PriceType,
     Side,
     TradeBalance,
     TradeUpdate,
@@ -38,10 +40,23 @@ from gwcore.venue import Signer
 T = TypeVar("T")
 
 #: What a call takes from the account's counter (§2.4, the newer table); 1 for what is not named.
-COSTS: Mapping[str, int] = {"TradesHistory": 2, "ClosedOrders": 2, "Ledgers": 2, "QueryLedgers": 2}
+#: Calls about orders take nothing from it: the matching engine counts them (§3.7).
+COSTS: Mapping[str, int] = {
+    "TradesHistory": 2,
+    "ClosedOrders": 2,
+    "Ledgers": 2,
+    "QueryLedgers": 2,
+    "AddOrder": 0,
+    "AddOrderBatch": 0,
+    "AmendOrder": 0,
+    "CancelOrder": 0,
+    "CancelOrderBatch": 0,
+    "CancelAll": 0,
+    "CancelAllOrdersAfter": 0,
+}
 #: A nonce that was overtaken on its way is made anew this often.
 NONCE_TRIES = 3
-_FORM = "application/x-www-form-urlencoded; charset=utf-8"
+_FORM, _JSON = "application/x-www-form-urlencoded; charset=utf-8", "application/json"
 _MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
 _STATUSES = {
     "pending": OrderStatus.PENDING,
@@ -55,7 +70,16 @@ _STATUSES = {
 def private_request(rest_url: str, signer: Signer, method: str, parameters: Mapping[str, str]) -> HttpRequest:
     """`POST /0/private/<method>`, form-encoded and signed with a fresh nonce."""
     nonce = str(signer.nonce())
-    body = urlencode({"nonce": nonce, **parameters}).encode()
+    return _signed(rest_url, signer, method, nonce, urlencode({"nonce": nonce, **parameters}).encode(), _FORM)
+
+
+def private_json_request(rest_url: str, signer: Signer, method: str, parameters: Mapping[str, Any]) -> HttpRequest:
+    """The same with a JSON body, for what a form can't say (lists of orders)."""
+    nonce = str(signer.nonce())
+    return _signed(rest_url, signer, method, nonce, msgspec.json.encode({"nonce": nonce, **parameters}), _JSON)
+
+
+def _signed(rest_url: str, signer: Signer, method: str, nonce: str, body: bytes, kind: str) -> HttpRequest:
     path = f"/0/private/{method}"
     inner = hashlib.sha256(nonce.encode() + body).digest()
     signature = base64.b64encode(signer.sign("hmac-sha512-base64", path.encode() + inner)).decode()
@@ -65,7 +89,7 @@ def private_request(rest_url: str, signer: Signer, method: str, parameters: Mapp
         headers={
             "User-Agent": USER_AGENT,
             "Accept": "application/json",
-            "Content-Type": _FORM,
+            "Content-Type": kind,
             "API-Key": signer.key,
             "API-Sign": signature,
         },
@@ -90,13 +114,14 @@ def call(
     raise AssertionError("the loop returns or raises")
 
 
-def order_update(account: str, order_id: str, order: wire.RestOrder, names: RestNames) -> OrderUpdate:
+def order_update(account: str, order_id: str, order: wire.RestOrder, names: PairNames) -> OrderUpdate:
     """One order as an OrderUpdate that says all of it. Raises ValueError."""
     kind, traded = order_type(order.descr.ordertype), decimal_text(order.vol_exec)
     status = _STATUSES.get(order.status, OrderStatus.UNKNOWN)
     if status is OrderStatus.WORKING and traded.strip("0."):
         status = OrderStatus.PARTIALLY_FILLED
-    price, stop = _prices(kind, order.descr)
+    (price, price_type), (stop, stop_type) = _prices(kind, order.descr)
+    flags = (order.oflags or "").split(",")
     opened_ns = None if order.opentm is None else seconds_ns(order.opentm)
     return OrderUpdate(
         account=account,
@@ -116,29 +141,52 @@ def order_update(account: str, order_id: str, order: wire.RestOrder, names: Rest
         cost=optional_text(order.cost),
         time_in_force=time_in_force(order.timeinforce),
         opened_ns=opened_ns,
-        venue_client_id=order.cl_ord_id,
+        venue_client_id=optional_plain_id(order.cl_ord_id),
+        price_type=price_type,
+        stop_price_type=stop_type,
+        trigger=TRIGGERS.get(order.trigger or "") if stop is not None else None,
+        post_only=True if "post" in flags else None,
+        margin=None if order.descr.leverage in (None, "", "none") else True,
+        effective_time_ns=_optional_ns(order.starttm),
+        expire_time_ns=_optional_ns(order.expiretm),
+        parent_venue_order_id=None if order.refid in (None, "", "None") else order.refid,
     )
 
 
-def _prices(kind: OrderType | None, text: wire.RestOrderText) -> tuple[str | None, str | None]:
+def _optional_ns(seconds: object) -> int | None:
+    """0 stands for none."""
+    return None if seconds is None else seconds_ns(seconds) or None
+
+
+#: A price as its digits and how they are meant.
+_Price = tuple[str | None, PriceType | None]
+_NO_PRICE: _Price = (None, None)
+
+
+def _prices(kind: OrderType | None, text: wire.RestOrderText) -> tuple[_Price, _Price]:
     """Limit price and trigger price: which of `price` and `price2` is which depends on the type (§2.7)."""
-    first, second = _absolute(text.price), _absolute(text.price2)
+    first, second = _price(text.price), _price(text.price2)
     if kind in (OrderType.LIMIT, OrderType.ICEBERG):
-        return first, None
-    if kind in (OrderType.STOP_LOSS, OrderType.TAKE_PROFIT):
-        return None, first
-    if kind in (OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT):
+        return first, _NO_PRICE
+    if kind in (OrderType.STOP_LOSS, OrderType.TAKE_PROFIT, OrderType.TRAILING_STOP):
+        return _NO_PRICE, first
+    if kind in (OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT, OrderType.TRAILING_STOP_LIMIT):
         return second, first
-    return None, None  # market orders have none, those of trailing ones are relative
+    return _NO_PRICE, _NO_PRICE  # market orders have none
 
 
-def _absolute(value: object) -> str | None:
-    if (isinstance(value, str) and value[:1] in "+-#") or (isinstance(value, str) and value.endswith("%")):
-        return None
-    return price_text(value)
+def _price(value: object) -> _Price:
+    """`23667.0`, or relative: `+1.0000%`, `-12.5`; `#...`, whose sign the venue chose, is left out."""
+    if not isinstance(value, str) or value[:1] not in ("+", "-"):
+        absolute = None if isinstance(value, str) and (value[:1] == "#" or value.endswith("%")) else price_text(value)
+        return (absolute, None if absolute is None else PriceType.STATIC)
+    text = value.removeprefix("+")
+    if text.endswith("%"):
+        return decimal_text(text[:-1]), PriceType.PERCENT
+    return decimal_text(text), PriceType.QUOTE
 
 
-def trade_update(account: str, trade_id: str, trade: wire.RestTrade, names: RestNames) -> TradeUpdate:
+def trade_update(account: str, trade_id: str, trade: wire.RestTrade, names: PairNames) -> TradeUpdate:
     """One trade as a fill; its fee is in the quote asset. Raises ValueError."""
     at_ns = seconds_ns(trade.time)
     symbol = names.symbol(trade.pair)

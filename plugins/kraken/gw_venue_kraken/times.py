@@ -41,6 +41,16 @@ def seconds_ns(value: object) -> int:
     return int(whole) * 1_000_000_000 + int((fraction or "").ljust(9, "0")[:9])
 
 
+def second_text(at_ns: int) -> str:
+    """RFC 3339 UTC of the second that holds this time: `2026-09-22T10:33:05Z`."""
+    return f"{_EPOCH + (at_ns // 1_000_000_000) * _SECOND:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def millisecond_text(at_ns: int) -> str:
+    """RFC 3339 UTC of the millisecond that holds this time: `2026-09-22T10:33:05.709Z`."""
+    return f"{second_text(at_ns)[:-1]}.{at_ns // 1_000_000 % 1_000:03}Z"
+
+
 class TimeReader:
     """`time_ns` that remembers the last second: on a busy connection almost every stamp shares it with the one before."""
 

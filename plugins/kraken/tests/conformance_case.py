@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from gw_sim_kraken.plugin import SPEC as SIMULATOR
@@ -15,7 +16,8 @@ from gw_venue_kraken.settings import KrakenSettings
 
 from gwcore.model import Channel, Instrument, MarketByPriceUpdate
 from gwcore.numbers import decimals_of
-from gwcore.testing.conformance import AccountCase, RecordedFrame, Recording, VenueCase
+from gwcore.rest import HttpRequest
+from gwcore.testing.conformance import AccountCase, OrderCase, RecordedFrame, Recording, VenueCase
 from gwcore.testing.fixtures import FixturesMissing, fixture_path, received_frames
 from gwcore.venue import Shard, Topic
 
@@ -32,6 +34,77 @@ UNKNOWN = (
     b'{"channel":"surprise","type":"update","data":[{"symbol":"BTC/USD","answer":42}]}',
     b'{"method":"surprise","success":true,"req_id":1}',
 )
+TIMES = {"time_in": "2026-01-21T12:33:34.457870Z", "time_out": "2026-01-21T12:33:34.460575Z"}
+#: Texts of the API sheet (§2.2, §4.3) that an order may meet; the second group proves nothing.
+ERRORS = (
+    "EGeneral:Invalid arguments",
+    "EGeneral:Invalid arguments:volume",
+    "EGeneral:Invalid arguments:volume minimum not met",
+    "EGeneral:Invalid arguments:Index unavailable",
+    "EGeneral:Temporary lockout",
+    "EGeneral:Permission denied",
+    "EGeneral:Unknown method",
+    "EAPI:Invalid key",
+    "EAPI:Invalid signature",
+    "EAPI:Invalid nonce",
+    "EAPI:Rate limit exceeded",
+    "EAPI:Bad request",
+    "EAPI:Feature disabled",
+    "EQuery:Unknown asset pair",
+    "EQuery:Unknown asset",
+    "EService: Throttled: 1700000000",
+    "EService:Market in cancel_only mode",
+    "EService:Market in post_only mode",
+    "EService:Market in limit_only mode",
+    "EService:Deadline elapsed",
+    "EOrder:Cannot open opposing position",
+    "EOrder:Cannot open position",
+    "EOrder:Margin allowance exceeded",
+    "EOrder:Margin level too low",
+    "EOrder:Margin position size exceeded",
+    "EOrder:Insufficient margin",
+    "EOrder:Insufficient funds",
+    "EOrder:Order minimum not met",
+    "EOrder:Cost minimum not met",
+    "EOrder:Tick size check failed",
+    "EOrder:Invalid price:XXBTZEUR price can only be specified up to 1 decimals.",
+    "EOrder:Orders limit exceeded",
+    "EOrder:Rate limit exceeded",
+    "EOrder:Domain rate limit exceeded",
+    "EOrder:Positions limit exceeded",
+    "EOrder:Scheduled orders limit exceeded",
+    "EOrder:Unknown position",
+    "EOrder:Reduce only:Non-PC",
+    "EOrder:Reduce only:No position exists",
+    "EOrder:Unknown order",
+    "EOrder:Invalid order",
+    "EOrder:Post only order",
+    "EOrder:Trading agreement required",
+    "EAccount:Invalid permissions",
+    "EAuth:Account temporary disabled",
+    "EAuth:Account unconfirmed",
+    "EAuth:Failed",
+    "EAuth:Rate limit exceeded",
+    "EAuth:Too many requests",
+    "ESession:Invalid session",
+    "ETrade:Invalid request",
+    "ETrade:Locked",
+    "EBM:limit exceeded:CAL",
+    "Currency pair not supported XBT/USD",
+    "Malformed request",
+    "Unsupported event",
+    "Unsupported field: 'price' for the given msg type: add order",
+    "Token(s) not found",
+    "Private data and trading are unavailable on this endpoint. Try ws-auth.kraken.com",
+    "Cash_order_qty field must be a number_float",
+    "Limit_price field must be a number_float",
+    "EGeneral:Internal error:91",
+    "EService:Unavailable",
+    "EService:Busy",
+    "EOrder:Reduce only:Position is closed",
+    "EDatabase:Internal error",
+)
+DOUBTFUL = ERRORS[-5:]
 SPACING_NS = 10_000_000
 MARKET = {"pairs": 4, "rate": 120.0, "deep_pairs": 1}
 
@@ -56,7 +129,49 @@ def case_for(kind: str, name: str) -> VenueCase | None:
             options=KrakenAccountOptions(tier="pro"),
             token_s=900.0,
         ),
+        orders=OrderCase(
+            errors=ERRORS,
+            doubtful=DOUBTFUL,
+            taken=taken,
+            refused=refused,
+            told=told,
+            rest_taken=lambda: b'{"error":[],"result":{"descr":{"order":"buy"},"txid":["OUF4EM-FRGI2-MQMWZD"]}}',
+            rest_refused=lambda text: msgspec.json.encode({"error": [text]}),
+            preliminary=names_of,
+            options=KrakenAccountOptions(tier="pro"),
+        ),
     )
+
+
+def taken(request_id: int, client_id: str) -> bytes:
+    """The reply to `add_order` that was recorded, with other ids (API sheet §4.14)."""
+    result = {"cl_ord_id": client_id, "order_id": "OXZPAJ-ONWQU-KMAMPL"}
+    return msgspec.json.encode(
+        {"method": "add_order", "req_id": request_id, "result": result, "success": True, **TIMES}
+    )
+
+
+def refused(request_id: int, text: str) -> bytes:
+    """A reply that says no (§4.3)."""
+    reply = {"error": text, "method": "add_order", "req_id": request_id, "success": False}
+    return msgspec.json.encode({**reply, **TIMES})
+
+
+def told(client_id: str) -> bytes:
+    """An execution report. The id is kept as 128 bits (§3.5), and told as a UUID here."""
+    dashed = "-".join((client_id[:8], client_id[8:12], client_id[12:16], client_id[16:20], client_id[20:]))
+    row = {"order_id": "OXZPAJ-ONWQU-KMAMPL", "cl_ord_id": dashed, "exec_type": "new", "order_status": "new"}
+    return msgspec.json.encode(
+        {"channel": "executions", "type": "update", "data": [{**row, "timestamp": TIMES["time_out"]}]}
+    )
+
+
+def names_of(request: HttpRequest) -> bytes | None:
+    """What a margin order by REST asks first: the greatest leverage."""
+    pair = {"altname": "XBTUSD", "wsname": "XBT/USD", "leverage_buy": [2, 5], "leverage_sell": [2]}
+    answers: dict[str, Any] = {"Assets": {"XXBT": {"altname": "XBT"}}, "AssetPairs": {"XXBTZUSD": pair}}
+    name = request.url.rpartition("/0/public/")[2]
+    return msgspec.json.encode({"error": [], "result": answers[name]}) if name in answers else None
 
 
 def fixtures() -> Iterator[Recording]:

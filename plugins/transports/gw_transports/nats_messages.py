@@ -57,7 +57,7 @@ class EventCommands:
         total = 0
         too_big: list[Record] = []
         for record in records:
-            partition, session_id, sequence, kind, symbol, account, _, _, payload, _, _ = record
+            partition, session_id, sequence, kind, symbol, account, _, _, payload, _ = record
             found = leads.get((partition, kind, symbol, account))
             if found is None:
                 found = self._remember(record)

@@ -19,6 +19,7 @@ from gw_sim_kraken.settings import SimKrakenSettings
 
 from gwcore.rest import HttpRequest, HttpResponse
 from gwcore.simulator import Refusal
+from plugins.kraken.tests.sim.trading_desk import TradingDesk
 
 T0 = 1_790_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -265,3 +266,14 @@ def of_channel():
         return [message for message in messages if kind in (None, message.get("type"))]
 
     return pick
+
+
+@pytest.fixture(scope="session")
+def desk(private):
+    """A client that trades on a market without a crowd: `desk(tier="starter", ...)`."""
+
+    def make(**settings: Any) -> TradingDesk:
+        settings = {"rest_limits": False, "engine_limits": False, "accounts": 3, **settings}
+        return TradingDesk(private(**settings), read)
+
+    return make

@@ -40,7 +40,8 @@ def heal(driver, symbol=SYMBOL) -> None:
 
 def test_unknown_names_options_and_symbols_are_refused(live) -> None:
     with pytest.raises(
-        ValueError, match=r"no fault 'earthquake'; there are: blank_book, close, corrupt_level, .*wrong_checksum"
+        ValueError,
+        match=r"no fault 'earthquake'; there are: blank_book, close, close_after, corrupt_level, .*wrong_checksum",
     ):
         live.fault("earthquake")
     with pytest.raises(ValueError, match=r"has no option 'colour'; it has: symbol, count"):

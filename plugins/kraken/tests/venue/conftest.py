@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from gw_venue_kraken.account import KrakenAccount, KrakenAccountOptions
 from gw_venue_kraken.market_data import KrakenMarketData
+from gw_venue_kraken.orders import KrakenOrders, make_orders
+from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
 
 from gwcore.model import Instrument
-from gwcore.venue import Shard
+from gwcore.venue import Account, Shard
 
 
 @pytest.fixture
@@ -23,3 +26,36 @@ def make_codec() -> Callable[..., KrakenMarketData]:
 @pytest.fixture
 def codec(make_codec: Callable[..., KrakenMarketData]) -> KrakenMarketData:
     return make_codec()
+
+
+class Signer:
+    """Nonces 1, 2, ...; signatures of no worth."""
+
+    key = "public"
+    passphrase = ""
+
+    def __init__(self) -> None:
+        self.nonces = 0
+
+    def sign(self, algorithm: str, message: bytes) -> bytes:
+        assert algorithm == "hmac-sha512-base64"
+        return b"signed"
+
+    def now_ns(self) -> int:
+        return 0
+
+    def nonce(self) -> int:
+        self.nonces += 1
+        return self.nonces
+
+
+@pytest.fixture
+def orders_of() -> Callable[..., tuple[KrakenOrders, KrakenAccount]]:
+    """Orders over a connection (or over REST alone), and that connection."""
+
+    def make(*, connected: bool = True, tier: str = "starter") -> tuple[KrakenOrders, KrakenAccount]:
+        account = Account(name="main", signer=Signer(), options=KrakenAccountOptions(tier=tier))
+        codec = KrakenAccount(KrakenSettings(), account, RestNames())
+        return make_orders(KrakenSettings(), account, codec if connected else None), codec
+
+    return make

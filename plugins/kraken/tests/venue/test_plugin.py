@@ -7,6 +7,7 @@ import msgspec
 import pluggy
 import pytest
 from gw_venue_kraken.names import split_pair, v1_symbol, v2_symbol
+from gw_venue_kraken.orders import make_orders
 from gw_venue_kraken.settings import ENVIRONMENTS, KrakenSettings
 from gw_venue_kraken.venue import DEPTHS, PUBLIC_CHANNELS, KrakenStreams
 
@@ -36,9 +37,9 @@ def test_the_plugin_registers_one_venue() -> None:
     manager.register(plugin)
     [[spec]] = manager.hook.gw_register_venues()
     assert spec is plugin.SPEC
-    assert (spec.name, spec.api_version, spec.orders) == ("kraken", API_VERSION, None)
-    assert Support.ACCOUNT in spec.supports
-    assert not spec.supports & {Support.ORDERS, Support.MARKET_BY_ORDER, Support.BOOK_SEQUENCE}
+    assert (spec.name, spec.api_version, spec.orders) == ("kraken", API_VERSION, make_orders)
+    assert {Support.ACCOUNT, Support.ORDERS} <= spec.supports
+    assert not spec.supports & {Support.MARKET_BY_ORDER, Support.BOOK_SEQUENCE}
 
 
 def test_the_entry_point_names_the_plugin() -> None:

@@ -1,0 +1,277 @@
+"""OrderSender: the way of a request out: its turn, its form, on disk, on the wire; and how long its answer may take. Pure.
+
+What became of it is the desk's (`Fates`). Nothing here ever sends anything twice.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, Protocol
+
+from gwcore.engine.order_acks import OrderAcks
+from gwcore.engine.order_lanes import LANES_MAX, OrderLanes, age_s
+from gwcore.engine.order_outbox import DeskOutbox
+from gwcore.engine.order_ports import OrderPace, Refusal
+from gwcore.engine.orders import Ask, OwnOrder, Stage
+from gwcore.errors import Unsupported, VenueError
+from gwcore.model import AckStatus, CancelAllAfter, CreateOrder, Fate, ModifyOrder, OrderError
+from gwcore.venue import AccountMessage, CancelTimer, Orders, Outbound, RequestKind
+
+NANOSECONDS: Final = 1_000_000_000
+#: A cancel waits no longer than this for a journal that is slow: it can't make an order.
+CANCEL_SYNC_S: Final = 0.25
+#: Requests about the whole account whose answer did not come and may still come late.
+LATE_MAX: Final = 1000
+
+
+class Fates(Protocol):
+    """Who decides what became of a request."""
+
+    def end(self, ask: Ask, fate: Fate, *, error: OrderError | None = None, text: str = "") -> None:
+        """It is known."""
+        ...
+
+    def doubt(self, ask: Ask, error: OrderError, text: str) -> None:
+        """It is not."""
+        ...
+
+    def on_flow(self, ask: Ask, result: Sequence[AccountMessage] | VenueError, now_ns: int) -> None:
+        """What came of its HTTP flow."""
+        ...
+
+
+class OrderSender:
+    """Of one account."""
+
+    def __init__(self, outbox: DeskOutbox, acks: OrderAcks, pace: OrderPace, fates: Fates) -> None:
+        self.orders: Orders | None = None  # of the connection
+        self.rest: Orders | None = None  # for where there is none
+        self.is_ready = False  # the account's state is known: all may leave, not cancels alone
+        self.pace = pace
+        self.now_ns = 0
+        self._outbox = outbox
+        self._acks = acks
+        self._fates = fates
+        self._lanes = OrderLanes(pace)
+        self._staged: dict[Ask, None] = {}
+        self._sent: dict[Ask, None] = {}  # by WebSocket or REST, not answered, oldest first
+        self._by_wire: dict[int, Ask] = {}
+        self._wire_id = 0
+
+    @property
+    def way(self) -> Orders | None:
+        """How requests leave now."""
+        return self.orders or self.rest
+
+    @property
+    def waiting(self) -> int:
+        """Requests that were taken and are not answered, those in doubt apart."""
+        return len(self._lanes) + len(self._staged) + len(self._sent)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more requests are taken."""
+        return len(self._lanes) >= LANES_MAX
+
+    def of_wire(self, wire_id: int) -> Ask | None:
+        """The request that left under this number and is not known to have ended."""
+        return self._by_wire.get(wire_id)
+
+    def take_unanswered(self) -> list[Ask]:
+        """The connection is gone: what left on it and was not answered."""
+        self.orders = None
+        return [ask for ask in self._sent if not ask.by_rest]
+
+    def forget(self, ask: Ask) -> None:
+        """It ended."""
+        self._lanes.remove(ask)
+        self._staged.pop(ask, None)
+        self._sent.pop(ask, None)
+        self._by_wire.pop(ask.wire_id, None)
+        if ask.order is not None:
+            ask.order.drop(ask)
+
+    def note_doubt(self, ask: Ask) -> None:
+        """Its answer is not waited for any more; one that comes late still counts."""
+        self._sent.pop(ask, None)
+        late = [one for one in self._by_wire.values() if one.order is None and one.stage is Stage.UNKNOWN]
+        for one in late[:-LATE_MAX]:
+            self.forget(one)
+
+    def take(self, ask: Ask) -> Refusal | None:
+        """A request that was checked begins its way."""
+        order = ask.order
+        if order is None:
+            self._lanes.add(ask)
+            return None
+        if ask.kind is RequestKind.CANCEL and self._overtake(order, ask):
+            return None
+        if not order.enqueue(ask):
+            text = f"{len(order.waiting)} requests of order {order.order_id} wait already: wait for their answers"
+            return Refusal(OrderError.TOO_MANY_REQUESTS, text)
+        self.advance(order)
+        return None
+
+    def _overtake(self, order: OwnOrder, cancel: Ask) -> bool:
+        """A cancel while another request of the order has not left yet. True: the order itself never leaves."""
+        first = order.active
+        if first is None or first.stage is not Stage.WAITING or first.kind is RequestKind.CANCEL:
+            return False
+        self._lanes.remove(first)
+        if first.kind is RequestKind.MODIFY:
+            order.active = None
+            order.waiting.appendleft(first)
+            return False
+        self._fates.end(first, Fate.NOT_DONE, error=OrderError.ORDER_DONE, text="it was cancelled before it left")
+        self._fates.end(cancel, Fate.DONE)
+        return True
+
+    def advance(self, order: OwnOrder) -> None:
+        """The turn of the next request of an order, where none of it is on its way."""
+        ask = order.next()
+        if ask is not None:
+            self._lanes.add(ask)
+
+    def pump(self, now_ns: int) -> None:
+        """Let leave what may leave."""
+        self.now_ns = now_ns
+        while (ask := self._lanes.take(now_ns)) is not None:
+            self._stage(ask)
+
+    def _stage(self, ask: Ask) -> None:
+        """Its turn: look once more whether it still makes sense, tell it, and have it leave when that is durable."""
+        refusal = self._last_look(ask) or self._encode(ask)
+        if refusal is not None:
+            self._fates.end(ask, Fate.NOT_DONE, error=refusal.error, text=refusal.text)
+            return
+        order = ask.order
+        if order is not None:
+            order.requests += ask.kind is not RequestKind.CREATE
+            ask.version = order.requests
+            if ask.kind is RequestKind.CREATE and not ask.is_check:
+                self._outbox.publish(order.update)
+        ask.stage, ask.staged_ns = Stage.STAGED, self.now_ns
+        self._acks.tell(ask, AckStatus.FORWARDED, asked=ask.request)
+        self.pace.spent(ask.kind, order.symbol if order else "", age_s(ask, self.now_ns), 1, ask.user, self.now_ns)
+        self._staged[ask] = None
+        if ask.is_exit and self._outbox.journal_failed():
+            self._leave(ask, self.now_ns)
+        else:
+            self._outbox.barrier(partial(self._leave, ask))
+
+    def _last_look(self, ask: Ask) -> Refusal | None:
+        order, request = ask.order, ask.request
+        if self.way is None or not (self.is_ready or ask.is_exit):
+            return Refusal(OrderError.NOT_READY, "the connection of the account ended before this left")
+        if order is None or isinstance(request, CreateOrder):
+            if isinstance(request, CreateOrder) and self._is_late(request.deadline_ns):
+                return Refusal(OrderError.DEADLINE, "its deadline passed before its turn came")
+            return None
+        if order.is_done:
+            return Refusal(OrderError.ORDER_DONE, f"the order is {order.update.order_status.value} already")
+        version = getattr(request, "version", None)
+        if version is not None and version != order.version:
+            return Refusal(OrderError.VERSION, f"the order is at version {order.version}, not {version}: look again")
+        return None
+
+    def _is_late(self, deadline_ns: int | None) -> bool:
+        return deadline_ns is not None and self._outbox.wall_ns() >= deadline_ns
+
+    def _encode(self, ask: Ask) -> Refusal | None:
+        """The request in the venue's form, by the connection that is there now."""
+        way = self.way
+        assert way is not None
+        self._wire_id += 1
+        ask.wire_id, ask.way = self._wire_id, way
+        try:
+            ask.outbound = self._outbound(way, ask)
+        except Unsupported as error:
+            return Refusal(OrderError.UNSUPPORTED, str(error))
+        ask.by_rest = not isinstance(ask.outbound, bytes)
+        return None
+
+    @staticmethod
+    def _outbound(way: Orders, ask: Ask) -> Outbound:
+        request, order = ask.request, ask.order
+        if order is None:
+            if isinstance(request, CancelAllAfter):
+                timer: CancelTimer = way  # type: ignore[assignment]
+                return timer.cancel_all_after(ask.wire_id, request.timeout_s)
+            return way.cancel_all_orders(ask.wire_id)
+        if isinstance(request, CreateOrder):
+            return way.create_order(ask.wire_id, request, order.client_id or "")
+        if isinstance(request, ModifyOrder):
+            return way.modify_order(ask.wire_id, request, order.key)
+        return way.cancel_order(ask.wire_id, order.key)
+
+    def _leave(self, ask: Ask, now_ns: int) -> None:
+        """It is durable: now it leaves, or never does."""
+        self.now_ns = now_ns
+        if ask.stage is not Stage.STAGED:
+            return
+        del self._staged[ask]
+        if ask.way is not self.way and (refusal := self._again(ask)) is not None:
+            self._fates.end(ask, Fate.NOT_DONE, error=refusal.error, text=refusal.text)
+            self.pump(now_ns)
+            return
+        ask.stage, ask.sent_ns = Stage.SENT, now_ns
+        limits = ask.way.limits if ask.way is not None else None
+        settle_s = 0.0 if limits is None else limits.settle_s + limits.answer_timeout_s
+        deadline_ns = getattr(ask.request, "deadline_ns", None) or 0
+        ask.due_ns = max(self._outbox.wall_ns(), deadline_ns) + int(settle_s * NANOSECONDS)
+        if ask.order is not None and ask.kind is RequestKind.CREATE:
+            ask.order.taken_ns = now_ns
+        self._sent[ask] = None
+        self._by_wire[ask.wire_id] = ask
+        if isinstance(ask.outbound, bytes):
+            self._outbox.send(ask.outbound)
+        elif ask.outbound is not None:
+            self._outbox.run_request(ask.outbound, partial(self._fates.on_flow, ask))
+        ask.outbound = None
+
+    def _again(self, ask: Ask) -> Refusal | None:
+        """The connection changed while it was being written: a cancel goes another way, all else never leaves."""
+        return self._last_look(ask) or self._encode(ask) if ask.is_exit else _CONNECTION_ENDED
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def on_timer(self, now_ns: int) -> None:
+        """Answers that did not come, and cancels that have waited long enough for the journal."""
+        self.now_ns = now_ns
+        for ask in [ask for ask in self._sent if self._timeout_ns(ask) <= now_ns]:
+            self._fates.doubt(ask, OrderError.TIMEOUT, "no answer came in time")
+        sync_ns = int(CANCEL_SYNC_S * NANOSECONDS)
+        for ask in [ask for ask in self._staged if ask.is_exit and now_ns - ask.staged_ns >= sync_ns]:
+            self._leave(ask, now_ns)
+        self.pump(now_ns)
+
+    def _timeout_ns(self, ask: Ask) -> int:
+        timeout_s = ask.way.limits.answer_timeout_s if ask.way is not None else 0.0
+        return ask.sent_ns + int(timeout_s * NANOSECONDS)
+
+    def next_ns(self) -> int | None:
+        """When `on_timer` has something to do; None: nothing planned."""
+        times = [self._timeout_ns(ask) for ask in itertools.islice(self._sent, 1)]
+        sync_ns = int(CANCEL_SYNC_S * NANOSECONDS)
+        times += [ask.staged_ns + sync_ns for ask in self._staged if ask.is_exit]
+        if self._lanes.wake_ns is not None:
+            times.append(self._lanes.wake_ns)
+        return min(times, default=None)
+
+    def on_journal(self, cause: str, now_ns: int) -> None:
+        """Records can't be made durable: what waits for that and opens something never leaves, cancels go."""
+        self.now_ns = now_ns
+        for ask in list(self._staged) if cause else ():
+            if ask.is_exit:
+                self._leave(ask, now_ns)
+                continue
+            text = f"it did not leave: {cause}"
+            if ask.reply is not None:  # the event about it waits for the same disk
+                ask.reply(OrderError.JOURNAL.value.lower(), text)
+            self._fates.end(ask, Fate.NOT_DONE, error=OrderError.JOURNAL, text=text)
+        self.pump(now_ns)
+
+
+_CONNECTION_ENDED: Final = Refusal(OrderError.DISCONNECTED, "the connection ended before this left: nothing was sent")

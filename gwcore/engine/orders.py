@@ -1,0 +1,301 @@
+"""Orders of ours: one order with its requests, and what the venue's words about it mean for each of them. Pure.
+
+An order's state is the venue's (`OrderTable`); what stands here is what was asked of it and what is known of each request.
+A request ends by positive evidence only: the venue's answer, the state of the order, or, long after it could have been
+taken, that every list of the venue was asked and shows nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from enum import Enum
+from typing import Final
+
+from gwcore.model import (
+    CancelAllAfter,
+    CancelAllOrders,
+    CancelOrder,
+    CreateOrder,
+    Fate,
+    ModifyOrder,
+    OrderError,
+    OrderRequest,
+    OrderStatus,
+    OrderUpdate,
+    Origin,
+)
+from gwcore.venue import OrderKey, Orders, Outbound, RequestKind
+
+#: Requests of one order that wait for an answer to the one before them; one more is refused.
+WAITING_MAX: Final = 16
+ENDED = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
+_CHANGEABLE: Final = ("quantity", "price", "stop_price", "display_quantity")
+
+
+class Stage(Enum):
+    """How far a request has come."""
+
+    WAITING = 0  # for its turn
+    STAGED = 1  # told and written; it leaves when it is durable
+    SENT = 2
+    UNKNOWN = 3  # it may have left, and nothing was heard of it
+    ENDED = 4
+
+
+class Ask:
+    """One request on its way. `order` is None where it is about the account."""
+
+    __slots__ = (
+        "by_rest",
+        "client_request_id",
+        "due_ns",
+        "group",
+        "kind",
+        "number",
+        "order",
+        "outbound",
+        "place",
+        "reply",
+        "request",
+        "sent_ns",
+        "stage",
+        "staged_ns",
+        "user",
+        "version",
+        "way",
+        "wire_id",
+    )
+
+    def __init__(
+        self, kind: RequestKind, request: OrderRequest, order: OwnOrder | None, user: str, number: int
+    ) -> None:
+        self.kind = kind
+        self.request = request
+        self.order = order
+        self.user = user
+        self.number = number  # the gateway's, unique per account
+        self.client_request_id: int | None = request.request_id
+        self.version: int | None = None
+        self.stage = Stage.WAITING
+        self.wire_id = 0
+        self.place: int | None = None  # in a batch
+        self.staged_ns = 0  # monotonic
+        self.sent_ns = 0  # monotonic
+        self.due_ns = 0  # wall clock: from then on, what no list of the venue shows was not taken
+        self.by_rest = False
+        self.way: Orders | None = None  # what `outbound` was made by
+        self.outbound: Outbound | None = None
+        self.group: Group | None = None
+        self.reply: Reply | None = None
+
+    @property
+    def is_exit(self) -> bool:
+        """Whether it can only take orders away."""
+        return self.kind in (RequestKind.CANCEL, RequestKind.CANCEL_ALL, RequestKind.CANCEL_BATCH)
+
+    @property
+    def is_check(self) -> bool:
+        """Whether the venue only checks, and places nothing."""
+        return isinstance(self.request, CreateOrder) and self.request.validate_only
+
+
+#: Says to the client that asked, and to nobody else: code, text.
+Reply = Callable[[str, str], None]
+
+
+class Group:
+    """A CancelAllOrders that became one cancel for each order."""
+
+    __slots__ = ("ask", "done", "open", "unknown")
+
+    def __init__(self, ask: Ask, count: int) -> None:
+        self.ask = ask
+        self.open = count  # not ended
+        self.done = 0
+        self.unknown = 0
+
+
+class OwnOrder:
+    """One order that was placed through us (or an external one that is being cancelled: `client_id` None)."""
+
+    __slots__ = (
+        "active",
+        "client_id",
+        "doubts",
+        "order_id",
+        "requests",
+        "taken_ns",
+        "update",
+        "user",
+        "venue_order_id",
+        "version",
+        "waiting",
+        "was_seen",
+    )
+
+    def __init__(self, update: OrderUpdate) -> None:
+        self.update = update  # all that is known of it
+        self.user = update.user or ""
+        self.order_id = update.order_id or ""
+        self.client_id = update.venue_client_id
+        self.venue_order_id = update.venue_order_id
+        self.version = update.version or 0  # of the last request that was accepted
+        self.requests = self.version  # so many requests were made
+        self.was_seen = update.venue_order_id is not None  # the venue told of it
+        self.taken_ns = 0  # monotonic, when it was created or last changed, for the venue's counters
+        self.active: Ask | None = None  # the one request that is on its way
+        self.waiting: deque[Ask] = deque()
+        self.doubts: list[Ask] = []  # requests whose fate is not known
+
+    @property
+    def symbol(self) -> str:
+        """Its symbol."""
+        return self.update.symbol or ""
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it was placed elsewhere."""
+        return not self.order_id
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is known to have ended."""
+        return self.update.order_status in ENDED
+
+    @property
+    def key(self) -> OrderKey:
+        """How the venue knows it."""
+        return OrderKey(self.symbol, self.client_id, self.venue_order_id)
+
+    def enqueue(self, ask: Ask) -> bool:
+        """Let a request wait for its turn; a cancel goes ahead of changes. False: too many wait."""
+        if len(self.waiting) >= WAITING_MAX:
+            return False
+        if ask.kind is RequestKind.CANCEL:
+            place = sum(1 for one in self.waiting if one.kind is RequestKind.CANCEL)
+            self.waiting.insert(place, ask)
+        else:
+            self.waiting.append(ask)
+        return True
+
+    def next(self) -> Ask | None:
+        """The request whose turn it is now. Only a cancel goes behind one whose fate is not known."""
+        if self.active is not None or not self.waiting:
+            return None
+        if self.doubts and not self.is_done and self.waiting[0].kind is not RequestKind.CANCEL:
+            return None
+        self.active = self.waiting.popleft()
+        return self.active
+
+    def drop(self, ask: Ask) -> None:
+        """A request is over, or waits no more."""
+        if self.active is ask:
+            self.active = None
+        if ask in self.doubts:
+            self.doubts.remove(ask)
+        if ask in self.waiting:
+            self.waiting.remove(ask)
+
+    def doubt(self, ask: Ask) -> None:
+        """The fate of a request is not known."""
+        ask.stage = Stage.UNKNOWN
+        if self.active is ask:
+            self.active = None
+        if ask not in self.doubts:
+            self.doubts.append(ask)
+
+
+def pending_update(request: CreateOrder, user: str, client_id: str) -> OrderUpdate:
+    """An order as it was asked for."""
+    return OrderUpdate(
+        account=request.account,
+        order_id=request.order_id,
+        symbol=request.symbol,
+        side=request.side,
+        order_type=request.order_type,
+        order_status=OrderStatus.PENDING,
+        quantity=request.quantity,
+        price=request.price,
+        stop_price=request.stop_price,
+        traded_quantity="0",
+        remaining_quantity=request.quantity,
+        origin=Origin.GATEWAY,
+        time_in_force=request.time_in_force,
+        venue_client_id=client_id,
+        user=user,
+        strategy=request.strategy,
+        version=1,
+        display_quantity=request.display_quantity,
+        cash_quantity=request.cash_quantity,
+        price_type=request.price_type if request.price is not None else None,
+        stop_price_type=request.stop_price_type if request.stop_price is not None else None,
+        trigger=request.trigger,
+        post_only=request.post_only or None,
+        reduce_only=request.reduce_only or None,
+        margin=request.margin or None,
+        effective_time_ns=request.effective_time_ns,
+        expire_time_ns=request.expire_time_ns,
+    )
+
+
+def changes(request: ModifyOrder, known: OrderUpdate) -> dict[str, str]:
+    """What of an order is not as the request wants it."""
+    return {
+        name: value
+        for name in _CHANGEABLE
+        if (value := getattr(request, name)) is not None and not _same(value, getattr(known, name))
+    }
+
+
+def _same(one: str, other: str | None) -> bool:
+    return other is not None and Decimal(one) == Decimal(other)
+
+
+def verb_of(request: OrderRequest) -> str:
+    """What an OrderAck calls the request."""
+    return str(type(request).__struct_config__.tag)
+
+
+def kind_of(request: OrderRequest) -> RequestKind:
+    """What limits and priorities call it."""
+    if isinstance(request, CreateOrder):
+        return RequestKind.CREATE
+    if isinstance(request, ModifyOrder):
+        return RequestKind.MODIFY
+    if isinstance(request, CancelOrder):
+        return RequestKind.CANCEL
+    assert isinstance(request, CancelAllOrders | CancelAllAfter)
+    return RequestKind.CANCEL_ALL
+
+
+def judge(ask: Ask, *, is_final: bool, listed: OrderUpdate | None = None) -> tuple[Fate, OrderError | None] | None:
+    """What the state of its order proves of a request whose answer did not come; None: nothing yet.
+
+    `is_final`: the venue was asked at a time when all that it took was in its lists, and that is what is known now.
+    `listed`: the order as the venue listed it then.
+    """
+    order = ask.order
+    if order is None:
+        return None
+    request, status = ask.request, order.update.order_status
+    if isinstance(request, CreateOrder):
+        if order.was_seen:
+            return Fate.DONE, None
+        if status is OrderStatus.REJECTED:
+            return Fate.NOT_DONE, None  # a restart came between the two words about it
+        return (Fate.NOT_DONE, OrderError.NOT_FOUND) if is_final else None
+    if isinstance(request, CancelOrder):
+        if status is OrderStatus.CANCELED:
+            return Fate.DONE, None
+        if status in ENDED:
+            return Fate.NOT_DONE, OrderError.ORDER_DONE
+        return (Fate.NOT_DONE, OrderError.NOT_FOUND) if is_final else None
+    if isinstance(request, ModifyOrder):
+        # REST may list what a change made of an order that ended before the stream told it.
+        if any(known is not None and not changes(request, known) for known in (listed, order.update)):
+            return Fate.DONE, None
+        if is_final:
+            return Fate.NOT_DONE, OrderError.ORDER_DONE if status in ENDED else OrderError.NOT_FOUND
+    return None
