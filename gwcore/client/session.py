@@ -25,6 +25,7 @@ from gwcore.model import (
     Header,
     MarketByPriceUpdate,
     OrderAck,
+    OrderRequest,
     OrderUpdate,
     TradeUpdate,
 )
@@ -91,6 +92,7 @@ class Session:
         self.welcome: Welcome | None = None  # of the present connection
         self.fault: GatewayError | None = None  # set: close this connection, nothing more can be done with it
         self.gaps = 0  # found on this side; each is also a Delivery
+        self.traders = 0  # the subscription whose events are for traders alone, where no other one asks for them
         self.heals = 0  # snapshots this side asked for by itself
         self._user_token = user_token
         self._tracker = TokenTracker()
@@ -212,6 +214,14 @@ class Session:
         self._send(request)
         return request.request_id
 
+    def order(self, request: OrderRequest) -> None:
+        """Ask for something about orders; it has a number of its own."""
+        self._send(request)
+
+    def is_asked(self, kind: str, symbol: str | None, *, apart_from: int) -> bool:
+        """Whether another subscription takes an event."""
+        return any(s.covers(kind, symbol) for name, s in self._subscriptions.items() if name != apart_from)
+
     def ping(self) -> int:
         """Show that this side lives; answered with a Heartbeat of the same request id."""
         request = Ping(request_id=self._next_id())
@@ -285,6 +295,9 @@ class Session:
         elif isinstance(message, SnapshotEnd):
             if self._on_snapshot_end(message.request_id):
                 return
+            if message.request_id == self.traders:
+                # Who trades misses nothing after a reconnect, also where nothing came before it.
+                self._tracker.start(message.sessions)
         elif isinstance(message, RequestError) and message.request_id is not None:
             if self._healing.pop(message.request_id, None) is not None:
                 return
