@@ -126,6 +126,9 @@ def _unreadable(request: CreateOrder | ModifyOrder) -> Refusal | None:
             is_plain = decimal_text(value) == value
         except NumberError:
             is_plain = False
+        # The limit behind a trailing stop lies a distance above the trigger, or below it, or on it.
+        if is_plain and name == "price" and request.price_type is not PriceType.STATIC:
+            continue
         if not is_plain or Decimal(value) <= 0:
             return Refusal(OrderError.BAD_REQUEST, f"{name} {value!r:.80} is no decimal number above zero, like 0.25")
     return None

@@ -19,7 +19,7 @@ from gwcore.engine.order_outbox import DeskOutbox
 from gwcore.engine.order_owners import OwnOrders
 from gwcore.engine.order_ports import OrderPace
 from gwcore.engine.order_sender import OrderSender
-from gwcore.engine.orders import Ask, OwnOrder, Stage, changes, judge
+from gwcore.engine.orders import Ask, OwnOrder, Parcel, Stage, changes, judge
 from gwcore.errors import VenueError, VenueUnavailable
 from gwcore.model import (
     AckStatus,
@@ -140,38 +140,44 @@ class OrderDesk:
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
-    def on_flow(self, ask: Ask, result: Sequence[AccountMessage] | VenueError, now_ns: int) -> None:
-        """What came of the HTTP flow that a request left by."""
+    def on_flow(self, parcel: Parcel, result: Sequence[AccountMessage] | VenueError, now_ns: int) -> None:
+        """What came of the HTTP flow that requests left by."""
         self._now_ns = now_ns
         if isinstance(result, VenueError):
-            error = OrderError.DISCONNECTED if isinstance(result, VenueUnavailable) else OrderError.INTERNAL
-            self.doubt(ask, error, str(result))
+            error, text = OrderError.INTERNAL, str(result)
+            if isinstance(result, VenueUnavailable):
+                error = OrderError.DISCONNECTED
         else:
+            error, text = OrderError.OTHER, "the venue's answer does not say what became of it"
             for message in result:
                 if isinstance(message, OrderAnswer):
                     self.on_answer(message, now_ns)
+        for ask in parcel.asks:
             if ask.stage is Stage.SENT:
-                self.doubt(ask, OrderError.OTHER, "the venue's answer does not say what became of it")
+                self.doubt(ask, error, text)
         self.sender.pump(now_ns)
 
     def on_answer(self, answer: OrderAnswer, now_ns: int) -> None:
         """What the venue says to a request. Late ones count as far as they are news."""
         self._now_ns = now_ns
-        ask = self.sender.of_wire(answer.request_id)
-        if ask is None:
+        asks = self.sender.of_wire(answer.request_id, answer.order)
+        if not asks:
             self.late_answers += 1
-            return
-        if answer.error is OrderError.RATE_LIMIT:
-            retry_ns = None
-            if answer.retry_at_ns is not None:
-                retry_ns = now_ns + max(0, answer.retry_at_ns - self._outbox.wall_ns())
-            self.sender.pace.refused(ask.order.symbol if ask.order else "", now_ns, retry_ns)
-        if answer.fate is Fate.UNKNOWN:
-            self.doubt(ask, answer.error or OrderError.OTHER, answer.text)
-            return
-        if answer.fate is Fate.DONE:
-            self._done(ask, answer.venue_order_id)
-        self.end(ask, answer.fate, origin=Origin.VENUE, answer=answer)
+        for ask in asks:
+            if answer.error is OrderError.RATE_LIMIT:
+                self._slow_down(ask, answer)
+            if answer.fate is Fate.UNKNOWN:
+                self.doubt(ask, answer.error or OrderError.OTHER, answer.text)
+                continue
+            if answer.fate is Fate.DONE:
+                self._done(ask, answer.venue_order_id)
+            self.end(ask, answer.fate, origin=Origin.VENUE, answer=answer)
+
+    def _slow_down(self, ask: Ask, answer: OrderAnswer) -> None:
+        retry_ns = None
+        if answer.retry_at_ns is not None:
+            retry_ns = self._now_ns + max(0, answer.retry_at_ns - self._outbox.wall_ns())
+        self.sender.pace.refused(ask.order.symbol if ask.order else "", self._now_ns, retry_ns)
 
     def _done(self, ask: Ask, venue_order_id: str | None) -> None:
         """The venue took it: what follows from that alone. All else is the stream's to tell."""

@@ -50,7 +50,7 @@ class OrderLanes:
         held: set[tuple[str, str]] = set()  # symbol and user: one answer is enough, but of cancels each counts
         for number, lane in enumerate(self._lanes):
             for ask in lane:
-                symbol = ask.order.symbol if ask.order is not None else ""
+                symbol = _symbol(ask)
                 if (symbol, ask.user) in held:
                     continue
                 wait_ns = self._pace.wait_ns(ask.kind, symbol, age_s(ask, now_ns), 1, ask.user, now_ns)
@@ -62,6 +62,18 @@ class OrderLanes:
                 self.wake_ns = min(self.wake_ns or now_ns + wait_ns, now_ns + wait_ns)
             held.clear()
         return None
+
+    def take_mates(self, ask: Ask, count_max: int, *, one_symbol: bool) -> list[Ask]:
+        """Others of the batch of a request that was taken, at most so many; they are taken too."""
+        lane = self._lanes[_LANE[ask.kind]]
+        mates = [one for one in lane if one.batch is ask.batch and (not one_symbol or _symbol(one) == _symbol(ask))]
+        for one in mates[:count_max]:
+            del lane[one]
+        return mates[:count_max]
+
+
+def _symbol(ask: Ask) -> str:
+    return ask.order.symbol if ask.order is not None else ""
 
 
 def age_s(ask: Ask, now_ns: int) -> float:

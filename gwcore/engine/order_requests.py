@@ -106,7 +106,9 @@ class OrderRequests:
 
     # --- one order ----------------------------------------------------------------------------------------------------
 
-    def _create(self, request: CreateOrder, requester: Requester, reply: Reply | None) -> Refusal | None:
+    def _create(
+        self, request: CreateOrder, requester: Requester, reply: Reply | None, batch: object = None
+    ) -> Refusal | None:
         way = self._desk.sender.way
         assert way is not None
         wall_ns = self._outbox.wall_ns()
@@ -126,7 +128,7 @@ class OrderRequests:
             self._ids.use(requester.user, request.order_id)
             self._own.add(order)
         ask = Ask(RequestKind.CREATE, request, order, requester.user, number)
-        ask.reply = reply
+        ask.reply, ask.batch = reply, batch
         return self._desk.sender.take(ask)
 
     def _duplicate(self, request: CreateOrder, user: str) -> Refusal | None:
@@ -165,14 +167,18 @@ class OrderRequests:
         ask.reply = reply
         return self._desk.sender.take(ask)
 
-    def _cancel(self, request: CancelOrder, requester: Requester, reply: Reply | None) -> Refusal | None:
+    def _cancel(
+        self, request: CancelOrder, requester: Requester, reply: Reply | None, batch: object = None
+    ) -> Refusal | None:
         order = self._named(request, requester)
         if isinstance(order, Refusal):
             return order
         refusal = _not_granted(order, requester, "cancel") or _ended(order)
         if refusal is not None:
             return refusal
-        return self._desk.sender.take(Ask(RequestKind.CANCEL, request, order, requester.user, self._desk.acks.number()))
+        ask = Ask(RequestKind.CANCEL, request, order, requester.user, self._desk.acks.number())
+        ask.batch = batch
+        return self._desk.sender.take(ask)
 
     def _named(self, request: CancelOrder, requester: Requester) -> OwnOrder | Refusal:
         if request.order_id:
@@ -202,7 +208,7 @@ class OrderRequests:
         for order in request.orders:
             one = msgspec.structs.replace(order, request_id=order.request_id or request.request_id)
             text = requester.grant.may("create", one.account, one.symbol) if requester.user else ""
-            refusal = Refusal(OrderError.DENIED, text) if text else self._create(one, requester, reply)
+            refusal = Refusal(OrderError.DENIED, text) if text else self._create(one, requester, reply, request)
             if refusal is not None:
                 self._desk.acks.refuse(one, requester.user, refusal, reply, self._desk.sender.now_ns, one.order_id)
         return None
@@ -214,7 +220,7 @@ class OrderRequests:
             )
         for order_id in request.order_ids:
             one = CancelOrder(account=request.account, order_id=order_id, request_id=request.request_id)
-            refusal = self._cancel(one, requester, reply)
+            refusal = self._cancel(one, requester, reply, request)
             if refusal is not None:
                 self._desk.acks.refuse(one, requester.user, refusal, reply, self._desk.sender.now_ns, order_id)
         return None
@@ -241,7 +247,7 @@ class OrderRequests:
                 venue_order_id=None if order.order_id else order.venue_order_id,
             )
             ask = Ask(RequestKind.CANCEL, one, order, requester.user, self._desk.acks.number())
-            ask.client_request_id, ask.group = None, group
+            ask.client_request_id, ask.group, ask.batch = None, group, group
             if self._desk.sender.take(ask) is not None:
                 text = "too many requests of this order wait already"
                 self._desk.end(ask, Fate.NOT_DONE, error=OrderError.TOO_MANY_REQUESTS, text=text)

@@ -14,10 +14,10 @@ from gwcore.engine.order_acks import OrderAcks
 from gwcore.engine.order_lanes import LANES_MAX, OrderLanes, age_s
 from gwcore.engine.order_outbox import DeskOutbox
 from gwcore.engine.order_ports import OrderPace, Refusal
-from gwcore.engine.orders import Ask, OwnOrder, Stage
+from gwcore.engine.orders import Ask, OwnOrder, Parcel, Stage
 from gwcore.errors import Unsupported, VenueError
 from gwcore.model import AckStatus, CancelAllAfter, CreateOrder, Fate, ModifyOrder, OrderError
-from gwcore.venue import AccountMessage, CancelTimer, Orders, Outbound, RequestKind
+from gwcore.venue import AccountMessage, BatchOrders, CancelTimer, Orders, Outbound, RequestKind
 
 NANOSECONDS: Final = 1_000_000_000
 #: A cancel waits no longer than this for a journal that is slow: it can't make an order.
@@ -37,8 +37,8 @@ class Fates(Protocol):
         """It is not."""
         ...
 
-    def on_flow(self, ask: Ask, result: Sequence[AccountMessage] | VenueError, now_ns: int) -> None:
-        """What came of its HTTP flow."""
+    def on_flow(self, parcel: Parcel, result: Sequence[AccountMessage] | VenueError, now_ns: int) -> None:
+        """What came of the HTTP flow of requests."""
         ...
 
 
@@ -57,7 +57,7 @@ class OrderSender:
         self._lanes = OrderLanes(pace)
         self._staged: dict[Ask, None] = {}
         self._sent: dict[Ask, None] = {}  # by WebSocket or REST, not answered, oldest first
-        self._by_wire: dict[int, Ask] = {}
+        self._by_wire: dict[int, Parcel] = {}
         self._wire_id = 0
 
     @property
@@ -75,9 +75,13 @@ class OrderSender:
         """Whether no more requests are taken."""
         return len(self._lanes) >= LANES_MAX
 
-    def of_wire(self, wire_id: int) -> Ask | None:
-        """The request that left under this number and is not known to have ended."""
-        return self._by_wire.get(wire_id)
+    def of_wire(self, wire_id: int, place: int | None) -> list[Ask]:
+        """Requests that left under this number (all, or the one at a place of the batch) and are not known to have ended."""
+        parcel = self._by_wire.get(wire_id)
+        if parcel is None:
+            return []
+        asks = parcel.asks if place is None else parcel.asks[place : place + 1]
+        return [ask for ask in asks if ask.stage is not Stage.ENDED]
 
     def take_unanswered(self) -> list[Ask]:
         """The connection is gone: what left on it and was not answered."""
@@ -89,14 +93,17 @@ class OrderSender:
         self._lanes.remove(ask)
         self._staged.pop(ask, None)
         self._sent.pop(ask, None)
-        self._by_wire.pop(ask.wire_id, None)
+        parcel = ask.parcel
+        if parcel is not None and all(one is ask or one.stage is Stage.ENDED for one in parcel.asks):
+            self._by_wire.pop(parcel.wire_id, None)
         if ask.order is not None:
             ask.order.drop(ask)
 
     def note_doubt(self, ask: Ask) -> None:
         """Its answer is not waited for any more; one that comes late still counts."""
         self._sent.pop(ask, None)
-        late = [one for one in self._by_wire.values() if one.order is None and one.stage is Stage.UNKNOWN]
+        firsts = [parcel.asks[0] for parcel in self._by_wire.values()]
+        late = [one for one in firsts if one.order is None and one.stage is Stage.UNKNOWN]
         for one in late[:-LATE_MAX]:
             self.forget(one)
 
@@ -138,28 +145,64 @@ class OrderSender:
         """Let leave what may leave."""
         self.now_ns = now_ns
         while (ask := self._lanes.take(now_ns)) is not None:
-            self._stage(ask)
+            asks = [one for one in (ask, *self._mates(ask)) if self._still(one)]
+            if asks:
+                self._stage(asks)
 
-    def _stage(self, ask: Ask) -> None:
-        """Its turn: look once more whether it still makes sense, tell it, and have it leave when that is durable."""
-        refusal = self._last_look(ask) or self._encode(ask)
+    def _mates(self, ask: Ask) -> list[Ask]:
+        """What of its batch leaves with a request."""
+        way = self.way
+        if ask.batch is None or way is None or ask.is_check or ask.order is None:
+            return []
+        if ask.kind is RequestKind.CREATE and hasattr(way, "create_orders"):
+            mates = self._lanes.take_mates(ask, way.abilities.batch_max - 1, one_symbol=True)
+            kind, count = RequestKind.CREATE_BATCH, 1 + len(mates)
+            if self.pace.wait_ns(kind, ask.order.symbol, 0.0, count, ask.user, self.now_ns) > 0:
+                for one in mates:
+                    self._lanes.add(one)
+                return []
+            return mates
+        if ask.kind is RequestKind.CANCEL and hasattr(way, "cancel_orders"):
+            return self._lanes.take_mates(ask, way.abilities.cancel_batch_max - 1, one_symbol=False)
+        return []
+
+    def _still(self, ask: Ask) -> bool:
+        """Whether a request still makes sense now that its turn has come; told where it does not."""
+        refusal = self._last_look(ask)
         if refusal is not None:
             self._fates.end(ask, Fate.NOT_DONE, error=refusal.error, text=refusal.text)
+        return refusal is None
+
+    def _stage(self, asks: list[Ask]) -> None:
+        """Their turn: tell them, and have them leave together when that is durable."""
+        parcel = self._encode(asks)
+        if isinstance(parcel, Refusal):
+            if len(asks) > 1:  # one of them is not for this venue: the others go by themselves
+                for ask in asks:
+                    self._stage([ask])
+            else:
+                self._fates.end(asks[0], Fate.NOT_DONE, error=parcel.error, text=parcel.text)
             return
-        order = ask.order
-        if order is not None:
-            order.requests += ask.kind is not RequestKind.CREATE
-            ask.version = order.requests
-            if ask.kind is RequestKind.CREATE and not ask.is_check:
-                self._outbox.publish(order.update)
-        ask.stage, ask.staged_ns = Stage.STAGED, self.now_ns
-        self._acks.tell(ask, AckStatus.FORWARDED, asked=ask.request)
-        self.pace.spent(ask.kind, order.symbol if order else "", age_s(ask, self.now_ns), 1, ask.user, self.now_ns)
-        self._staged[ask] = None
-        if ask.is_exit and self._outbox.journal_failed():
-            self._leave(ask, self.now_ns)
+        for ask in asks:
+            order = ask.order
+            if order is not None:
+                order.requests += ask.kind is not RequestKind.CREATE
+                ask.version = order.requests
+                if ask.kind is RequestKind.CREATE and not ask.is_check:
+                    self._outbox.publish(order.update)
+            ask.stage, ask.staged_ns = Stage.STAGED, self.now_ns
+            self._acks.tell(ask, AckStatus.FORWARDED, asked=ask.request)
+            self._spend(ask, is_batch=len(asks) > 1)
+            self._staged[ask] = None
+        if asks[0].is_exit and self._outbox.journal_failed():
+            self._leave(asks[0], self.now_ns)
         else:
-            self._outbox.barrier(partial(self._leave, ask))
+            self._outbox.barrier(partial(self._leave, asks[0]))
+
+    def _spend(self, ask: Ask, *, is_batch: bool) -> None:
+        kind = _BATCHED.get(ask.kind, ask.kind) if is_batch else ask.kind
+        symbol = ask.order.symbol if ask.order is not None else ""
+        self.pace.spent(kind, symbol, age_s(ask, self.now_ns), 1, ask.user, self.now_ns)
 
     def _last_look(self, ask: Ask) -> Refusal | None:
         order, request = ask.order, ask.request
@@ -179,61 +222,60 @@ class OrderSender:
     def _is_late(self, deadline_ns: int | None) -> bool:
         return deadline_ns is not None and self._outbox.wall_ns() >= deadline_ns
 
-    def _encode(self, ask: Ask) -> Refusal | None:
-        """The request in the venue's form, by the connection that is there now."""
+    def _encode(self, asks: list[Ask]) -> Parcel | Refusal:
+        """Requests in the venue's form, by the connection that is there now."""
         way = self.way
         assert way is not None
         self._wire_id += 1
-        ask.wire_id, ask.way = self._wire_id, way
         try:
-            ask.outbound = self._outbound(way, ask)
+            outbound = _one(way, asks[0], self._wire_id) if len(asks) == 1 else _several(way, asks, self._wire_id)
         except Unsupported as error:
             return Refusal(OrderError.UNSUPPORTED, str(error))
-        ask.by_rest = not isinstance(ask.outbound, bytes)
-        return None
+        parcel = Parcel(asks, self._wire_id, way, outbound)
+        for ask in asks:
+            ask.parcel, ask.by_rest = parcel, not isinstance(outbound, bytes)
+        return parcel
 
-    @staticmethod
-    def _outbound(way: Orders, ask: Ask) -> Outbound:
-        request, order = ask.request, ask.order
-        if order is None:
-            if isinstance(request, CancelAllAfter):
-                timer: CancelTimer = way  # type: ignore[assignment]
-                return timer.cancel_all_after(ask.wire_id, request.timeout_s)
-            return way.cancel_all_orders(ask.wire_id)
-        if isinstance(request, CreateOrder):
-            return way.create_order(ask.wire_id, request, order.client_id or "")
-        if isinstance(request, ModifyOrder):
-            return way.modify_order(ask.wire_id, request, order.key)
-        return way.cancel_order(ask.wire_id, order.key)
-
-    def _leave(self, ask: Ask, now_ns: int) -> None:
-        """It is durable: now it leaves, or never does."""
+    def _leave(self, first: Ask, now_ns: int) -> None:
+        """It is durable, and what is in its parcel too: now they leave, or never do."""
         self.now_ns = now_ns
-        if ask.stage is not Stage.STAGED:
+        parcel = first.parcel
+        if first.stage is not Stage.STAGED or parcel is None:
             return
-        del self._staged[ask]
-        if ask.way is not self.way and (refusal := self._again(ask)) is not None:
-            self._fates.end(ask, Fate.NOT_DONE, error=refusal.error, text=refusal.text)
-            self.pump(now_ns)
-            return
+        asks = parcel.asks
+        for ask in asks:
+            self._staged.pop(ask, None)
+        if parcel.way is not self.way:
+            again = self._again(asks)
+            if isinstance(again, Refusal):
+                for ask in asks:
+                    self._fates.end(ask, Fate.NOT_DONE, error=again.error, text=again.text)
+                self.pump(now_ns)
+                return
+            parcel = again
+        for ask in asks:
+            self._note_sent(ask, parcel.way, now_ns)
+        self._by_wire[parcel.wire_id] = parcel
+        outbound, parcel.outbound = parcel.outbound, None
+        if isinstance(outbound, bytes):
+            self._outbox.send(outbound)
+        elif outbound is not None:
+            self._outbox.run_request(outbound, partial(self._fates.on_flow, parcel))
+
+    def _note_sent(self, ask: Ask, way: Orders, now_ns: int) -> None:
         ask.stage, ask.sent_ns = Stage.SENT, now_ns
-        limits = ask.way.limits if ask.way is not None else None
-        settle_s = 0.0 if limits is None else limits.settle_s + limits.answer_timeout_s
+        settle_s = way.limits.settle_s + way.limits.answer_timeout_s
         deadline_ns = getattr(ask.request, "deadline_ns", None) or 0
         ask.due_ns = max(self._outbox.wall_ns(), deadline_ns) + int(settle_s * NANOSECONDS)
         if ask.order is not None and ask.kind is RequestKind.CREATE:
             ask.order.taken_ns = now_ns
         self._sent[ask] = None
-        self._by_wire[ask.wire_id] = ask
-        if isinstance(ask.outbound, bytes):
-            self._outbox.send(ask.outbound)
-        elif ask.outbound is not None:
-            self._outbox.run_request(ask.outbound, partial(self._fates.on_flow, ask))
-        ask.outbound = None
 
-    def _again(self, ask: Ask) -> Refusal | None:
-        """The connection changed while it was being written: a cancel goes another way, all else never leaves."""
-        return self._last_look(ask) or self._encode(ask) if ask.is_exit else _CONNECTION_ENDED
+    def _again(self, asks: list[Ask]) -> Parcel | Refusal:
+        """The connection changed while they were being written: cancels go another way, all else never leaves."""
+        if not asks[0].is_exit or self.way is None:
+            return _CONNECTION_ENDED
+        return self._encode(asks)
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -248,7 +290,7 @@ class OrderSender:
         self.pump(now_ns)
 
     def _timeout_ns(self, ask: Ask) -> int:
-        timeout_s = ask.way.limits.answer_timeout_s if ask.way is not None else 0.0
+        timeout_s = ask.parcel.way.limits.answer_timeout_s if ask.parcel is not None else 0.0
         return ask.sent_ns + int(timeout_s * NANOSECONDS)
 
     def next_ns(self) -> int | None:
@@ -275,3 +317,28 @@ class OrderSender:
 
 
 _CONNECTION_ENDED: Final = Refusal(OrderError.DISCONNECTED, "the connection ended before this left: nothing was sent")
+#: What the venue's counters call a request that leaves with others.
+_BATCHED: Final = {RequestKind.CREATE: RequestKind.CREATE_BATCH, RequestKind.CANCEL: RequestKind.CANCEL_BATCH}
+
+
+def _one(way: Orders, ask: Ask, wire_id: int) -> Outbound:
+    request, order = ask.request, ask.order
+    if order is None:
+        if isinstance(request, CancelAllAfter):
+            timer: CancelTimer = way  # type: ignore[assignment]
+            return timer.cancel_all_after(wire_id, request.timeout_s)
+        return way.cancel_all_orders(wire_id)
+    if isinstance(request, CreateOrder):
+        return way.create_order(wire_id, request, order.client_id or "")
+    if isinstance(request, ModifyOrder):
+        return way.modify_order(wire_id, request, order.key)
+    return way.cancel_order(wire_id, order.key)
+
+
+def _several(way: Orders, asks: list[Ask], wire_id: int) -> Outbound:
+    batches: BatchOrders = way  # type: ignore[assignment]
+    creates = [ask.request for ask in asks if isinstance(ask.request, CreateOrder)]
+    orders = [ask.order for ask in asks if ask.order is not None]
+    if creates:
+        return batches.create_orders(wire_id, creates, [order.client_id or "" for order in orders])
+    return batches.cancel_orders(wire_id, [order.key for order in orders])

@@ -48,6 +48,7 @@ class Ask:
     """One request on its way. `order` is None where it is about the account."""
 
     __slots__ = (
+        "batch",
         "by_rest",
         "client_request_id",
         "due_ns",
@@ -55,8 +56,7 @@ class Ask:
         "kind",
         "number",
         "order",
-        "outbound",
-        "place",
+        "parcel",
         "reply",
         "request",
         "sent_ns",
@@ -64,8 +64,6 @@ class Ask:
         "staged_ns",
         "user",
         "version",
-        "way",
-        "wire_id",
     )
 
     def __init__(
@@ -79,14 +77,12 @@ class Ask:
         self.client_request_id: int | None = request.request_id
         self.version: int | None = None
         self.stage = Stage.WAITING
-        self.wire_id = 0
-        self.place: int | None = None  # in a batch
+        self.batch: object = None  # requests of one batch name the same
+        self.parcel: Parcel | None = None  # what it left in, or leaves
         self.staged_ns = 0  # monotonic
         self.sent_ns = 0  # monotonic
         self.due_ns = 0  # wall clock: from then on, what no list of the venue shows was not taken
         self.by_rest = False
-        self.way: Orders | None = None  # what `outbound` was made by
-        self.outbound: Outbound | None = None
         self.group: Group | None = None
         self.reply: Reply | None = None
 
@@ -99,6 +95,18 @@ class Ask:
     def is_check(self) -> bool:
         """Whether the venue only checks, and places nothing."""
         return isinstance(self.request, CreateOrder) and self.request.validate_only
+
+
+class Parcel:
+    """Requests that leave as one: mostly one, several of a batch where the venue has that."""
+
+    __slots__ = ("asks", "outbound", "way", "wire_id")
+
+    def __init__(self, asks: list[Ask], wire_id: int, way: Orders, outbound: Outbound) -> None:
+        self.asks = asks  # the place in it is the place in the batch
+        self.wire_id = wire_id
+        self.way = way  # what `outbound` was made by
+        self.outbound: Outbound | None = outbound
 
 
 #: Says to the client that asked, and to nobody else: code, text.

@@ -43,8 +43,8 @@ class CreateOrder(
     """Place an order.
 
     `quantity` is in the base asset (`cash_quantity` in the quote asset takes its place for market buys). `price` is the
-    limit, `stop_price` what triggers, or the distance at which a trailing stop follows. `validate_only`: the venue checks,
-    and places nothing.
+    limit, `stop_price` what triggers, or the distance at which a trailing stop follows. A relative `price` is an offset from
+    the trigger: above it, or below it with a minus. `validate_only`: the venue checks, and places nothing.
     """
 
     account: str

@@ -91,6 +91,7 @@ class AccountConnection:
         )
         self.recall = OrderRecall(self.machine.desk, parts.ids)
         self._journal = parts.journal
+        self._dropped = parts.journal.dropped_of("ex")
         self._barriers: deque[tuple[int, Callable[[int], None]]] = deque()
         if orders is not None:
             self.machine.desk.sender.rest = orders(account, None)
@@ -253,7 +254,12 @@ class AccountConnection:
         self._arm()
 
     def barrier(self, callback: Callable[[int], None]) -> None:
-        """Call back once all that was published of the account is durable."""
+        """Call back once all that was published of the account is durable; what the journal dropped never will be."""
+        dropped = self._journal.dropped_of("ex")
+        if dropped > self._dropped:
+            self._dropped = dropped
+            self._loop.call_soon(self.on_journal, "the journal can't take more")
+            return
         self._barriers.append((self._journal.last_position("ex"), callback))
 
     def journal_failed(self) -> str:

@@ -75,6 +75,14 @@ _METRICS = (
     Metric("gw_account_orders_lacking_fills", "gauge", ("account",), "Orders of which fills are missing at present."),
     Metric("gw_account_rest_calls_total", "counter", ("account",), "Private REST calls."),
     Metric("gw_account_rest_counter", "gauge", ("account",), "The venue's REST counter, as we model it."),
+    Metric("gw_orders", "gauge", ("account", "state"), "Orders of ours that are remembered, by state."),
+    Metric(
+        "gw_order_requests_waiting", "gauge", ("account",), "Requests about orders that were taken and not answered."
+    ),
+    Metric("gw_order_requests_unknown", "gauge", ("account",), "Orders with a request whose fate is not known."),
+    Metric("gw_order_requests_refused_total", "counter", ("account",), "Requests that the gateway refused."),
+    Metric("gw_order_answers_late_total", "counter", ("account",), "Answers that came when nobody waited any more."),
+    Metric("gw_order_questions_total", "counter", ("account",), "Times the venue was asked what became of an order."),
     Metric("gw_clock_offset_seconds", "gauge", ("bound",), "The venue's clock minus ours lies between low and high."),
     # Events
     Metric("gw_events_total", "counter", ("kind",), "Events published."),

@@ -27,6 +27,10 @@ class OrderJournal(Protocol):
         """Position up to which a class is durable."""
         ...
 
+    def dropped_of(self, journal_class: str) -> int:
+        """Records of a class that were not taken."""
+        ...
+
     def failed_of(self, journal_class: str) -> str:
         """Why records of a class are not being made durable; empty: all is well."""
         ...
@@ -41,6 +45,10 @@ class AllDurable:
 
     def synced_position(self, journal_class: str) -> int:
         """Nothing is kept."""
+        return 0
+
+    def dropped_of(self, journal_class: str) -> int:
+        """Nothing is dropped."""
         return 0
 
     def failed_of(self, journal_class: str) -> str:

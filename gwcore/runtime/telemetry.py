@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gwcore.engine.account import AccountMachine
 from gwcore.engine.account_state import AccountState
 from gwcore.engine.market_data import MarketDataMachine
 from gwcore.model import StreamState
@@ -102,6 +103,7 @@ class Telemetry:
             yield Sample("gw_account_orders_lacking_fills", label, sum(1 for _ in machine.table.held))
             yield Sample("gw_account_rest_calls_total", label, connection.rest.requests)
             yield Sample("gw_account_rest_counter", label, connection.rest.count)
+            yield from _orders(machine, label)
         offset = self._gateway.accounts.offset
         if offset is not None:
             yield Sample("gw_clock_offset_seconds", (("bound", "low"),), offset.low_ns / 1e9)
@@ -292,6 +294,17 @@ class Telemetry:
             "journal_failed": gateway.journal.failed,
             "addresses": gateway.addresses,
         }
+
+
+def _orders(machine: AccountMachine, label: tuple[tuple[str, str], ...]) -> Iterable[Sample]:
+    desk = machine.desk
+    for state, count in machine.own.counts().items():
+        yield Sample("gw_orders", (*label, ("state", state.value)), count)
+    yield Sample("gw_order_requests_waiting", label, desk.sender.waiting)
+    yield Sample("gw_order_requests_unknown", label, len(desk.doubts))
+    yield Sample("gw_order_requests_refused_total", label, desk.acks.refused)
+    yield Sample("gw_order_answers_late_total", label, desk.late_answers)
+    yield Sample("gw_order_questions_total", label, desk.doubts.questions)
 
 
 def _machine(machine: MarketDataMachine, label: tuple[tuple[str, str], ...]) -> Iterable[Sample]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 
 from gwcore.client.session import Delivery, Session
+from gwcore.model import OrderRequest
 from gwcore.ports import Clock
 from gwcore.testing.loop import SimLoop
 from gwcore.testing.memory_transport import MemoryLink
 from gwcore.testing.oracles.clients import ClientLog
 from gwcore.testing.seeds import SeededRandom
 from gwcore.transport import ClientPort
-from gwcore.wire import Goodbye
+from gwcore.wire import Goodbye, frame_request
 
 #: One way on the wire takes between nothing and this.
 _DELAY_S = 0.001
@@ -62,6 +63,13 @@ class SimClient:
         self.session.subscribe(from_start=self.from_start)
         self._connect()
 
+    def submit(self, request: OrderRequest) -> bool:
+        """Ask for something about orders; False: there is no connection to ask on."""
+        if self._link is None or not self._is_reading or self.session.welcome is None:
+            return False
+        self._send_later(frame_request(request))
+        return True
+
     def end(self) -> None:
         """Leave for good."""
         self._is_ended = True
@@ -96,8 +104,8 @@ class SimClient:
         self.session.on_open()
         self._send_later()
 
-    def _send_later(self) -> None:
-        data = self.session.bytes_to_send()
+    def _send_later(self, request: bytes | None = None) -> None:
+        data = self.session.bytes_to_send() if request is None else request
         if data and self._link is not None:
             self._requests.append(data)
             if self._up_timer is None:

@@ -63,6 +63,8 @@ ABILITIES: Final = OrderAbilities(
     times_in_force=frozenset(TimeInForce),
     features=frozenset(OrderFeature),
     deadline_s=(0.5, 60.0),
+    batch_max=3,
+    cancel_batch_max=3,
     cancel_timer_max_s=86_399,
 )
 
@@ -107,6 +109,14 @@ class WrittenOrders:
     def cancel_order(self, request_id: int, key: OrderKey) -> Any:
         """See `Orders`."""
         return self._out(Sent("cancel", request_id, key, key.venue_client_id))
+
+    def create_orders(self, request_id: int, requests: Sequence[CreateOrder], client_ids: Sequence[str]) -> Any:
+        """See `BatchOrders`."""
+        return self._out(Sent("create_several", request_id, list(zip(requests, client_ids, strict=True))))
+
+    def cancel_orders(self, request_id: int, keys: Sequence[OrderKey]) -> Any:
+        """See `BatchOrders`."""
+        return self._out(Sent("cancel_several", request_id, list(keys)))
 
     def cancel_all_orders(self, request_id: int) -> Any:
         """See `Orders`."""

@@ -11,6 +11,8 @@ from gwcore.model import (
     AckStatus,
     CancelAllOrders,
     CancelOrder,
+    CancelOrders,
+    CreateOrders,
     Fate,
     Fill,
     ModifyOrder,
@@ -324,8 +326,9 @@ def test_cancel_all_of_a_user_takes_his_orders_one_by_one() -> None:
     stage.submit(create("b1"), "bob")
     stage.tell(done(stage, 1, venue_order_id="O1"), done(stage, 2, venue_order_id="O2"))
     stage.submit(CancelAllOrders(account=ACCOUNT, request_id=9))
-    assert [sent.verb for sent in stage.sent[3:]] == ["cancel", "cancel"]
-    stage.tell(done(stage, 3), done(stage, 4))
+    [sent] = stage.sent[3:]
+    assert (sent.verb, [key.venue_order_id for key in sent.what]) == ("cancel_several", ["O0", "O1"])
+    stage.tell(done(stage, 3))
     last = stage.acks("cancel_all_orders")[-1]
     assert (last.status, last.number_of_affected_orders, last.client_request_id) == (AckStatus.ACCEPTED, 2, 9)
 
@@ -338,3 +341,54 @@ def test_cancel_all_of_everybody_is_the_venues_own_and_needs_the_right() -> None
     assert stage.sent[-1].verb == "cancel_all"
     stage.tell(OrderAnswer(stage.sent[-1].wire_id, Fate.DONE, number_of_orders=3))
     assert stage.acks()[-1].number_of_affected_orders == 3
+
+
+def test_an_accept_without_the_venues_id_is_remembered_over_a_restart() -> None:
+    stage = ready()
+    stage.submit(create())
+    stage.tell(done(stage))
+    again = stage.restart()
+    assert not again.updates()  # nothing is known to have become of it, least of all a refusal
+
+
+def test_what_is_being_written_when_the_connection_ends_never_leaves_but_a_cancel_does() -> None:
+    stage = working()
+    stage.auto_sync = False
+    stage.submit(create("a2"))
+    stage.submit(CancelOrder(account=ACCOUNT, order_id="a1"))
+    stage.lose()
+    stage.sync()
+    assert [(sent.verb, sent.by_rest) for sent in stage.sent] == [("create", False), ("cancel", True)]
+    assert (stage.acks("create_order")[-1].error, stage.acks("create_order")[-1].fate) == (
+        "DISCONNECTED",
+        Fate.NOT_DONE,
+    )
+    assert stage.updates("a2")[-1].order_status is OrderStatus.REJECTED
+
+
+def test_a_batch_leaves_as_one_and_each_order_has_its_own_fate() -> None:
+    stage = ready()
+    orders = tuple(create(f"a{number}", request_id=0) for number in range(5))
+    stage.submit(CreateOrders(account=ACCOUNT, orders=(*orders, create("a0")), request_id=8))
+    assert [(sent.verb, len(sent.what)) for sent in stage.sent] == [("create_several", 3), ("create_several", 2)]
+    assert stage.acks()[-1].error == "DUPLICATE_ORDER_ID" or stage.acks()[0].error == "DUPLICATE_ORDER_ID"
+    first = stage.sent[0].wire_id
+    stage.tell(
+        OrderAnswer(first, Fate.DONE, order=0, venue_order_id="O0"),
+        OrderAnswer(first, Fate.NOT_DONE, OrderError.INSUFFICIENT_FUNDS, "no money", order=1),
+    )
+    ends = {ack.order_id: ack.status for ack in stage.acks() if ack.client_request_id == 8}
+    assert (ends["a0"], ends["a1"], ends["a2"]) == (AckStatus.ACCEPTED, AckStatus.REJECTED, AckStatus.FORWARDED)
+    stage.tell(OrderAnswer(first, Fate.DONE))  # the rest of it
+    assert [ack.status for ack in stage.acks() if ack.order_id == "a2"][-1] is AckStatus.ACCEPTED
+    stage.lose()
+    assert [ack.status for ack in stage.acks() if ack.order_id == "a4"][-1] is AckStatus.UNKNOWN
+
+
+def test_a_batch_of_cancels_leaves_as_one() -> None:
+    stage = ready()
+    stage.submit(CreateOrders(account=ACCOUNT, orders=(create("a1"), create("a2")), request_id=8))
+    stage.tell(done(stage))
+    stage.submit(CancelOrders(account=ACCOUNT, order_ids=("a1", "a2", "a3"), request_id=9))
+    assert (stage.sent[-1].verb, len(stage.sent[-1].what)) == ("cancel_several", 2)
+    assert [ack.order_id for ack in stage.acks("cancel_order") if ack.error == "UNKNOWN_ORDER"] == ["a3"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gw_sim_kraken import modes, replies, trade_faults
+from gw_sim_kraken import replies, trade_faults, trade_strikes
 from gw_sim_kraken.connections import Connection
 from gw_sim_kraken.order_request import OrderRefused
 from gw_sim_kraken.private_streams import BALANCES, EXECUTIONS, PrivateSubscription
@@ -90,9 +90,9 @@ class PrivateDesk:
         token = self.token(request, now_ns)
         scope = (request.method, trade_faults.WEBSOCKET, token.key.account)
         faults = exchange.trade_faults
-        mode, late = faults.take(trade_faults.MODE, *scope), faults.take(trade_faults.TAKE_LATE, *scope)
-        if mode is not None:
-            modes.set_system(exchange, mode.system)
+        if faults.take(trade_faults.LOSE_REQUEST, *scope) is not None:
+            return
+        late = faults.take(trade_faults.TAKE_LATE, *scope)
         if late is not None:
             exchange.schedule.at(
                 now_ns + late.delay_ns, self._carry_out, connection, request, token, scope, late.delay_ns
@@ -109,6 +109,7 @@ class PrivateDesk:
         refused = faults.take(trade_faults.REFUSE, *scope)
         results: list[Any] = []
         if refused is None or refused.after:
+            trade_strikes.strike(exchange, scope, request.params)
             exchange.lag_ns = lag_ns
             results = self._results(request, token, now_ns)
             exchange.lag_ns = 0

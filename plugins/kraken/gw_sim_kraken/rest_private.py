@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from gw_sim_kraken import modes, private_methods, trade_faults
+from gw_sim_kraken import private_methods, trade_faults, trade_strikes
 from gw_sim_kraken.account import Account
 from gw_sim_kraken.api_key import ApiKey
 from gw_sim_kraken.counters import POINT
@@ -93,15 +93,16 @@ class PrivateRest:
         """A trading request, with what the faults do to it. Raises ApiError, or NoAnswer for what is no reply of the API."""
         exchange, faults = self._exchange, self._exchange.trade_faults
         scope = (name, trade_faults.REST, caller.account.name)
-        mode, late = faults.take(trade_faults.MODE, *scope), faults.take(trade_faults.TAKE_LATE, *scope)
-        if mode is not None:
-            modes.set_system(exchange, mode.system)
+        gone, late = faults.take(trade_faults.LOSE_REQUEST, *scope), faults.take(trade_faults.TAKE_LATE, *scope)
+        if gone is not None:
+            raise NoAnswer(gone.status)
         if late is not None:
-            exchange.schedule.at(caller.now_ns + late.delay_ns, self._carry_out_late, method, caller)
+            exchange.schedule.at(caller.now_ns + late.delay_ns, self._carry_out_late, method, caller, scope)
             raise NoAnswer(late.status)
         refused, lost = faults.take(trade_faults.REFUSE, *scope), faults.take(trade_faults.LOSE, *scope)
         if refused is not None and not refused.after:
             raise ApiError(refused.error)
+        trade_strikes.strike(exchange, scope, caller.params)
         try:
             result = _result(method, caller)
         finally:
@@ -111,8 +112,9 @@ class PrivateRest:
             raise ApiError(refused.error)
         return result
 
-    def _carry_out_late(self, when_ns: int, method: Method, caller: Caller) -> None:
+    def _carry_out_late(self, when_ns: int, method: Method, caller: Caller, scope: tuple[str, str, str]) -> None:
         """Nobody hears what becomes of it."""
+        trade_strikes.strike(self._exchange, scope, caller.params)
         self._exchange.lag_ns = when_ns - caller.now_ns
         with contextlib.suppress(ApiError):
             _result(method, replace(caller, now_ns=when_ns))

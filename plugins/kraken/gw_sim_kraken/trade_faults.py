@@ -10,6 +10,7 @@ LOSE, LATE, DOUBLE, TAKE_LATE, LIVE_LATE, REFUSE, CLOSE, MODE = (
     "lose_replies", "late_replies", "double_replies", "take_late", "live_late", "refuse_orders", "close_after",
     "mode_on_order",
 )  # fmt: skip
+LOSE_REQUEST, FILL = "lose_requests", "fill_first"
 #: REST methods by the name that the WebSocket has for them.
 METHODS = {
     "AddOrder": "add_order",
@@ -40,6 +41,7 @@ class TradeFault:
     reply: bool = False
     reports: bool = True
     system: str = ""
+    percent: int = 100
 
 
 class TradeFaults:

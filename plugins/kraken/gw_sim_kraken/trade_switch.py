@@ -40,6 +40,8 @@ class TradeSwitch:
             kinds.REFUSE: self._refuse_orders,
             kinds.CLOSE: self._close_after,
             kinds.MODE: self._mode_on_order,
+            kinds.LOSE_REQUEST: self._lose_requests,
+            kinds.FILL: self._fill_first,
             "reply_order": self._reply_order,
             "delay_executions": self._delay_executions,
             "swap_executions": self._swap_executions,
@@ -73,6 +75,22 @@ class TradeSwitch:
         fault = TradeFault(kind=kinds.LOSE, count=count, method=method, way=way, account=account)
         return self._arm(on, fault, "are carried out and not answered")
 
+    def _lose_requests(
+        self, count: int = 1, method: str = ANY, way: str = ANY, account: str = "", status: int = 0, on: bool = True
+    ) -> str:  # fmt: skip
+        fault = TradeFault(
+            kind=kinds.LOSE_REQUEST, count=count, method=method, way=way, account=account, status=_no_success(status)
+        )
+        return self._arm(on, fault, "never reach the engine and are not answered")
+
+    def _fill_first(
+        self, percent: int = 100, count: int = 1, method: str = ANY, way: str = ANY, account: str = "", on: bool = True
+    ) -> str:  # fmt: skip
+        if not 1 <= percent <= 100:
+            raise ValueError("percent is 1 to 100")
+        fault = TradeFault(kind=kinds.FILL, count=count, method=method, way=way, account=account, percent=percent)
+        return self._arm(on, fault, f"find the order that they name filled to {percent} % of what was left")
+
     def _late_replies(
         self, ms: int = 5000, count: int = 1, method: str = ANY, account: str = "", on: bool = True
     ) -> str:  # fmt: skip
@@ -95,10 +113,8 @@ class TradeSwitch:
         on: bool = True,
     ) -> str:  # fmt: skip
         """Over the WebSocket the answer comes then too; REST answers `status` at once (0: not at all)."""
-        if status == 200 or not (status == 0 or 100 <= status <= 599):
-            raise ValueError("status is 0 (no answer) or an HTTP status that is no success")
         fault = TradeFault(
-            kind=kinds.TAKE_LATE, count=count, method=method, way=way, account=account, status=status,
+            kind=kinds.TAKE_LATE, count=count, method=method, way=way, account=account, status=_no_success(status),
             delay_ns=ms * _MILLISECOND_NS,
         )  # fmt: skip
         return self._arm(on, fault, f"reach the engine {ms} ms later")
@@ -165,3 +181,10 @@ class TradeSwitch:
             raise ValueError(f"price {price!r:.40} is no price of {symbol}")
         self._exchange.triggers.fix_index(market, found)
         return f"the index of {symbol} is {price}"
+
+
+def _no_success(status: int) -> int:
+    """The status of an answer that is none. Raises ValueError for those that clients would read."""
+    if status != 0 and not 300 <= status <= 599:
+        raise ValueError("status is 0 (no answer) or an HTTP status from 300 to 599")
+    return status

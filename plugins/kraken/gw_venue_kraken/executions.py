@@ -109,7 +109,8 @@ def _order(account: str, row: ExecutionRow, update_type: UpdateType) -> OrderUpd
         order_status=STATUSES.get(row.order_status, OrderStatus.UNKNOWN),
         update_type=update_type,
         quantity=optional_text(row.order_qty),
-        price=price_text(row.limit_price),
+        # Behind a trailing stop: whether the offset is meant or where it is now, nobody tells. REST does, and so do requests.
+        price=price_text(row.limit_price) if row.limit_price_type in (None, "static") else None,
         stop_price=price_text(stop),
         traded_quantity=optional_text(row.cum_qty),
         average_price=price_text(row.avg_price),

@@ -103,7 +103,9 @@ TABLE: dict[str, Verdict] = {
     "Exceeded msg rate": Verdict(OrderError.RATE_LIMIT, True, _NO),
 }
 UNHEARD_OF = Verdict(OrderError.OTHER, False, _UNSURE)
-#: What a second order under one client id is told was not found (§3.5, §9): the first one may be alive.
+#: What a second order under one client id is told was not found (§3.5, §9), so any text that speaks of such ids may be it:
+#: the first one may be alive.
+_OF_CLIENT_IDS = ("cl_ord_id", "client order id", "duplicate")
 DUPLICATE = Verdict(OrderError.DUPLICATE_ORDER_ID, False, _UNSURE)
 _SECONDS = re.compile(r"\d{1,11}", re.ASCII).fullmatch
 #: Longest beginnings first.
@@ -116,7 +118,7 @@ def verdict_of(text: str) -> Verdict:
     """What an error text means; matched loosely: the case and blanks around colons say nothing (§2.1)."""
     parts = [part.strip() for part in text.split(":")]
     words = ":".join(parts).lower()
-    if "cl_ord_id" in words:
+    if any(part in words for part in _OF_CLIENT_IDS):
         return DUPLICATE
     found = next((verdict for beginning, verdict in _ROWS if words.startswith(beginning)), UNHEARD_OF)
     if words.startswith("eservice:throttled") and _SECONDS(parts[-1]):

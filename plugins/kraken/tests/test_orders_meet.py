@@ -219,3 +219,11 @@ def test_a_deadline_that_passed_is_no_order(line: Line) -> None:
     assert (late.fate, line.updates(line.orders.client_id(1))) == (Fate.NOT_DONE, [])
     [early] = place(line, 2, deadline_ns=line.at_ns + 5 * SECOND_NS)
     assert early.fate is Fate.DONE
+
+
+def test_a_second_order_under_one_client_id_says_nothing_of_the_first(line: Line) -> None:
+    [first] = place(line, 1)
+    [second] = place(line, 1)
+    assert (second.fate, second.error) == (Fate.UNKNOWN, OrderError.DUPLICATE_ORDER_ID)
+    [found] = run_flow(line.orders.find_order(key_of(line, 1)), line.http).orders or ()
+    assert found.venue_order_id == first.venue_order_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ def client(desk):
     return desk()
 
 
+BUY = {"type": "buy", "ordertype": "limit", "price": "69000.0"}
 STOP = {"ordertype": "stop-loss", "type": "sell", "price": "68000.0"}
 TRAIL = {"ordertype": "trailing-stop", "type": "sell", "price": "+1%"}
 
@@ -160,6 +162,29 @@ def test_validate_checks_everything_and_places_nothing(client) -> None:
     assert client.orders() == []
 
 
+def test_a_buy_holds_its_fee_unless_that_is_in_base(client) -> None:
+    owned = Decimal(client.sim.account()["balances"]["USD"])
+    client.do("withdraw", asset="USD", amount=str(owned - Decimal(6900)))
+    assert client.rest(**BUY) == ["EOrder:Insufficient funds"]
+    made = client.rest(**BUY, oflags="fcib")
+    assert client.sim.account()["holds"] == {"USD": "6900.0000"}
+    client.rest("CancelOrder", txid=made["txid"][0])
+    client.do("deposit", asset="USD", amount="27.6")
+    client.rest(**BUY)
+    assert client.sim.account()["holds"] == {"USD": "6927.6000"}
+
+
+def test_a_fee_in_base_has_to_be_there_too(client) -> None:
+    owned = Decimal(client.sim.account()["balances"]["BTC"])
+    client.do("withdraw", asset="BTC", amount=str(owned - Decimal("0.1003")))
+    sell = {"type": "sell", "ordertype": "limit", "price": "71000.0"}
+    assert client.rest(**sell, oflags="fcib") == ["EOrder:Insufficient funds"]
+    client.do("deposit", asset="BTC", amount="0.0001")
+    assert "txid" in client.rest(**sell, oflags="fcib")
+    assert client.sim.account()["holds"] == {"BTC": "0.1004000000"}
+    assert client.rest("BalanceEx")["XXBT"]["hold_trade"] == "0.1004000000"
+
+
 # -- modes ---------------------------------------------------------------------------------------------------------
 
 
@@ -273,24 +298,33 @@ def test_batches_cost_half_and_their_cancels_are_always_taken(desk) -> None:
     assert counter.level(client.driver.now) == 127_500_000_000
 
 
-def test_a_batch_of_orders_with_closes_by_rest(client) -> None:
+def rest_batch(client, *legs: dict[str, Any]) -> Any:
+    """A JSON body, as batches need."""
     from gw_sim_kraken.signing import api_sign
 
     from gwcore.rest import HttpRequest
 
-    one = {
-        "ordertype": "limit", "type": "buy", "volume": "0.1", "price": "60000.0",
-        "close": {"ordertype": "stop-loss-limit", "price": "59000.0", "price2": 58000.5},
-    }  # fmt: skip
-    body = json.dumps({"nonce": 10**12, "pair": "XBTUSD", "orders": [one, one]}).encode()
+    nonce = client.client.nonce = client.client.nonce + 1
+    body = json.dumps({"nonce": nonce, "pair": "XBTUSD", "orders": legs}).encode()
     path = "/0/private/AddOrderBatch"
     headers = {
         "API-Key": client.client.key,
-        "API-Sign": api_sign(path, str(10**12), body, client.client.secret),
+        "API-Sign": api_sign(path, str(nonce), body, client.client.secret),
         "Content-Type": "application/json",
     }
     answer = client.sim.http(HttpRequest(method="POST", url=path, headers=headers, body=body), client.driver.now)
-    rows = json.loads(answer.body)["result"]["orders"]
+    found = json.loads(answer.body)
+    return found["result"]["orders"] if not found["error"] else found["error"]
+
+
+def test_a_batch_of_orders_with_closes_by_rest(client) -> None:
+    close = {"ordertype": "stop-loss-limit", "price": "59000.0", "price2": 58000.5}
+    one = {"ordertype": "limit", "type": "buy", "volume": "0.1", "price": "60000.0", "close": close}
+    assert rest_batch(client, one, {**one, "price": "60000.55"}) == [
+        "EOrder:Invalid price:XXBTZUSD price can only be specified up to 1 decimals."
+    ]
+    assert client.orders() == []
+    rows = rest_batch(client, one, one)
     assert [row["close"] for row in rows] == ["close position @ stop loss 59000.0 -> limit 58000.5"] * 2
     assert [row["txid"] for row in rows] == [order["order_id"] for order in client.orders()]
 

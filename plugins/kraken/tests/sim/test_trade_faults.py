@@ -61,6 +61,46 @@ def test_a_lost_answer_of_rest_is_a_cut_line(client) -> None:
     assert "txid" in client.rest(**REST)
 
 
+@pytest.mark.parametrize("status", [0, 503])
+def test_a_request_that_never_arrives(client, status) -> None:
+    client.fault("lose_requests", count=2, status=status)
+    assert ask(client) == []
+    assert client.client.request("AddOrder", pair="XBTUSD", volume="0.1", **REST).status == status
+    client.driver.run(10)
+    assert (client.orders(), struck(client, "lose_requests")) == ([], 2)
+    assert len(ask(client)) == 1
+
+
+@pytest.mark.parametrize("way", ["rest", "websocket"])
+def test_an_order_is_filled_before_its_cancel_is_taken(client, way) -> None:
+    client.other("buy", "0.3", "69000.5")
+    client.other("buy", "0.2", "69000.0")
+    (reply,) = ask(client)
+    order_id = reply["result"]["order_id"]
+    client.other("buy", "0.2", "69000.0")
+    client.fault("fill_first", method="cancel_order", way=way)
+    if way == "rest":
+        assert client.rest("CancelOrder", txid=order_id) == ["EOrder:Unknown order"]
+    else:
+        (reply,) = client.ask("cancel_order", order_id=[order_id])
+        assert reply["error"] == "EOrder:Unknown order"
+    assert client.order(order_id)["status"] == "filled"
+    assert client.sim.book(SYMBOL, 1).bids == [("69000.0", "0.20000000")]
+    assert [row["exec_type"] for row in client.new()] == ["pending_new", "new", "trade", "filled"]
+
+
+def test_an_order_is_half_filled_before_its_amend_is_taken(client) -> None:
+    ask(client)
+    order_id = client.orders()[0]["order_id"]
+    client.fault("fill_first", percent=50, method="amend_order")
+    # It strikes the first request that names a resting order.
+    client.ask("amend_order", '"order_qty":0.2', order_id="OXXXXX-XXXXX-XXXXXX")
+    (reply,) = client.ask("amend_order", '"order_qty":0.04', order_id=order_id)
+    order = client.order(order_id)
+    assert (reply["success"], order["status"], order["filled"]) == (True, "canceled", "0.05000000")
+    assert struck(client, "fill_first") == 1
+
+
 def test_a_late_reply(client) -> None:
     client.fault("late_replies", ms=3000)
     assert ask(client) == []
@@ -246,7 +286,9 @@ def test_faults_of_one_account_and_both_ways_end(client) -> None:
         ("lose_replies", {"account": "nobody"}, "no account 'nobody'"),
         ("late_replies", {"ms": -1}, "ms is 0 to 3600000"),
         ("delay_executions", {"ms": 10**9}, "ms is 0 to 3600000"),
-        ("take_late", {"status": 200}, "an HTTP status that is no success"),
+        ("take_late", {"status": 200}, "status is 0 .no answer. or an HTTP status from 300 to 599"),
+        ("lose_requests", {"status": 204}, "status is 0 .no answer. or an HTTP status from 300 to 599"),
+        ("fill_first", {"percent": 0}, "percent is 1 to 100"),
         ("mode_on_order", {"system": "asleep"}, "no system status 'asleep'; there are: online, maintenance"),
         ("index", {"symbol": SYMBOL, "price": "much"}, "price 'much' is no price of BTC/USD"),
         ("index", {"symbol": "NO/PE", "price": "1"}, "no symbol 'NO/PE' is listed here"),

@@ -63,3 +63,11 @@ class TradingDesk:
     def order(self, order_id: str) -> Any:
         """The truth about one."""
         return next(one for one in self.orders() if one["order_id"] == order_id)
+
+    def rows_of(self, order_id: str) -> list[Any]:
+        """Rows of executions about one order."""
+        return [row for row in self.new() if row["order_id"] == order_id]
+
+    def kinds(self, order_id: str) -> list[str]:
+        """Their exec_types."""
+        return [row["exec_type"] for row in self.rows_of(order_id)]

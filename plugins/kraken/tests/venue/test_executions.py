@@ -90,7 +90,7 @@ def test_all_that_a_row_tells_of_an_order(orders_of: Make) -> None:
     )
     assert (found.order_type, found.time_in_force) == (OrderType.TRAILING_STOP_LIMIT, TimeInForce.GTD)
     assert (found.quantity, found.display_quantity) == ("1.5", "0.1")
-    assert (found.price, found.price_type) == ("12.5", PriceType.QUOTE)
+    assert (found.price, found.price_type) == (None, PriceType.QUOTE)  # offset, or where it is now: not told
     assert (found.stop_price, found.stop_price_type, found.trigger) == (
         "1.5",
         PriceType.PERCENT,
@@ -101,6 +101,8 @@ def test_all_that_a_row_tells_of_an_order(orders_of: Make) -> None:
     assert found.expire_time_ns == found.effective_time_ns + 86_400_000_000_000
     assert found.parent_venue_order_id == "OPAREN-TPARE-NTPARE"
     assert update(orders_of()[1], cash_order_qty=100.5).cash_quantity == "100.5"
+    fixed = update(orders_of()[1], limit_price=100.5, limit_price_type="static")
+    assert (fixed.price, fixed.price_type) == ("100.5", PriceType.STATIC)
 
 
 def test_a_delta_leaves_out_what_it_does_not_say(orders_of: Make) -> None:

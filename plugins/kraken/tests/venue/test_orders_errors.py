@@ -127,8 +127,16 @@ def test_words_it_does_not_know_prove_nothing(text: str) -> None:
     assert (verdict.error, verdict.retryable, verdict.fate) == (OrderError.OTHER, False, Fate.UNKNOWN)
 
 
-def test_a_second_order_under_one_client_id_may_mean_that_the_first_is_alive() -> None:
-    verdict = verdict_of("EGeneral:Invalid arguments:cl_ord_id")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "EGeneral:Invalid arguments:cl_ord_id",
+        "EGeneral:Invalid arguments:Duplicate id",
+        "EOrder:Client order id in use",
+    ],
+)
+def test_a_second_order_under_one_client_id_may_mean_that_the_first_is_alive(text: str) -> None:
+    verdict = verdict_of(text)
     assert (verdict.error, verdict.fate) == (OrderError.DUPLICATE_ORDER_ID, Fate.UNKNOWN)
 
 
