@@ -28,7 +28,7 @@ from gwcore.model import (
     TradeSummary,
     TradeUpdate,
 )
-from gwcore.subjects import ABSENT, escape
+from gwcore.subjects import ABSENT, OWNED_KINDS, escape
 from gwcore.wire import ResumeToken, SnapshotRequest, Subscribe
 
 #: Subjects of single symbols in one subscription; above it all symbols of a kind are taken and told apart here.
@@ -55,9 +55,10 @@ _GAP = "gap"
 _GLOB_CHARACTERS = frozenset("*?[")
 
 
-def patterns(prefix: str, request: Subscribe) -> list[str]:
+def patterns(prefix: str, request: Subscribe, owner: str = "") -> list[str]:
     """Subjects that hold all a subscription asks for; `prefix`: `gw.<env>.<venue>`. Notices of gaps are always among them.
 
+    `owner`: the gateway takes the client for this user and shows him no orders but his own, which have subjects of their own.
     Kinds that nobody knows have no subject: the gateway refuses them.
     """
     kinds = [kind for kind in request.kinds if kind in TYPE_OF_KIND]
@@ -65,13 +66,16 @@ def patterns(prefix: str, request: Subscribe) -> list[str]:
     if not request.kinds:
         market = [f"{prefix}.md.*.{symbol}" for symbol in symbols] if symbols else [f"{prefix}.md.>"]
         found = [*market, f"{prefix}.st.>", f"{prefix}.ex.>"]
+        found += [f"{prefix}.own.{escape(owner)}.>"] if owner else []
     else:
         found = []
         for kind in kinds:
             if kind not in ACCOUNT_KINDS:
                 found += [f"{prefix}.md.{kind}.{symbol}" for symbol in symbols or ["*"]]
                 found += [f"{prefix}.st.{kind}", f"{prefix}.st.{kind}.*"]
-            if kind not in MARKET_KINDS:
+            if owner and kind in OWNED_KINDS:
+                found.append(f"{prefix}.own.{escape(owner)}.*.{kind}")
+            elif kind not in MARKET_KINDS:
                 found.append(f"{prefix}.ex.*.{kind}")
     if f"{prefix}.md.>" not in found:
         found.append(f"{prefix}.md.{_GAP}.*")

@@ -28,6 +28,7 @@ DONE_MAX = 10_000
 #: Requests without a known fate that are followed; above it the oldest stays UNKNOWN for good.
 OPEN_MAX = 10_000
 
+_BATCHES = ("create_orders", "cancel_orders")
 _RESTARTED = "the gateway started anew and its journal has no word of it: it never left"
 _NEVER_CAME = "the gateway knows no such order: the request did not reach it"
 
@@ -149,10 +150,9 @@ class OrderTracker:
 
     def _asked_for(self, ack: OrderAck) -> list[Outcome]:
         outcomes = self._open.get(ack.client_request_id or 0, [])
-        if len(outcomes) > 1:
-            named = [outcome for outcome in outcomes if getattr(outcome.request, "order_id", None) == ack.order_id]
-            return named or ([] if ack.order_id else list(outcomes))
-        return [one for one in outcomes if ack.request == str(type(one.request).__struct_config__.tag)]
+        if ack.order_id is None and ack.request in _BATCHES:
+            return list(outcomes)  # refused as a whole
+        return [one for one in outcomes if _is_about(ack, one.request)]
 
     def _on_update(self, update: OrderUpdate) -> None:
         order = self._find(update.user, update.order_id, update.venue_order_id)
@@ -206,6 +206,12 @@ class OrderTracker:
             if self._orders.get(oldest.order_id or "") is oldest:
                 del self._orders[oldest.order_id or ""]
             self._foreign.pop(oldest.venue_order_id or "", None)
+
+
+def _is_about(ack: OrderAck, request: OrderRequest) -> bool:
+    name = getattr(request, "order_id", "")
+    is_named = not name or not ack.order_id or name == ack.order_id
+    return is_named and ack.request == str(type(request).__struct_config__.tag)
 
 
 def cancel_of(order: Order | str, account: str, request_id: int) -> CancelOrder:

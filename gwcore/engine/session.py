@@ -148,6 +148,7 @@ class Session:
                 sessions=fanout.positions(),
                 user=grant.user,
                 partial=fanout.access.partial(self.client, grant),
+                drop_copy=grant.drop_copy,
             )
         )
 

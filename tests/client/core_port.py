@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
+from gwcore.engine.access import Access
 from gwcore.engine.fanout import Fanout, Identity
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.session import Session
@@ -35,6 +36,7 @@ class CorePort:
         self._storage = MemoryStorage()
         self._settings = ClientSettings(**settings)
         self._journal: Journal | None = None
+        self.desk: Any = None
         self._begin(1)
 
     @property
@@ -50,7 +52,13 @@ class CorePort:
             self.publisher.publish(self.publisher.partition(partition), event)
         assert self._journal is not None
         self._journal.commit()
+        self.fanout.release()
         return self._published
+
+    def equip(self, access: Access, make_desk: Callable[[Callable[..., Any]], Any]) -> None:
+        """Users, and somebody who takes orders."""
+        self.fanout.access = access
+        self.fanout.orders = self.desk = make_desk(self.publish)
 
     def restart(self, reason: str = "") -> None:
         """A new session of every partition; with a reason clients are said goodbye."""
