@@ -44,6 +44,7 @@ COMMANDS = {
     "fills": "gwcore.cli.fills",
     "funds": "gwcore.cli.funds",
     "log": "gwcore.cli.log",
+    "order": "gwcore.cli.order",
     "orders": "gwcore.cli.orders",
     "plugins": "gwcore.cli.plugins",
     "positions": "gwcore.cli.positions",

@@ -70,6 +70,10 @@ class SyncTrader:
             self._trader.create(symbol, side, quantity, price, order_id=order_id, timeout_s=timeout_s, **fields)
         )
 
+    def send(self, form: CreateOrder, *, timeout_s: float = ANSWER_TIMEOUT_S) -> Outcome:
+        """As `Trader.send`."""
+        return self._one(self._trader.send(form, timeout_s=timeout_s))
+
     def create_batch(self, forms: Sequence[CreateOrder], *, timeout_s: float = ANSWER_TIMEOUT_S) -> list[Outcome]:
         """As `Trader.create_batch`."""
         return self._several(self._trader.create_batch(forms, timeout_s=timeout_s))

@@ -86,8 +86,12 @@ class Trader:
 
         `order_id` is made where it is not given. The order is `outcome.order`. Raises TypeError, ValueError, NotConnected.
         """
-        request = self.form(symbol, side, order_id=order_id, quantity=quantity, price=price, **fields)
-        request = msgspec.structs.replace(request, request_id=self._numbers.request_id())
+        form = self.form(symbol, side, order_id=order_id, quantity=quantity, price=price, **fields)
+        return await self.send(form, timeout_s=timeout_s)
+
+    async def send(self, form: CreateOrder, *, timeout_s: float = ANSWER_TIMEOUT_S) -> Outcome:
+        """Place an order made by `form`, whose id is known before it leaves. Raises NotConnected."""
+        request = msgspec.structs.replace(form, request_id=self._numbers.request_id())
         return (await self._ask(request, [request], timeout_s))[0]
 
     async def create_batch(self, forms: Sequence[CreateOrder], *, timeout_s: float = ANSWER_TIMEOUT_S) -> list[Outcome]:

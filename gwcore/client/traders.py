@@ -60,7 +60,8 @@ class Traders:
     def on_item(self, item: Item) -> bool:
         """Something came. Returns whether it is for the traders alone."""
         if isinstance(item, Delivery):
-            return self._on_delivery(item.envelope)
+            # An answer to somebody's question is his, whatever the traders make of it.
+            return self._on_delivery(item.envelope) and not item.request_id
         if isinstance(item, RequestError):
             return any(tracker.on_error(item) for tracker in self._trackers.values())
         if isinstance(item, Welcome):
@@ -88,7 +89,7 @@ class Traders:
             return False
         for tracker in self._trackers.values():
             tracker.on_event(event)
-        return not self._session.is_asked(KIND_OF_TYPE[type(event)], event.symbol, apart_from=self._session.traders)
+        return self._session.traders > 0 and not self._session.is_asked(KIND_OF_TYPE[type(event)], event.symbol, apart_from=self._session.traders)
 
 
 def _life(welcome: Welcome) -> str:

@@ -71,6 +71,7 @@ class Identity:
     venue: str
     environment: str
     source: str
+    host: str = ""  # where the venue is asked, as a URL
 
 
 class Fanout:

@@ -149,6 +149,7 @@ class Session:
                 user=grant.user,
                 partial=fanout.access.partial(self.client, grant),
                 drop_copy=grant.drop_copy,
+                host=identity.host,
             )
         )
 

@@ -95,6 +95,7 @@ class Gateway:
                 venue=config.venue.spec.name,
                 environment=config.gateway.env,
                 source=self.name,
+                host=_without_user(str(getattr(config.venue.settings, "rest_url", ""))),
             ),
             publisher=self.publisher,
             state=self.state,
@@ -375,3 +376,9 @@ def install_signals(gateway: Gateway) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
+
+
+def _without_user(url: str) -> str:
+    """An address to tell clients: nothing of it but scheme, host and port."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.partition('/')[0].rpartition('@')[2]}"

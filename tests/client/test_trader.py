@@ -183,3 +183,14 @@ def test_without_a_gateway_nothing_is_sent_and_that_is_told(gateway: Any) -> Non
         with pytest.raises(NotConnected):
             trader.create("BTC/USD", "buy", 1, 10)
         assert trader.doubts() == [outcome]
+
+
+def test_who_asks_for_the_open_orders_gets_them(gateway: Any, client: Any) -> None:
+    def asked() -> list[str | None]:
+        return [getattr(envelope.event, "order_id", "") for envelope in client.snapshot((), ["order_update"])]
+
+    with connect_sync(gateway.address) as other:
+        assert other.trader("main").create("BTC/USD", "buy", 1, 10, order_id="mine").is_done
+    assert asked() == ["mine"]
+    assert [order.order_id for order in client.trader("main").orders()] == ["mine"]
+    assert asked() == ["mine"]
