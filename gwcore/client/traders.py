@@ -89,7 +89,8 @@ class Traders:
             return False
         for tracker in self._trackers.values():
             tracker.on_event(event)
-        return self._session.traders > 0 and not self._session.is_asked(KIND_OF_TYPE[type(event)], event.symbol, apart_from=self._session.traders)
+        kind, traders = KIND_OF_TYPE[type(event)], self._session.traders
+        return traders > 0 and not self._session.is_asked(kind, event.symbol, apart_from=traders)
 
 
 def _life(welcome: Welcome) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,54 +14,17 @@ from gwcore.client import connect_sync
 from gwcore.testing.processes import ending
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
-_spec = importlib.util.spec_from_file_location("account_processes", Path(__file__).with_name("account_processes.py"))
+_spec = importlib.util.spec_from_file_location("order_shell", Path(__file__).with_name("order_shell.py"))
 assert _spec is not None
 assert _spec.loader is not None
-play: Any = sys.modules.setdefault("account_processes", importlib.util.module_from_spec(_spec))
-_spec.loader.exec_module(play)
-VERBS = '"md", "read", "create", "modify", "cancel"'
-
-
-class Shell:
-    """One gateway, and the commands a trader types."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.sim = play.make_sim(folder, accounts=1)
-        self.config = play.config_file(folder, "account1", drop_copy=False, verbs=VERBS)
-        self.gateway = play.start(folder, self.sim, self.config)
-        self.gateway.wait_ready()
-        self.wait_traded()
-
-    def wait_traded(self) -> None:
-        """Until orders are taken: a dry run is."""
-
-        def is_taken() -> bool:
-            return self.run("create", "BTC/USD", "buy", "--quantity", "0.001", "--price", "20000", "--dry-run")[0] == 0
-
-        self.gateway.wait_for("orders to be taken", is_taken)
-
-    def run(self, *arguments: str, account: str = "account1") -> tuple[int, str, str]:
-        """Exit code, stdout, stderr of `gw order ...`."""
-        where = ("--account", account, "--unix-path", str(self.gateway.socket_path))
-        result = subprocess.run(
-            [play.GW, "order", arguments[0], *where, *arguments[1:]],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return result.returncode, result.stdout, result.stderr
-
-    def json(self, *arguments: str) -> tuple[int, Any]:
-        code, out, _ = self.run(*arguments, "--json")
-        return code, json.loads(out)
+order_shell: Any = sys.modules.setdefault("order_shell", importlib.util.module_from_spec(_spec))
+_spec.loader.exec_module(order_shell)
+play, Shell = order_shell.play, order_shell.Shell
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    folder = tmp_path_factory.mktemp("orders")
-    shell = Shell(folder)
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    shell = Shell(tmp_path_factory.mktemp("orders"))
     with ending(shell.sim, shell.gateway):
         yield shell
 
@@ -71,7 +32,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 BUY = ("create", "BTC/USD", "buy", "--quantity", "0.001")
 
 
-def test_an_order_from_its_creation_to_its_end(shell: Shell) -> None:
+def test_an_order_from_its_creation_to_its_end(shell: Any) -> None:
     code, out, errors = shell.run(*BUY, "--price", "20000.0", "--order-id", "mine", "--strategy", "s", "--post-only")
     assert (code, out.splitlines()[0]) == (0, "accepted")
     assert out.splitlines()[1].startswith("mine  BUY 0.001")
@@ -88,13 +49,13 @@ def test_an_order_from_its_creation_to_its_end(shell: Shell) -> None:
     assert (code, out) == (1, "refused: ORDER_DONE: the order is CANCELED already\n")
 
 
-def test_a_market_order_is_waited_for(shell: Shell) -> None:
+def test_a_market_order_is_waited_for(shell: Any) -> None:
     code, told = shell.json(*BUY, "--wait")
     assert (code, told["fate"], told["order"]["order_status"]) == (0, "DONE", "FILLED")
     assert [fill["quantity"] for fill in told["fills"]] == ["0.00100000"]
 
 
-def test_all_are_cancelled_by_what_they_have_in_common(shell: Shell) -> None:
+def test_all_are_cancelled_by_what_they_have_in_common(shell: Any) -> None:
     for name, side, price in (("a", "buy", "20000"), ("b", "buy", "20000"), ("c", "sell", "200000")):
         code = shell.run("create", "BTC/USD", side, "--quantity", "0.001", "--price", price, "--order-id", name)[0]
         assert code == 0
@@ -104,7 +65,7 @@ def test_all_are_cancelled_by_what_they_have_in_common(shell: Shell) -> None:
     assert shell.json("cancel-all")[1]["ack"]["number_of_affected_orders"] == 1
 
 
-def test_a_dry_run_places_nothing(shell: Shell) -> None:
+def test_a_dry_run_places_nothing(shell: Any) -> None:
     code, out, errors = shell.run(*BUY, "--price", "20000", "--dry-run", "--order-id", "dry")
     assert (code, out) == (0, "accepted\n")
     assert "sending order dry (dry run)" in errors
@@ -125,18 +86,18 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("arguments", "code", "text"), REFUSED)
-def test_rubbish_ends_in_one_sentence(shell: Shell, arguments: tuple[str, ...], code: int, text: str) -> None:
+def test_rubbish_ends_in_one_sentence(shell: Any, arguments: tuple[str, ...], code: int, text: str) -> None:
     found, out, errors = shell.run(*arguments)
     assert (found, text in out + errors) == (code, True), out + errors
 
 
-def test_another_account_is_denied(shell: Shell) -> None:
+def test_another_account_is_denied(shell: Any) -> None:
     code, out, _ = shell.run(*BUY, account="nobodys")
     assert code == 1
     assert out.startswith("refused: ")
 
 
-def test_an_answer_that_does_not_come_is_unknown(shell: Shell) -> None:
+def test_an_answer_that_does_not_come_is_unknown(shell: Any) -> None:
     code, out, errors = shell.run(*BUY, "--price", "20000", "--order-id", "late", "--timeout", "0")
     assert (code, out.splitlines()[0]) == (5, "UNKNOWN: no answer within 0 s")
     assert "look with `gw orders` before you act" in errors
@@ -146,11 +107,12 @@ def test_an_answer_that_does_not_come_is_unknown(shell: Shell) -> None:
     assert shell.run("cancel", "late")[0] == 0
 
 
-def test_a_killed_gateway_forgets_nothing(shell: Shell) -> None:
+def test_a_killed_gateway_forgets_nothing(shell: Any) -> None:
     with connect_sync(shell.gateway.socket_path, reconnect_s=60.0) as client:
         trader = client.trader("account1")
         before = trader.create("BTC/USD", "buy", "0.001", "20000", order_id="before")
         assert before.is_done
+        shell.sim.fault("delay_executions", ms=4000)
         shell.sim.fault("lose_replies", count=1, method="add_order")
         during = trader.create("BTC/USD", "buy", "0.001", "20000", order_id="during", timeout_s=0.2)
         shell.gateway.kill()
@@ -160,9 +122,7 @@ def test_a_killed_gateway_forgets_nothing(shell: Shell) -> None:
             shell.gateway.wait_ready()
             shell.wait_traded()
             assert trader.settle(during, timeout_s=90)
-            venue = play.truth(shell.sim, "account1")
-            at_venue = sum(order["status"] == "open" for order in venue["orders"])
-            assert at_venue == len(trader.orders()) == 1 + during.is_done
+            assert len(shell.open_orders()) == len(trader.orders()) == 1 + during.is_done
             assert trader.cancel_all().is_done
             code, _, errors = shell.run("cancel", "x")
         assert code == 1
