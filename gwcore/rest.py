@@ -14,7 +14,8 @@ class HttpRequest:
     """One request. `url` is absolute and holds the query; `body` is sent as it is.
 
     Requests with the same `pace` keep the venue's distance to one another (`RestLimits`); without one a request is not paced.
-    `cost` is what it takes from an account's budget (`AccountLimits`).
+    `cost` is what it takes from an account's budget (`AccountLimits`). `urgent`: of an account, and ahead of its other calls:
+    it takes nothing from the budget and does not wait for it.
     """
 
     method: str
@@ -24,6 +25,7 @@ class HttpRequest:
     timeout_s: float = 10.0
     pace: str = ""
     cost: int = 0
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

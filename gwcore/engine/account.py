@@ -101,7 +101,7 @@ class AccountMachine:
             FundsUpdate: self._on_funds,
             RateLimitsUpdate: self._on_limits,
             Refused: self._on_refused,
-            Renew: self._on_renew,
+            Renew: lambda message, _: self._outbox.close(f"renew: {message.text}"),
             Reply: self._on_reply,
             Pong: self._on_pong,
             Unknown: self._on_unknown,
@@ -206,6 +206,7 @@ class AccountMachine:
             self._outbox.publish(update, received_ns)
 
     def _on_limits(self, news: RateLimitsUpdate, received_ns: int) -> None:
+        self.desk.on_limits(news, self._now_ns)
         self._outbox.publish(news, received_ns)
 
     def _on_found(self, listed: AccountSnapshot, now_ns: int) -> None:
@@ -379,9 +380,6 @@ class AccountMachine:
             self._halt(answer.text)
         else:
             self._outbox.close(f"refused: {answer.text}")
-
-    def _on_renew(self, message: Renew, received_ns: int) -> None:
-        self._outbox.close(f"renew: {message.text}")
 
     def _on_reply(self, message: Reply, received_ns: int) -> None:
         self._outbox.send(message.frame)

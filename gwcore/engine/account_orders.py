@@ -20,6 +20,7 @@ DONE_MAX = 10_000
 DONE = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
 _EARLY = frozenset({OrderStatus.PENDING, OrderStatus.WORKING})
 _ZERO = Decimal(0)
+_CHANGEABLE = ("quantity", "price", "stop_price", "display_quantity")
 _KEPT = ("update_type", "origin", "order_status", "traded_quantity", "remaining_quantity", "external")
 
 
@@ -264,9 +265,9 @@ def merge(known: OrderUpdate, news: OrderUpdate, origin: Origin, *, fill_in: boo
         for name in news.__struct_fields__
         if name not in _KEPT and (value := getattr(news, name)) is not None and value != getattr(known, name)
     }
-    if fill_in:
-        facts = {name: value for name, value in facts.items() if getattr(known, name) is None or name == "reason"}
     status = news.order_status
+    if fill_in:
+        facts = {name: value for name, value in facts.items() if _fills_in(known, name, value, status)}
     late = known.order_status in DONE and status not in DONE
     traded = known.traded_quantity
     if news.traded_quantity is not None and (traded is None or Decimal(news.traded_quantity) >= Decimal(traded)):
@@ -285,6 +286,15 @@ def merge(known: OrderUpdate, news: OrderUpdate, origin: Origin, *, fill_in: boo
         return known
     whole = msgspec.structs.replace(known, **facts, origin=origin, update_type=UpdateType.INCREMENTAL)
     return _completed(whole)
+
+
+def _fills_in(known: OrderUpdate, name: str, value: str, status: OrderStatus) -> bool:
+    """Whether REST is believed about a field: where nothing was known, and in what a change may have made of an order that
+    ended, since nothing can change there any more."""
+    ours = getattr(known, name)
+    if ours is None or name == "reason":
+        return True
+    return status in DONE and name in _CHANGEABLE and Decimal(ours) != Decimal(value)
 
 
 def _completed(update: OrderUpdate) -> OrderUpdate:

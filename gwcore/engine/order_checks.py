@@ -97,10 +97,24 @@ def check_modify(
             OrderError.BAD_REQUEST, "nothing is to change: give quantity, price, stop_price or display_quantity"
         )
     instrument = instruments.get(order.symbol or "")
-    refusal = _unreadable(request) or check_deadline(request.deadline_ns, abilities, now_ns)
+    refusal = (
+        _unreadable(request)
+        or check_deadline(request.deadline_ns, abilities, now_ns)
+        or _other_kind("price", request.price, request.price_type, order.price_type)
+        or _other_kind("stop_price", request.stop_price, request.stop_price_type, order.stop_price_type)
+    )
     if refusal is None and instrument is not None:
         refusal = _digits(request, order.order_type or OrderType.LIMIT, instrument)
     return refusal
+
+
+def _other_kind(name: str, value: str | None, asked: PriceType, known: PriceType | None) -> Refusal | None:
+    """A price for a distance, or a distance for a price: the venue would read the number as the kind that it has."""
+    known = known or PriceType.STATIC
+    if value is None or (asked is PriceType.STATIC) == (known is PriceType.STATIC):
+        return None
+    text = f"the {name} of this order is {known.value}, and {value} is given as {asked.value}: give {name}_type"
+    return Refusal(OrderError.BAD_REQUEST, f"{text} {known.value}")
 
 
 def check_deadline(deadline_ns: int | None, abilities: OrderAbilities, now_ns: int) -> Refusal | None:

@@ -31,6 +31,7 @@ from gwcore.model import (
     OrderStatus,
     OrderUpdate,
     Origin,
+    RateLimitsUpdate,
 )
 from gwcore.venue import (
     AccountMessage,
@@ -172,6 +173,13 @@ class OrderDesk:
             if answer.fate is Fate.DONE:
                 self._done(ask, answer.venue_order_id)
             self.end(ask, answer.fate, origin=Origin.VENUE, answer=answer)
+
+    def on_limits(self, news: RateLimitsUpdate, now_ns: int) -> None:
+        """The venue says where its counters stand; one of a symbol is named `counter.SYMBOL`."""
+        for limit in news.limits:
+            name, _, symbol = limit.name.partition(".")
+            if limit.value is not None:
+                self.sender.pace.corrected(name, symbol or None, float(limit.value), now_ns)
 
     def _slow_down(self, ask: Ask, answer: OrderAnswer) -> None:
         retry_ns = None

@@ -56,6 +56,7 @@ class OrderSender:
         self._fates = fates
         self._lanes = OrderLanes(pace)
         self._staged: dict[Ask, None] = {}
+        self._staged_exits: dict[Ask, None] = {}  # those of them that may leave before they are durable, oldest first
         self._sent: dict[Ask, None] = {}  # by WebSocket or REST, not answered, oldest first
         self._by_wire: dict[int, Parcel] = {}
         self._wire_id = 0
@@ -91,13 +92,17 @@ class OrderSender:
     def forget(self, ask: Ask) -> None:
         """It ended."""
         self._lanes.remove(ask)
-        self._staged.pop(ask, None)
+        self._unstage(ask)
         self._sent.pop(ask, None)
         parcel = ask.parcel
         if parcel is not None and all(one is ask or one.stage is Stage.ENDED for one in parcel.asks):
             self._by_wire.pop(parcel.wire_id, None)
         if ask.order is not None:
             ask.order.drop(ask)
+
+    def _unstage(self, ask: Ask) -> None:
+        self._staged.pop(ask, None)
+        self._staged_exits.pop(ask, None)
 
     def note_doubt(self, ask: Ask) -> None:
         """Its answer is not waited for any more; one that comes late still counts."""
@@ -194,6 +199,8 @@ class OrderSender:
             self._acks.tell(ask, AckStatus.FORWARDED, asked=ask.request)
             self._spend(ask, is_batch=len(asks) > 1)
             self._staged[ask] = None
+            if ask.is_exit:
+                self._staged_exits[ask] = None
         if asks[0].is_exit and self._outbox.journal_failed():
             self._leave(asks[0], self.now_ns)
         else:
@@ -244,7 +251,7 @@ class OrderSender:
             return
         asks = parcel.asks
         for ask in asks:
-            self._staged.pop(ask, None)
+            self._unstage(ask)
         if parcel.way is not self.way:
             again = self._again(asks)
             if isinstance(again, Refusal):
@@ -285,7 +292,7 @@ class OrderSender:
         for ask in [ask for ask in self._sent if self._timeout_ns(ask) <= now_ns]:
             self._fates.doubt(ask, OrderError.TIMEOUT, "no answer came in time")
         sync_ns = int(CANCEL_SYNC_S * NANOSECONDS)
-        for ask in [ask for ask in self._staged if ask.is_exit and now_ns - ask.staged_ns >= sync_ns]:
+        for ask in [ask for ask in self._staged_exits if now_ns - ask.staged_ns >= sync_ns]:
             self._leave(ask, now_ns)
         self.pump(now_ns)
 
@@ -297,7 +304,7 @@ class OrderSender:
         """When `on_timer` has something to do; None: nothing planned."""
         times = [self._timeout_ns(ask) for ask in itertools.islice(self._sent, 1)]
         sync_ns = int(CANCEL_SYNC_S * NANOSECONDS)
-        times += [ask.staged_ns + sync_ns for ask in self._staged if ask.is_exit]
+        times += [ask.staged_ns + sync_ns for ask in itertools.islice(self._staged_exits, 1)]
         if self._lanes.wake_ns is not None:
             times.append(self._lanes.wake_ns)
         return min(times, default=None)

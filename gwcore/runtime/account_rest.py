@@ -7,6 +7,7 @@ is waited for even where nobody wants its answer any more: the next one must not
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 
 from gwcore.errors import VenueUnavailable
@@ -20,13 +21,15 @@ WAITING_MAX = 100
 
 
 class AccountRest:
-    """A Network for one account. Requests without a cost are public and pass."""
+    """A Network for one account. Requests that cost nothing and are not urgent are public and pass."""
 
     def __init__(self, network: Network, clock: Clock) -> None:
         self._network = network
         self._clock = clock
         self._waiting: deque[tuple[HttpRequest, asyncio.Future[HttpResponse]]] = deque()
         self._worker: asyncio.Task[None] | None = None
+        self._held: asyncio.Future[HttpResponse] | None = None  # of the call that waits for room
+        self._has_room = asyncio.Event()  # wakes it
         self._limits = AccountLimits()
         self._count = 0.0  # the venue's counter, as we model it ...
         self._counted_ns = clock.monotonic_ns()  # ... at this time
@@ -49,21 +52,39 @@ class AccountRest:
 
     async def request(self, request: HttpRequest) -> HttpResponse:
         """One exchange, when its turn has come. Raises VenueUnavailable where there is no answer, or too many wait."""
-        if not request.cost:
+        if not request.cost and not request.urgent:
             return await self._network.request(request)
         if len(self._waiting) >= WAITING_MAX:
             raise VenueUnavailable(f"{request.url}: {WAITING_MAX} calls of this account wait already")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[HttpResponse] = loop.create_future()
+        if request.urgent:
+            self._overtake()
         self._waiting.append((request, answer))
         if self._worker is None or self._worker.done():
             self._worker = loop.create_task(self._work())
         return await answer
 
+    def _overtake(self) -> None:
+        """Calls about orders do not wait behind others; these took their nonces before, so they have to be made anew."""
+        urgent = [one for one in self._waiting if one[0].urgent]
+        for request, answer in self._waiting:
+            if not request.urgent and not answer.done():
+                answer.set_exception(VenueUnavailable("overtaken by a request about an order: ask again"))
+        self._waiting = deque(urgent)
+        if self._held is not None and not self._held.done():
+            self._held.set_exception(VenueUnavailable("overtaken by a request about an order: ask again"))
+        self._has_room.set()
+
     async def _work(self) -> None:
         while self._waiting:
             request, answer = self._waiting.popleft()
-            await self._wait_for_room(request.cost, answer)
+            if not request.urgent:
+                self._held = answer
+                await self._wait_for_room(request.cost, answer)
+                self._held = None
+                if answer.done():
+                    continue  # nobody wants it, or it was overtaken, and it did not leave
             if answer.cancelled():
                 continue  # nobody wants it, and it did not leave
             self._count, self._counted_ns = self.count + request.cost, self._clock.monotonic_ns()
@@ -80,13 +101,16 @@ class AccountRest:
             self._counted_ns = self._clock.monotonic_ns()
 
     async def _wait_for_room(self, cost: int, answer: asyncio.Future[HttpResponse]) -> None:
-        while not answer.cancelled():
+        while not answer.done():
             over = self.count + cost - self._limits.rest_cost_max
             if over <= 0:
                 return
             delay_s = over / self._limits.rest_decay_per_s + 0.001
             self.waited_s += delay_s
-            await asyncio.sleep(delay_s)
+            self._has_room.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay_s):
+                    await self._has_room.wait()
 
     def close(self) -> None:
         """No more calls."""

@@ -324,3 +324,16 @@ def test_what_is_remembered_of_fills_is_bounded_and_stays_safe(count: int) -> No
         memory.add(fill)
     assert len(memory) == count
     assert all(memory.had(fill, is_live=False) for fill in every)
+
+
+def test_what_a_change_made_of_an_order_that_ended_meanwhile_is_believed() -> None:
+    stage = AccountStage()
+    stage.ready(AccountSnapshot(orders=(new_order(),)))
+    stage.lose()
+    ended = new_order(
+        order_status=OrderStatus.FILLED, price="101", quantity="1", traded_quantity="1", venue_time_ns=START_NS
+    )
+    stage.ready(rest=AccountSnapshot(orders=(), closed=(ended,), trades=(trade(1, quantity="1"),)))
+    last = stage.of(OrderUpdate)[-1]
+    assert (last.order_status, last.price) == (OrderStatus.FILLED, "101")
+    assert last.quantity == "1.00000000"  # the same number keeps the stream's digits

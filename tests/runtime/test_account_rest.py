@@ -145,3 +145,22 @@ def test_a_second_process_on_a_key_is_refused(tmp_path: Path) -> None:
     finally:
         done.set()
         process.join()
+
+
+def test_a_call_about_an_order_overtakes_those_that_wait_and_they_are_told() -> None:
+    async def act(rest: AccountRest, venue: Venue) -> None:
+        calls = await in_order(rest, "a", "b", "c")  # a leaves; b waits for room; c waits for b
+        await asyncio.sleep(0.5)
+        assert [url for url, _ in venue.came] == ["a"]
+        urgent = [HttpRequest(method="POST", url=url, urgent=True) for url in ("x", "y")]
+        answers = await asyncio.gather(*(rest.request(one) for one in urgent))
+        assert [answer.status for answer in answers] == [200, 200]
+        assert sorted(url for url, _ in venue.came) == ["a", "x", "y"]
+        assert venue.came[2][1] - venue.came[1][1] > 0.09  # one after the other, for their nonces
+        for waiting in calls[1:]:
+            with pytest.raises(VenueUnavailable, match="overtaken"):
+                await waiting
+        await rest.request(call("d"))
+        assert venue.came[-1][0] == "d"
+
+    play(act, rest_cost_max=1.0, rest_decay_per_s=0.1)

@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from account_play import AccountPlay, perform, violations
 
 from gwcore.model import (
     AckStatus,
     CancelAllOrders,
     CancelOrder,
+    CancelOrders,
     CreateOrder,
+    CreateOrders,
     ModifyOrder,
     OrderAck,
     OrderStatus,
@@ -67,6 +70,10 @@ SWITCHED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("lockout", {"seconds": 10}),
     ("status", {"system": "post_only"}),
 )
+
+
+#: What else happens.
+SPECIAL = ("kill", "refuse", "clock", "client")
 
 
 @dataclass(slots=True)
@@ -143,12 +150,15 @@ class _Trading:
 
     def _ask(self) -> None:
         user = self.rng.pick(tuple(USERS))
-        act = self.rng.pick((self._create, self._create, self._create, self._modify, self._cancel, self._cancel_all))
+        often = (self._create, self._create, self._create, self._modify, self._cancel)
+        act = self.rng.pick((*often, *often, self._create_several, self._cancel_several, self._cancel_all))
         if act == self._cancel_all and not self.rng.chance(0.2):
             act = self._cancel
         request = act(user)
-        if request is not None and self.clients[user].submit(request) and isinstance(request, CreateOrder):
-            self.placed[user].append((request.account, request.order_id))
+        if request is None or not self.clients[user].submit(request):
+            return
+        orders = (request,) if isinstance(request, CreateOrder) else getattr(request, "orders", ())
+        self.placed[user] += [(order.account, order.order_id) for order in orders]
 
     def _create(self, user: str) -> CreateOrder:
         rng = self.rng
@@ -199,6 +209,20 @@ class _Trading:
         account, order_id = self.rng.pick(tuple(self.placed[user][-12:]))
         self.number += 1
         return CancelOrder(account=account, order_id=order_id, request_id=self.number)
+
+    def _create_several(self, user: str) -> CreateOrders:
+        orders = [self._create(user) for _ in range(self.rng.integer(1, 5))]
+        account = orders[0].account
+        same = tuple(msgspec.structs.replace(order, account=account, request_id=0) for order in orders)
+        return CreateOrders(account=account, orders=same, request_id=self.number)
+
+    def _cancel_several(self, user: str) -> CancelOrders | None:
+        if not self.placed[user]:
+            return None
+        account = self.placed[user][-1][0]
+        ids = tuple(order_id for one, order_id in self.placed[user][-6:] if one == account)
+        self.number += 1
+        return CancelOrders(account=account, order_ids=ids, request_id=self.number)
 
     def _cancel_all(self, user: str) -> CancelAllOrders:
         self.number += 1

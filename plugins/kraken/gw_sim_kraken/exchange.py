@@ -163,12 +163,18 @@ class SimulatedKraken:
 
     def account(self, name: str = "") -> dict[str, Any]:
         """The truth about an account (`account_truth`). Raises ValueError naming those there are."""
-        return account_truth(self.accounts.get(name), self.feed.listing, self.now_ns)
+        truth = account_truth(self.accounts.get(name), self.feed.listing, self.now_ns)
+        return {**truth, "faults": self.faults_fired()}
 
     def stats(self) -> dict[str, int]:
         """What was asked and sent so far."""
         subscriptions = len(self.board) + len(self.streams)
         return {**self.counts, "open": len(self.connections), "subscriptions": subscriptions}
+
+    def faults_fired(self) -> dict[str, int]:
+        """How often each fault of trading, of executions and of HTTP has struck so far, by its name."""
+        prefix = "fault_"
+        return {name.removeprefix(prefix): count for name, count in self.counts.items() if name.startswith(prefix)}
 
     # -- for the parts -----------------------------------------------------------------------------------------
 

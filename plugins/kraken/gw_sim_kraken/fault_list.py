@@ -52,7 +52,7 @@ FAULTS = {
     "swap_executions": "count: the next frames of executions come behind the one that follows, numbers out of order",
     "lose_replies": "count method way=websocket, rest, * account: trading requests are carried out and not answered. "
     "`method`, of REST too: add_order, amend_order, edit_order, cancel_order, cancel_all, cancel_all_orders_after, "
-    "batch_add, batch_cancel or *; this and the next ones are counted in stats as fault_NAME",
+    "batch_add, batch_cancel or *; this and the next ones are counted: `gw sim account` shows it",
     "lose_requests": "count method way account status: trading requests never reach the engine; REST answers `status` (0: "
     "nothing), the WebSocket nothing",
     "fill_first": "percent count method way account: the order that a request names trades just before it is taken",

@@ -111,7 +111,7 @@ class OrderMatching:
         if order.reduce_only and left and not meets_itself and wanted == taken:
             ending = (CANCELED, REDUCED)
         if left and ending is None and limit is not None:
-            display = 0 if order.display is None else to_scaled(order.display, decimals)
+            display = 0 if order.display is None else max(1, to_scaled(order.display, decimals))
             engine.rest(order.side, limit, left, order, display)
             order.shown = from_scaled(min(display, left), decimals)
         told = (order.side_name, order.executes_as, fills) if fills else None

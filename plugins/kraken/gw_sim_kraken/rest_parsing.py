@@ -66,7 +66,8 @@ def order(params: Mapping[str, Any], listing: Listing, now_ns: int) -> OrderRequ
 def amend(params: Mapping[str, Any], side: int, order_type: str) -> AmendRequest:
     """AmendOrder's parameters; side and type are those of the order, for relative prices."""
     quantity, display = params.get("order_qty"), params.get("display_qty")
-    limit = _price(params, "limit_price", order_type, side, of_limit=True)
+    # A limit that was an offset may be amended to a price: once it is triggered it is one.
+    limit = _price(params, "limit_price", "limit", side, of_limit=True)
     trigger = _price(params, "trigger_price", order_type, side, of_limit=False)
     return AmendRequest(
         quantity=None if quantity is None else parts.number(quantity, "order_qty"),

@@ -64,7 +64,9 @@ class WsTrading:
     def _amend_order(self, account: Account, params: Mapping[str, Any], now_ns: int) -> list[Any]:
         name = "order_id" if "order_id" in params else "cl_ord_id"
         order = account.find_order(str(params.get(name, "")))
-        request = ws_parsing.amend(params, order.order_type if order is not None else "", self._exchange.received_ns())
+        # Once it is triggered, a trailing stop is as any other order.
+        order_type = order.order_type if order is not None and order.is_waiting else ""
+        request = ws_parsing.amend(params, order_type, self._exchange.received_ns())
         amend_id = self._exchange.order_desk.amend(account, order, request, now_ns)
         return [{"amend_id": amend_id, name: params[name]}]
 

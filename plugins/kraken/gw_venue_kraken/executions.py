@@ -106,7 +106,7 @@ def _order(account: str, row: ExecutionRow, update_type: UpdateType) -> OrderUpd
         symbol=row.symbol,
         side=SIDES.get(row.side or ""),
         order_type=order_type(row.order_type),
-        order_status=STATUSES.get(row.order_status, OrderStatus.UNKNOWN),
+        order_status=_status(row),
         update_type=update_type,
         quantity=optional_text(row.order_qty),
         # Behind a trailing stop: whether the offset is meant or where it is now, nobody tells. REST does, and so do requests.
@@ -132,6 +132,13 @@ def _order(account: str, row: ExecutionRow, update_type: UpdateType) -> OrderUpd
         expire_time_ns=_optional_ns(row.expire_time),
         parent_venue_order_id=row.ord_ref_id,
     )
+
+
+def _status(row: ExecutionRow) -> OrderStatus:
+    """A trade without totals is history, told again (§4.12): its `filled` says nothing of where the order stands."""
+    if row.exec_type == "trade" and row.cum_qty is None:
+        return OrderStatus.UNKNOWN
+    return STATUSES.get(row.order_status, OrderStatus.UNKNOWN)
 
 
 def _optional_ns(text: str | None) -> int | None:

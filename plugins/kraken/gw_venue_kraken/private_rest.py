@@ -95,6 +95,7 @@ def _signed(rest_url: str, signer: Signer, method: str, nonce: str, body: bytes,
         },
         body=body,
         cost=COSTS.get(method, 1),
+        urgent=not COSTS.get(method, 1),
     )
 
 

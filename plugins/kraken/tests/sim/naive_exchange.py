@@ -5,6 +5,7 @@ It imports nothing of the simulator: a list of orders that is searched from the 
 
 from __future__ import annotations
 
+from collections import deque
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -27,6 +28,9 @@ class NaiveOrder:
         self.kind: str = options.get("kind", "limit")  # limit, iceberg, market, ioc, fok, post
         self.stp: str = options.get("stp", "cancel_newest")
         self.in_base: bool = options.get("in_base", False)
+        self.trigger: Decimal | None = options.get("trigger")
+        self.offset: str = options.get("offset", "")  # of a trailing stop: 1, or 1% of the peak
+        self.limit_offset: Decimal | None = options.get("limit_offset")
         self.shown = Decimal(0)
         self.filled = self.cost = self.fee = Decimal(0)
         self.status = "new"
@@ -48,11 +52,20 @@ class NaiveExchange:
         self.trades: list[tuple[Decimal, Decimal]] = []
         self.volume = dict.fromkeys(balances, Decimal(0))
         self.fees = {"BTC": Decimal(0), "USD": Decimal(0)}
+        self.last = Decimal(0)
+        self.waiting: list[NaiveOrder] = []
+        #: What triggers have to look at yet: the prices of one event, or an order that has just come.
+        self.news: deque[list[Decimal] | NaiveOrder] = deque()
 
     # -- what clients ask --------------------------------------------------------------------------------------
 
     def add(self, order: NaiveOrder) -> None:
-        if (order.kind == "post" and self.best(order) is not None) or (
+        if order.trigger is not None or order.offset:
+            if order.offset:
+                self.follow(order, self.last)
+            self.waiting.append(order)
+            self.news.append(order)
+        elif (order.kind == "post" and self.best(order) is not None) or (
             order.kind == "fok" and not self.can_fill(order)
         ):
             order.status = "canceled"
@@ -80,8 +93,42 @@ class NaiveExchange:
             order.shown = min(order.shown, order.left, order.display)
 
     def cancel(self, order: NaiveOrder) -> None:
-        self.book.remove(order)
+        (self.book if order in self.book else self.waiting).remove(order)
         order.status = "canceled"
+
+    # -- triggers ----------------------------------------------------------------------------------------------
+
+    def settle_news(self) -> None:
+        """Whatever triggers set off sets off the next."""
+        while self.news:
+            news = self.news.popleft()
+            if isinstance(news, NaiveOrder):
+                self.look(news, self.last)
+                continue
+            for price in news:
+                for order in list(self.waiting):
+                    self.look(order, price)
+
+    def look(self, order: NaiveOrder, price: Decimal) -> None:
+        if order not in self.waiting:
+            return
+        is_up = (order.side == "buy") != ("take-profit" in order.kind)
+        if order.offset:
+            self.follow(order, price)
+        assert order.trigger is not None
+        if price >= order.trigger if is_up else price <= order.trigger:
+            self.waiting.remove(order)
+            order.kind = "market" if order.price is None else "limit"
+            self.match(order)
+
+    def follow(self, order: NaiveOrder, price: Decimal) -> None:
+        """A trailing stop is beside the best price it has seen."""
+        away = price * Decimal(order.offset[:-1]) / 100 if order.offset.endswith("%") else Decimal(order.offset)
+        trigger = half_up(price - away if order.side == "sell" else price + away, 1)
+        if order.trigger is None or (trigger > order.trigger if order.side == "sell" else trigger < order.trigger):
+            order.trigger = trigger
+            if order.limit_offset is not None:
+                order.price = trigger + order.limit_offset
 
     # -- matching ----------------------------------------------------------------------------------------------
 
@@ -121,6 +168,14 @@ class NaiveExchange:
         return not left
 
     def match(self, order: NaiveOrder) -> None:
+        before = len(self.trades)
+        self.play(order)
+        prices = [price for price, _ in self.trades[before:]]
+        if prices:
+            self.last = prices[-1]
+            self.news.append(prices)
+
+    def play(self, order: NaiveOrder) -> None:
         while order.left:
             maker = self.best(order)
             if maker is None:

@@ -126,6 +126,26 @@ def test_the_offset_of_a_trailing_stop_is_amended(client) -> None:
     assert reply["error"] == "EGeneral:Invalid arguments:trigger_price"
 
 
+def test_the_limit_of_a_trailing_stop_may_become_a_price(client) -> None:
+    made = client.rest(type="sell", ordertype="trailing-stop-limit", price="+100", price2="-5")
+    assert "amend_id" in client.rest("AmendOrder", txid=made["txid"][0], limit_price="69000.0")
+    client.last("71000.0")
+    order = client.order(made["txid"][0])
+    assert (order["trigger_price"], order["limit_price"]) == ("70900.0", "69000.0")
+
+
+def test_a_triggered_trailing_stop_is_amended_as_a_limit_order(client) -> None:
+    order_id = client.add(
+        "sell", "trailing-stop-limit", '"limit_price":50.0,"triggers":{"price":100.0,"price_type":"quote"}'
+    )
+    client.ask("amend_order", '"limit_price":60.0', order_id=order_id)
+    assert client.order(order_id)["limit_price"] == "69960.0"
+    client.last("69900.0")
+    client.ask("amend_order", '"limit_price":69950.0', order_id=order_id)
+    assert client.order(order_id)["limit_price"] == "69950.0"
+    assert client.sim.book(SYMBOL, 1).asks == [("69950.0", "0.10000000")]
+
+
 def test_what_cannot_be_amended(client) -> None:
     plain = client.add("buy", "limit", '"limit_price":69000.0')
     with_close = client.add(

@@ -144,7 +144,13 @@ def test_the_websocket_refuses(quiet, order_type, raw, params, error) -> None:
 def test_old_names_of_triggers_are_taken(client) -> None:
     order_id = client.add("sell", "stop-loss", '"stop_price":68000.0', trigger="index", no_mpp=True)
     assert client.order(order_id)["trigger_price"] == "68000.0"
-    assert client.add("buy", "limit", LIMIT, quantity="") == f"{ARGUMENTS}:volume"
+
+
+def test_no_quantity_is_not_the_whole_position(client) -> None:
+    client.other("sell", "1", "70000.0")
+    client.rest(type="buy", ordertype="market", leverage="2")
+    assert client.add("sell", "market", "", quantity="", margin=True) == f"{ARGUMENTS}:volume"
+    assert client.add("sell", "market", "", quantity="0.0", margin=True).startswith("O")
 
 
 def test_the_index_is_not_there_for_every_pair(client) -> None:

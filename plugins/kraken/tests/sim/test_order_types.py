@@ -211,6 +211,16 @@ def test_a_stop_that_cannot_be_paid_any_more_is_canceled(client) -> None:
     assert (client.order(order_id)["status"], client.order(order_id)["reason"]) == ("canceled", "Out of funds")
 
 
+def test_the_truth_says_how_much_it_forgot(desk) -> None:
+    client = desk(account_rows_max=5)
+    client.other("sell", "1", "70000.0")
+    for _ in range(7):
+        client.rest(type="buy", ordertype="market", volume="0.01")
+    truth = client.sim.account()
+    assert (len(truth["orders"]), truth["orders_made"]) == (5, 7)
+    assert (len(truth["fills"]), truth["fills_made"]) == (5, 7)
+
+
 def test_all_kinds_come_from_another_interface_too(client) -> None:
     client.other("sell", "1", "71000.0")
     made = [

@@ -29,7 +29,9 @@ def statuses(client) -> list[str]:
 
 
 def struck(client, name: str) -> int:
-    return client.sim.stats().get(f"fault_{name}", 0)
+    fired = client.sim.account()["faults"]
+    assert fired == client.sim.faults_fired()
+    return int(fired.get(name, 0))
 
 
 @pytest.mark.parametrize("method", ["add_order", "amend_order", "cancel_order", "edit_order"])

@@ -192,7 +192,6 @@ def test_rest_shows_a_trailing_stop_by_its_offset(client) -> None:
 
 def test_a_scheduled_trailing_stop_follows_from_its_start(client) -> None:
     made = client.rest(type="sell", ordertype="trailing-stop", price="+100", starttm="+10")
-    client.last("70500.0")
-    client.last("70300.0")
+    client.last("69950.0")
     client.driver.run(11)
-    assert client.order(made["txid"][0])["trigger_price"] == "70200.0"
+    assert client.order(made["txid"][0])["trigger_price"] == "69850.0"

@@ -62,6 +62,20 @@ def test_every_report_says_where_the_order_stands(orders_of: Make, kind: str, wo
     assert (found.opened_ns is not None) == (kind == "pending_new")
 
 
+def test_a_trade_told_again_without_totals_says_nothing_of_its_order(orders_of: Make) -> None:
+    trade = {
+        "exec_type": "trade",
+        "order_status": "filled",
+        "exec_id": "T1",
+        "last_qty": 1,
+        "last_price": 1,
+        "trade_id": 1,
+    }
+    for totals, status in (({}, OrderStatus.UNKNOWN), ({"cum_qty": 1}, OrderStatus.FILLED)):
+        _, told = orders_of()[1].decode(frame(row(**trade, **totals)), 0)
+        assert told.order_status is status
+
+
 def test_an_order_of_ours_is_known_by_its_client_id(orders_of: Make) -> None:
     ours = client_id(7)
     dashed = f"{ours[:8]}-{ours[8:12]}-{ours[12:16]}-{ours[16:20]}-{ours[20:]}"

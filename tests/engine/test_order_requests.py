@@ -1,0 +1,241 @@
+"""What is asked of orders before anything leaves: whole, possible, in the instrument's digits, allowed, not too much."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gwcore.engine.access import Grant
+from gwcore.engine.order_acks import REFUSALS_MAX
+from gwcore.engine.order_defaults import NoPace
+from gwcore.engine.order_lanes import LANES_MAX
+from gwcore.engine.order_owners import OrderIds
+from gwcore.engine.orders import WAITING_MAX
+from gwcore.model import (
+    AckStatus,
+    CancelAllAfter,
+    CancelAllOrders,
+    CancelOrder,
+    CreateOrders,
+    Fate,
+    ModifyOrder,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    Side,
+    TimeInForce,
+)
+from gwcore.testing.order_stage import ACCOUNT, START_NS, SYMBOL, OrderStage, create
+from gwcore.venue import AccountSnapshot, OrderAnswer, RequestKind
+
+
+def ready(**options: Any) -> OrderStage:
+    stage = OrderStage(**options)
+    stage.ready()
+    return stage
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "word"),
+    [
+        ({"order_id": ""}, "BAD_REQUEST", "order_id"),
+        ({"order_id": "x" * 65}, "BAD_REQUEST", "64"),
+        ({"strategy": "a\nb"}, "BAD_REQUEST", "strategy"),
+        ({"price": "1e3"}, "BAD_REQUEST", "price"),
+        ({"price": "0"}, "BAD_REQUEST", "above zero"),
+        ({"quantity": "-1"}, "BAD_REQUEST", "quantity"),
+        ({"price": None}, "BAD_REQUEST", "needs a price"),
+        ({"order_type": OrderType.MARKET}, "BAD_REQUEST", "has no price"),
+        ({"order_type": OrderType.STOP_LOSS, "price": None}, "BAD_REQUEST", "stop_price"),
+        ({"stop_price": "1.0"}, "BAD_REQUEST", "no stop_price"),
+        ({"cash_quantity": "5"}, "BAD_REQUEST", "either"),
+        ({"time_in_force": TimeInForce.GTD}, "BAD_REQUEST", "expire_time_ns"),
+        ({"order_type": OrderType.ICEBERG}, "BAD_REQUEST", "display_quantity"),
+        ({"price": "100.05"}, "TICK_SIZE", "0.1"),
+        ({"price": "9" * 40 + ".05"}, "TICK_SIZE", "multiple"),
+        ({"quantity": "0.000000001"}, "LOT_SIZE", "multiple"),
+        ({"quantity": "0.00001"}, "QUANTITY_MINIMUM", "0.0001"),
+        ({"quantity": "0.001", "price": "100.0"}, "COST_MINIMUM", "0.5"),
+        ({"deadline_ns": START_NS}, "DEADLINE", "0.5 to 60"),
+        ({"deadline_ns": START_NS + 61 * 10**9}, "DEADLINE", "61.000"),
+    ],
+)
+def test_what_is_wrong_with_an_order_is_said_and_nothing_leaves(fields: dict[str, Any], error: str, word: str) -> None:
+    stage = ready()
+    chosen = {"order_id": "a1", **fields}
+    stage.submit(create(**chosen))
+    [ack] = stage.acks()
+    assert (ack.status, ack.error, ack.fate) == (AckStatus.REJECTED, error, Fate.NOT_DONE)
+    assert word in (ack.text or "")
+    assert not stage.made
+    assert not stage.updates()
+
+
+def test_a_symbol_that_is_not_subscribed_is_refused() -> None:
+    stage = ready()
+    request = create()
+    stage.requests._instruments = dict
+    stage.submit(request)
+    assert stage.acks()[-1].error == "UNKNOWN_SYMBOL"
+
+
+def test_a_refused_id_may_be_used_again_but_a_taken_one_may_not() -> None:
+    stage = ready()
+    stage.submit(create(price="100.05"))
+    stage.submit(create())
+    assert stage.acks()[-1].status is AckStatus.FORWARDED
+
+
+def test_ids_are_bounded_and_the_oldest_go() -> None:
+    ids = OrderIds(ids_max=2)
+    for name in ("a", "b", "c"):
+        ids.use("ann", name)
+    assert [ids.is_used("ann", name) for name in ("a", "b", "c")] == [False, True, True]
+    assert not ids.is_used("bob", "c")
+
+
+def test_orders_of_others_are_not_there_for_a_user() -> None:
+    stage = ready()
+    stage.submit(create())
+    stage.tell(OrderAnswer(stage.sent[0].wire_id, Fate.DONE, venue_order_id="O0"))
+    stage.submit(CancelOrder(account=ACCOUNT, order_id="a1"), "bob")
+    assert stage.acks()[-1].error == "UNKNOWN_ORDER"
+    stage.submit(CancelOrder(account=ACCOUNT, order_id="", venue_order_id="O0"), "bob")
+    assert stage.acks()[-1].error == "DENIED"
+    stage.submit(CancelOrder(account=ACCOUNT, order_id="", venue_order_id="O0"), "bob", "admin")
+    assert stage.sent[-1].verb == "cancel"
+
+
+def test_an_external_order_is_cancelled_by_the_venues_id() -> None:
+    stage = OrderStage()
+    row = OrderUpdate(
+        account=ACCOUNT,
+        venue_order_id="X1",
+        symbol=SYMBOL,
+        side=Side.BUY,
+        order_status=OrderStatus.WORKING,
+        quantity="1",
+    )
+    stage.ready(AccountSnapshot(orders=(row,)))
+    stage.submit(CancelOrder(account=ACCOUNT, order_id="", venue_order_id="X1"), "ann", "admin")
+    assert stage.sent[-1].what.venue_order_id == "X1"
+    ended = OrderUpdate(account=ACCOUNT, venue_order_id="X1", order_status=OrderStatus.CANCELED)
+    stage.tell(ended)
+    assert stage.acks()[-1].status is AckStatus.ACCEPTED
+    told = [one for one in stage.events if isinstance(one, OrderUpdate)][-1]
+    assert (told.external, told.order_id, told.order_status) == (True, None, OrderStatus.CANCELED)
+
+
+def test_too_many_requests_of_one_order_are_refused() -> None:
+    stage = ready()
+    stage.submit(create())
+    for _ in range(WAITING_MAX + 1):
+        stage.submit(ModifyOrder(account=ACCOUNT, order_id="a1", price="101.0"))
+    assert stage.acks()[-1].error == "TOO_MANY_REQUESTS"
+
+
+class Never(NoPace):
+    """Nothing but cancels leaves."""
+
+    def wait_ns(self, kind: RequestKind, symbol: str, age_s: float, orders: int, user: str, now_ns: int) -> int:
+        return 0 if kind in (RequestKind.CANCEL, RequestKind.CANCEL_ALL) else 10**12
+
+
+def test_what_waits_is_bounded_and_a_cancel_ends_an_order_that_never_left() -> None:
+    stage = ready(pace=Never())
+    stage.submit(create())
+    assert not stage.acks()
+    stage.submit(ModifyOrder(account=ACCOUNT, order_id="a1", price="101.0"))
+    stage.submit(CancelOrder(account=ACCOUNT, order_id="a1"))
+    ends = {ack.request: ack.status for ack in stage.acks()}
+    assert ends == {
+        "create_order": AckStatus.REJECTED,
+        "modify_order": AckStatus.REJECTED,
+        "cancel_order": AckStatus.ACCEPTED,
+    }
+    assert not stage.made
+    for number in range(LANES_MAX + 1):
+        stage.submit(create(f"b{number}"))
+    assert stage.acks()[-1].error == "TOO_MANY_REQUESTS"
+
+
+def test_refusals_do_not_fill_the_journal() -> None:
+    stage = ready()
+    for _ in range(REFUSALS_MAX + 5):
+        stage.submit(create(price="100.05"))
+    assert len(stage.acks()) == REFUSALS_MAX
+    assert len(stage.replies) == 5
+    assert stage.replies[0][0] == "tick_size"
+
+
+def test_a_deadline_that_passes_while_it_waits_is_not_sent() -> None:
+    class Late(NoPace):
+        def wait_ns(self, kind: RequestKind, symbol: str, age_s: float, orders: int, user: str, now_ns: int) -> int:
+            return max(0, 7 * 10**9 - now_ns)
+
+    stage = ready(pace=Late())
+    stage.submit(create())
+    stage.wait(8.0, AccountSnapshot(orders=()))
+    assert stage.acks()[-1].error == "DEADLINE"
+    assert not stage.sent
+
+
+def test_the_timer_is_for_who_may_and_within_its_bounds() -> None:
+    stage = ready()
+    stage.submit(CancelAllAfter(account=ACCOUNT, timeout_s=60))
+    assert stage.acks()[-1].error == "DENIED"
+    stage.submit(CancelAllAfter(account=ACCOUNT, timeout_s=100_000), "ann", "admin")
+    assert stage.acks()[-1].error == "BAD_REQUEST"
+    stage.submit(CancelAllAfter(account=ACCOUNT, timeout_s=60), "ann", "admin")
+    assert (stage.sent[-1].verb, stage.sent[-1].what) == ("cancel_all_after", 60)
+    stage.wait(6.0)
+    assert stage.acks()[-1].status is AckStatus.UNKNOWN
+    stage.tell(OrderAnswer(stage.sent[-1].wire_id, Fate.DONE))
+    assert stage.acks()[-1].status is AckStatus.ACCEPTED
+
+
+def test_cancel_all_is_narrowed_by_what_it_names() -> None:
+    stage = ready()
+    stage.submit(create("a1", strategy="s1"))
+    stage.submit(create("a2", side=Side.SELL, strategy="s1"))
+    stage.submit(create("a3"))
+    for number in range(3):
+        stage.tell(OrderAnswer(stage.sent[number].wire_id, Fate.DONE, venue_order_id=f"O{number}"))
+    stage.submit(CancelAllOrders(account=ACCOUNT, strategy="s1", side=Side.BUY))
+    assert [sent.what.venue_order_id for sent in stage.sent[3:]] == ["O0"]
+    stage.submit(CancelAllOrders(account=ACCOUNT, symbol="ETH/USD", request_id=5))
+    last = stage.acks()[-1]
+    assert (last.status, last.number_of_affected_orders, last.client_request_id) == (AckStatus.ACCEPTED, 0, 5)
+
+
+def test_a_check_places_nothing_and_is_never_in_doubt() -> None:
+    stage = ready()
+    stage.submit(create(validate_only=True))
+    stage.tell(OrderAnswer(stage.sent[0].wire_id, Fate.DONE))
+    assert stage.acks()[-1].status is AckStatus.ACCEPTED
+    stage.submit(create(validate_only=True))
+    stage.wait(6.0)
+    assert (stage.acks()[-1].status, stage.acks()[-1].fate) == (AckStatus.REJECTED, Fate.NOT_DONE)
+    assert not stage.updates()
+
+
+def test_a_request_with_too_many_or_other_orders_is_refused() -> None:
+    stage = ready()
+    stage.submit(CreateOrders(account=ACCOUNT, orders=()))
+    assert stage.acks()[-1].error == "BAD_REQUEST"
+    stage.submit(CreateOrders(account="other", orders=(create(),)))
+    assert stage.acks()[-1].error == "BAD_REQUEST"
+
+
+def test_who_placed_an_order_sees_it_and_nobody_else_without_drop_copy() -> None:
+    ann = Grant(user="ann", accounts=("main",), verbs=frozenset({"create"}))
+    bob = Grant(user="bob", accounts=("main",), verbs=frozenset({"create", "read"}))
+    for kind in ("order_ack", "order_update", "trade_update"):
+        assert ann.sees(kind, SYMBOL, "main", "ann")
+        assert not bob.sees(kind, SYMBOL, "main", "ann")
+        assert not bob.sees(kind, SYMBOL, "main", None)
+    assert not ann.sees("funds", None, "main", "ann")
+    assert not ann.sees("order_ack", SYMBOL, "other", "ann")
+    assert not ann.complaint(["order_ack"], ["main"], [])
+    assert ann.complaint(["funds"], ["main"], [])
