@@ -25,8 +25,9 @@ from gwcore.transport import ClientInfo, ClientWriter
 #: Two clients and the gateway, each with the rights that conf/nats gives such users; the environment is any.
 RIGHTS = """
 authorization { users: [
-  { user: gw, password: g, permissions: { publish: ["gw.*.toy.md.>", "gw.*.toy.st.>", "gw.*.toy.ex.>", "gw.*.toy.own.>", "_INBOX.>"],
-                                          subscribe: ["gw.*.toy.cmd.>"] } }
+  { user: gw, password: g, permissions: {
+      publish: ["gw.*.toy.md.>", "gw.*.toy.st.>", "gw.*.toy.ex.>", "gw.*.toy.own.>", "_INBOX.>"],
+      subscribe: ["gw.*.toy.cmd.>"] } }
   { user: alice, password: a, permissions: {
       publish: ["gw.*.toy.cmd.alice.*"], subscribe: ["gw.*.toy.ex.>", "gw.*.toy.md.>", "gw.*.toy.st.>", "_INBOX.alice.>"] } }
   { user: bob, password: b, permissions: {
