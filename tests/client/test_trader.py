@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from gwcore.client import NotConnected, connect_sync
 from gwcore.engine.access import Access
+from gwcore.engine.gate import DENIALS_MAX
 from gwcore.model import (
     CancelAllAfter,
     CancelAllOrders,
@@ -21,6 +24,7 @@ from gwcore.model import (
     Ready,
 )
 from gwcore.settings import UserSettings
+from gwcore.wire import Hello, Subscribe, frame_request
 
 VERBS = ("md", "read", "create", "modify", "cancel")
 USERS = {
@@ -193,3 +197,48 @@ def test_who_asks_for_the_open_orders_gets_them(gateway: Any, client: Any) -> No
     assert asked() == ["mine"]
     assert [order.order_id for order in client.trader("main").orders()] == ["mine"]
     assert asked() == ["mine"]
+
+
+RUBBISH = [
+    b'{"request":"create_order"}',
+    b'{"request":"create_order","account":"main","order_id":"1","symbol":"B","side":"BUY","order_type":"LIMIT","price":0.1}',
+    b'{"request":"create_order","account":"main","order_id":1,"symbol":"BTC/USD","side":"BUY","order_type":"LIMIT"}',
+    b'{"request":"create_orders","account":"main","orders":[' + b"[" * 5000,
+    b'{"request":"cancel_all_after","account":"main","timeout_s":1.5}',
+    b'{"request":"buy_everything"}',
+    b"\xff\xfe",
+]
+
+
+@pytest.mark.parametrize("core_gateway", ["unix"], indirect=True)
+@pytest.mark.parametrize("body", RUBBISH)
+def test_rubbish_of_another_client_harms_no_trader(gateway: Any, client: Any, body: bytes) -> None:
+    trader = client.trader("main")
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(10)
+        peer.connect(str(gateway.path))
+        peer.sendall(frame_request(Hello()))
+        peer.sendall((len(body) + 1).to_bytes(4, "big") + b"R" + body)
+        heard = b""
+        while more := peer.recv(65536):
+            heard += more
+    assert b'"goodbye"' in heard
+    assert desk(gateway).requests == []
+    assert trader.create("BTC/USD", "buy", 1, 10, timeout_s=10).is_done
+
+
+@pytest.mark.parametrize("core_gateway", ["unix"], indirect=True)
+def test_a_client_that_asks_without_reading_harms_no_trader(gateway: Any, client: Any) -> None:
+    trader = client.trader("main")
+    desk(gateway).words = ()
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(10)
+        peer.connect(str(gateway.path))
+        peer.sendall(frame_request(Hello()) + frame_request(Subscribe(request_id=1)))
+        flood = frame_request(CancelAllOrders(account="nobodys", request_id=7))
+        with suppress(OSError):  # it is cut in the middle of it
+            for _ in range(2000):
+                peer.sendall(flood)
+        desk(gateway).words = ("ACCEPTED",)
+        assert trader.create("BTC/USD", "buy", 1, 10, timeout_s=10).is_done
+    assert gateway.call(lambda: gateway.port.fanout.denials) == DENIALS_MAX
