@@ -197,3 +197,17 @@ def test_an_event_is_read_as_far_as_needed() -> None:
     for garbage in (b"", b"{}", b"\xff", b'{"header":{},"event":{}}'):
         with pytest.raises(ProtocolError):
             read_news(garbage)
+
+
+def test_who_sees_his_own_orders_alone_asks_for_their_subjects() -> None:
+    """The server may let him hear nothing of `ex`."""
+    kinds = ("order_ack", "trade_update", "funds")
+    assert patterns("p", Subscribe(request_id=1, kinds=kinds), "a b") == [
+        "p.own.a_20b.*.order_ack",
+        "p.own.a_20b.*.trade_update",
+        "p.ex.*.funds",
+        "p.md.gap.*",
+        "p.st.gap",
+        "p.st.gap.*",
+    ]
+    assert patterns("p", Subscribe(request_id=1), "a b") == ["p.md.>", "p.st.>", "p.ex.>", "p.own.a_20b.>"]

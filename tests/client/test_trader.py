@@ -242,3 +242,14 @@ def test_a_client_that_asks_without_reading_harms_no_trader(gateway: Any, client
         desk(gateway).words = ("ACCEPTED",)
         assert trader.create("BTC/USD", "buy", 1, 10, timeout_s=10).is_done
     assert gateway.call(lambda: gateway.port.fanout.denials) == DENIALS_MAX
+
+
+def test_who_traded_before_anything_was_told_misses_nothing_either(gateway: Any, client: Any) -> None:
+    trader = client.trader("main")
+    desk(gateway).words = ()
+    first = trader.create("BTC/USD", "buy", 1, 10, timeout_s=0.05)
+    gateway.stop()
+    gateway.port.publish(gateway.port.desk.ack(first.request, "ACCEPTED"), partition="ex.main")
+    gateway.start()
+    assert trader.settle(first, timeout_s=20)
+    assert first.fate is Fate.DONE

@@ -36,6 +36,7 @@ TEXT_FIELDS = frozenset(
         "market_trade_id",
         "name",
         "order_id",
+        "order_ids",
         "order_type",
         "partition",
         "quote",
