@@ -14,7 +14,7 @@ import string
 
 import msgspec
 
-from gwcore.model import KIND_OF_TYPE, OrderAck, OrderUpdate, Record, TradeUpdate
+from gwcore.model import OWNED_KINDS, Record
 
 #: First token of every subject an event is known by.
 ROOT = "gw"
@@ -25,9 +25,6 @@ LOG_ROOT = "gwlog"
 ABSENT = "_"
 #: Subjects remembered; above it the memory starts anew.
 SUBJECTS_MAX = 100_000
-
-#: Kinds of what belongs to one order, and so to who placed it.
-OWNED_KINDS = frozenset(KIND_OF_TYPE[kind] for kind in (OrderAck, OrderUpdate, TradeUpdate))
 
 _PLAIN = frozenset(string.ascii_letters + string.digits)
 

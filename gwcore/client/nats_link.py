@@ -73,7 +73,7 @@ class NatsLink(asyncio.Transport):
         self._ask: Ask | None = None  # the one under way
         self._replay: NatsReplay | None = None  # how far its answer is
         self._hello = b""  # as the session said it
-        self._owner = ""  # who hears his own orders alone
+        self._grants: tuple[tuple[str, ...] | None, str] = (None, "")  # accounts, and who hears his own orders alone
         self._too_big: RequestError | None = None  # a part of its answer that the server did not take
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -158,12 +158,12 @@ class NatsLink(asyncio.Transport):
         prefix = self.bus.prefix
         for part in ask.parts:
             self._selection.add(part)
-            self._subjects[part.request_id] = wanted = patterns(prefix, part, self._owner)
+            self._subjects[part.request_id] = wanted = patterns(prefix, part, *self._grants)
             refused = await self.bus.subscribe(wanted)
             self._subjects[part.request_id] = [subject for subject in wanted if subject not in refused]
             missing = [subject for subject in refused if must_be_granted(prefix, part, subject)]
             if missing:
-                text = f"the server does not let the user {self.bus.user!r} subscribe to {missing[0]}"
+                text = self.bus.no_right(missing[0])
                 self._on_message(RequestError(request_id=ask.request.request_id, code="no_rights", text=text))
                 return False
         return True
@@ -222,7 +222,7 @@ class NatsLink(asyncio.Transport):
         if isinstance(message, (Welcome, SnapshotEnd)):
             self._order.expect(message.sessions)
         if isinstance(message, Welcome):
-            self._owner = message.user if message.drop_copy is False else ""
+            self._grants = (message.accounts, message.user if message.drop_copy is False else "")
         if isinstance(message, Heartbeat) and not self._is_reading:
             return  # what waits to be read already says that the gateway lives
         ask, replay = self._ask, self._replay

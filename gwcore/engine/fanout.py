@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gwcore.engine.access import Access
+from gwcore.engine.access import Access, Grant
 from gwcore.engine.order_ports import Requester
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.session import Session
@@ -16,7 +16,7 @@ from gwcore.model import Control, Event, OrderRequest, Record
 from gwcore.ports import Clock
 from gwcore.settings import ClientSettings
 from gwcore.transport import ClientInfo, ClientWriter
-from gwcore.wire import ResumeToken
+from gwcore.wire import ResumeToken, Welcome
 
 #: Records published within one turn are handed to sessions together, at most this many at a time.
 TURN_RECORDS_MAX = 1024
@@ -125,6 +125,28 @@ class Fanout:
     def positions(self) -> ResumeToken:
         """Of each partition its session and the last sequence told: of executions, what is held is not."""
         return {name: (one.session_id, one.visible) for name, one in self.publisher.partitions.items()}
+
+    def accounts(self) -> list[str]:
+        """Names of the gateway's accounts, sorted: each has a partition from the start."""
+        return sorted(name[3:] for name in self.publisher.partitions if name.startswith("ex."))
+
+    def welcome(self, session: Session, grant: Grant) -> Welcome:
+        """What a client is told that said hello."""
+        identity, client = self.identity, session.client
+        return Welcome(
+            version=identity.version,
+            venue=identity.venue,
+            environment=identity.environment,
+            source=identity.source,
+            client_id=f"{client.transport}-{session.number}",
+            heartbeat_s=self.settings.heartbeat_s,
+            sessions=self.positions(),
+            user=grant.user,
+            partial=self.access.partial(client, grant),
+            accounts=tuple(account for account in self.accounts() if grant.has_account(account)),
+            drop_copy=grant.drop_copy,
+            host=identity.host,
+        )
 
     # --- ClientPort -----------------------------------------------------------------------------------------------
 

@@ -32,7 +32,6 @@ from gwcore.wire import (
     Subscribe,
     Subscribed,
     Unsubscribe,
-    Welcome,
 )
 
 if TYPE_CHECKING:
@@ -135,23 +134,8 @@ class Session:
             self.end("the token is not known: leave it out, or ask the operator")
             return
         self._is_welcome = True
-        identity, fanout, grant = self._fanout.identity, self._fanout, self._gate.grant
-        self._selection.allow(grant)
-        self._writer.write_message(
-            Welcome(
-                version=identity.version,
-                venue=identity.venue,
-                environment=identity.environment,
-                source=identity.source,
-                client_id=f"{self.client.transport}-{self.number}",
-                heartbeat_s=fanout.settings.heartbeat_s,
-                sessions=fanout.positions(),
-                user=grant.user,
-                partial=fanout.access.partial(self.client, grant),
-                drop_copy=grant.drop_copy,
-                host=identity.host,
-            )
-        )
+        self._selection.allow(self._gate.grant)
+        self._writer.write_message(self._fanout.welcome(self, self._gate.grant))
 
     def _on_order_request(self, request: Any) -> None:
         """Who may not even ask is told that; all else is the account's to judge."""

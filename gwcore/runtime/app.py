@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import gwcore
+from gwcore.client.venue_host import told_host
 from gwcore.engine.fanout import Fanout, Identity
 from gwcore.engine.gateway import GatewayMachine
 from gwcore.engine.publisher import Publisher
@@ -34,6 +35,7 @@ from gwcore.runtime.http import run_flow
 from gwcore.runtime.hub import Hub
 from gwcore.runtime.journal_watch import JournalWatch
 from gwcore.runtime.keys import Keys, StorageKeys
+from gwcore.runtime.paper import make_paper_room
 from gwcore.runtime.rest import PacedNetwork
 from gwcore.runtime.sinks import SinkRunner
 from gwcore.settings import GatewayConfig, SelectedSink, SelectedTransport
@@ -47,7 +49,7 @@ _log = logging.getLogger("gwcore.gateway")
 DETAILS_S = 5.0
 
 #: Exit codes of a run (see docs: CLI).
-EXIT_OK, EXIT_CONFIG, EXIT_INTERNAL = 0, 2, 4
+EXIT_OK, EXIT_CONFIG, EXIT_UNREACHED, EXIT_INTERNAL = 0, 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,7 @@ class Gateway:
                 venue=config.venue.spec.name,
                 environment=config.gateway.env,
                 source=self.name,
-                host=_without_user(str(getattr(config.venue.settings, "rest_url", ""))),
+                host=told_host(config.venue.settings),
             ),
             publisher=self.publisher,
             state=self.state,
@@ -121,6 +123,7 @@ class Gateway:
             name: RollingBudget(group.connects, group.connects_window_s)
             for name, group in self.streams.limits.groups.items()
         }
+        self.paper = make_paper_room(config, ports, self.state, lambda: self.machine.instruments)
         self.accounts = self._make_accounts()
         self.fanout.orders = self.accounts
         self.hub.bind(
@@ -129,6 +132,7 @@ class Gateway:
             make_connection=self._make_connection,
             start=self._start_connection,
             wake_committer=self.committer.wake,
+            on_event=self.paper.on_event if self.paper is not None else None,
             has_standby=config.healing.standby,
         )
         self.watch = JournalWatch(self.journal, self.machine)
@@ -169,6 +173,7 @@ class Gateway:
             keys=ports.keys or StorageKeys(ports.storage.child("keys"), ports.clock),
             budget=next(iter(self._budgets.values())),
             journal=self.journal,
+            paper=self.paper,
         )
 
     def _on_latency(self, component: str, round_trip_ns: int) -> None:
@@ -243,6 +248,12 @@ class Gateway:
             self._exit_code = exit_code
             self._stop.set()
 
+    def _on_duration(self, duration_s: float) -> None:
+        if self.machine.is_ready:
+            self.request_stop(f"ran for {duration_s:g} s")
+        else:
+            self.request_stop(f"ran for {duration_s:g} s without ever being ready", EXIT_UNREACHED)
+
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._supervise(work, name), name=name)
         self._tasks.add(task)
@@ -272,7 +283,7 @@ class Gateway:
         self._spawn(self.watch.compress(self.ports.offload), "compression of the journal")
         duration_s = self.config.gateway.duration_s
         if duration_s is not None:
-            asyncio.get_running_loop().call_later(duration_s, self.request_stop, f"ran for {duration_s:g} s")
+            asyncio.get_running_loop().call_later(duration_s, self._on_duration, duration_s)
         await self._stop.wait()
         try:
             async with asyncio.timeout(self.config.gateway.shutdown_s):
@@ -342,6 +353,8 @@ class Gateway:
         for connection in self.hub.connections:
             connection.stop("the gateway stops")
         self.accounts.stop("the gateway stops")
+        if self.paper is not None:
+            await self.paper.finish()
         await self.captures.finish()
         self.machine.set_state(GatewayState.STOPPING)
         self.fanout.close("the gateway stops")
@@ -376,9 +389,3 @@ def install_signals(gateway: Gateway) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
-
-
-def _without_user(url: str) -> str:
-    """An address to tell clients: nothing of it but scheme, host and port."""
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}{rest.partition('/')[0].rpartition('@')[2]}"

@@ -244,9 +244,9 @@ class OrderStage:
 
     # --- the hand -----------------------------------------------------------------------------------------------------
 
-    def sync(self) -> None:
-        """All that was published is durable."""
-        self.synced = len(self.journal)
+    def sync(self, limit: int | None = None) -> None:
+        """All that was published is durable, or only so many events of it: the disk dies there."""
+        self.synced = len(self.journal) if limit is None else min(limit, len(self.journal))
         while self._barriers and self._barriers[0][0] <= self.synced:
             self._barriers.pop(0)[1](self.now_ns)
 

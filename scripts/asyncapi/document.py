@@ -15,8 +15,8 @@ import jsonschema
 import msgspec
 
 from gwcore import wire
-from gwcore.model import KIND_OF_TYPE, SCHEMA_VERSION, TYPE_OF_KIND, Envelope, Header, Record
-from gwcore.subjects import OWNED_KINDS, Subjects
+from gwcore.model import KIND_OF_TYPE, OWNED_KINDS, SCHEMA_VERSION, TYPE_OF_KIND, Envelope, Header, Record
+from gwcore.subjects import Subjects
 
 VERSION = "3.0.0"
 #: The official JSON Schema of AsyncAPI documents: schemas/3.0.0-without-$id.json of npm's @asyncapi/specs 6.11.1, as it is.
@@ -32,8 +32,8 @@ KINDS: dict[str, tuple[str, ...]] = {
            "statistics", "time_series", "gap"),
     "st": ("gateway_status", "stream_status", "external_latency", "rate_limits", "download_begin", "download_end", "ready",
            "gap", "discrepancy", "control"),
-    "ex": ("order_ack", "order_update", "trade_update", "position", "funds", "trade_balance", "rate_limits", "download_begin",
-           "download_end", "ready", "gap", "discrepancy"),
+    "ex": ("order_ack", "order_update", "trade_update", "position", "funds", "fees", "trade_balance", "rate_limits",
+           "download_begin", "download_end", "ready", "gap", "discrepancy"),
 }  # fmt: skip
 #: verb -> what comes to its reply subject, in order; `envelope` any number of times.
 ANSWERS: dict[str, tuple[str, ...]] = {

@@ -31,7 +31,8 @@ class Ids:
 class CorePort:
     """Called from the loop alone, `open` included. `restart` is a new gateway on the same journal."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, access: Access | None = None, **settings: Any) -> None:
+        self._access = access
         self._clock = SystemClock()
         self._storage = MemoryStorage()
         self._settings = ClientSettings(**settings)
@@ -86,6 +87,7 @@ class CorePort:
             settings=self._settings,
             clock=self._clock,
             wake=self._wake,
+            access=self._access,
         )
 
     def _on_record(self, record: Record, event: Event, partition: Any) -> None:

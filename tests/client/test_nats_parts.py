@@ -11,16 +11,14 @@ from gwcore.client.nats_backlog import NatsBacklog
 from gwcore.client.nats_news import News, read_news
 from gwcore.client.nats_order import ArrivalOrder
 from gwcore.client.nats_selection import (
-    ACCOUNT_KINDS,
     EXACT_SUBJECTS_MAX,
-    MARKET_KINDS,
     NatsSelection,
     must_be_granted,
     patterns,
 )
 from gwcore.engine.selection import part_wants
 from gwcore.errors import NotConnected, ProtocolError
-from gwcore.model import TYPE_OF_KIND, Record
+from gwcore.model import ACCOUNT_KINDS, MARKET_KINDS, TYPE_OF_KIND, Record
 from gwcore.subjects import Subjects
 from gwcore.testing.client_port import SmallPort
 from gwcore.testing.events import book_snapshot, trade
@@ -202,12 +200,14 @@ def test_an_event_is_read_as_far_as_needed() -> None:
 def test_who_sees_his_own_orders_alone_asks_for_their_subjects() -> None:
     """The server may let him hear nothing of `ex`."""
     kinds = ("order_ack", "trade_update", "funds")
-    assert patterns("p", Subscribe(request_id=1, kinds=kinds), "a b") == [
+    assert patterns("p", Subscribe(request_id=1, kinds=kinds), ["main"], "a b") == [
         "p.own.a_20b.*.order_ack",
         "p.own.a_20b.*.trade_update",
-        "p.ex.*.funds",
+        "p.ex.main.funds",
         "p.md.gap.*",
         "p.st.gap",
         "p.st.gap.*",
     ]
-    assert patterns("p", Subscribe(request_id=1), "a b") == ["p.md.>", "p.st.>", "p.ex.>", "p.own.a_20b.>"]
+    everything = patterns("p", Subscribe(request_id=1), ["main"], "a b")
+    assert {"p.own.a_20b.>", "p.ex.main.funds", "p.ex.main.ready"} < set(everything)
+    assert not [one for one in everything if one.endswith("order_update") or one.startswith("p.ex.main.>")]

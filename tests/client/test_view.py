@@ -58,6 +58,7 @@ TEXT_FIELDS = frozenset(
         "venue_order_id",
         "venue_status",
         "venue_symbol",
+        "volume_currency",
         "version",
         "wallet",
     }

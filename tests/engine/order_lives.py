@@ -48,6 +48,44 @@ def play(order: Sequence[str]) -> list[str]:
     return [f"{''.join(order)}: {one}" for one in judge([stage], venue)]
 
 
+def killed_at(events: int) -> tuple[list[str], bool]:
+    """One life that ends when so many events are durable, and what the next one makes of it; whether it reached its end."""
+    stage, venue = OrderStage(auto_sync=False), HandVenue()
+    stage.ready()
+    requests = [
+        create("a1"),
+        create("a2"),
+        ModifyOrder(account=ACCOUNT, order_id="a1", price="101.0"),
+        CancelOrder(account=ACCOUNT, order_id="a2"),
+        create("a3"),
+        CancelOrder(account=ACCOUNT, order_id="a1"),
+    ]
+    seen = 0
+    for request in requests:
+        stage.submit(request)
+        while True:
+            stage.sync(events)
+            left, seen = stage.sent[seen:], len(stage.sent)
+            if not left:
+                break
+            for sent in left:
+                stage.tell(*venue.take(sent, 0))
+            for word in venue.fill(next(iter(venue.orders)), "0.1"):
+                stage.tell(word)
+    is_whole = len(stage.journal) <= events
+    after = stage.restart(auto_sync=True)
+    after.ready(venue.stream(), venue.rest())
+    for _ in range(200):
+        while after.flows:
+            kind, asked, done = after.flows.pop(0)
+            done(venue.answer_flow(kind, asked, after.now_ns), after.now_ns)
+        after.wait(1.0)
+    found = judge([stage, after], venue)
+    if after.sent:
+        found.append(f"{len(after.sent)} requests left after the restart")
+    return [f"killed at {events}: {one}" for one in found], is_whole
+
+
 def judge(lives: Sequence[OrderStage], venue: HandVenue) -> list[str]:
     """What the gateway told, over all its lives, against what the venue holds."""
     events = [event for event, _ in lives[-1].journal]

@@ -22,6 +22,15 @@ def test_every_order_of_the_words_about_a_create_a_fill_and_a_cancel() -> None:
     assert [found for order in lives.permuted(words) for found in lives.play((*order, "M", "X"))] == []
 
 
+def test_a_kill_at_every_position_of_the_journal() -> None:
+    events, is_whole = 0, False
+    while not is_whole:
+        found, is_whole = lives.killed_at(events)
+        assert found == []
+        events += 1
+    assert events > 25
+
+
 @pytest.mark.parametrize("first", range(20))
 def test_lives_full_of_misfortune_end_in_the_venues_truth(first: int) -> None:
     assert [found for seed in range(first * 10, first * 10 + 10) for found in lives.random_life(seed)] == []

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from gwcore.engine.access import OWNED_KINDS
-from gwcore.model import KIND_OF_TYPE, Record
+from gwcore.model import KIND_OF_TYPE, OWNED_KINDS, Record
 from gwcore.wire import decode_envelope
 
 #: How many violations of one run are worth reading.

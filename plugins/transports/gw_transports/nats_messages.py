@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gwcore.model import SCHEMA_VERSION, Record
-from gwcore.subjects import OWNED_KINDS, Subjects
+from gwcore.model import OWNED_KINDS, SCHEMA_VERSION, Record
+from gwcore.subjects import Subjects
 from gwcore.wire import ServerMessage, encode
 
 _END = b"\r\n"

@@ -1,0 +1,155 @@
+"""Orders through a whole gateway and the simulated Kraken, in virtual time: who may, who sees what, what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from account_play import AccountPlay, perform
+
+from gwcore.model import CancelOrder, CreateOrder, OrderAck, OrderType, OrderUpdate, Side
+from gwcore.settings import UserSettings
+from gwcore.testing.clients import SimClient
+from gwcore.wire import RequestError, decode_envelope
+
+VERBS = ("md", "create", "modify", "cancel")
+USERS = {
+    "ann": UserSettings(uids=(1,), accounts=("account1",), verbs=VERBS),
+    "bob": UserSettings(uids=(2,), accounts=("*",), verbs=VERBS),
+    "eve": UserSettings(uids=(3,), accounts=("*",), verbs=("md", "read"), drop_copy=True),
+}
+SIM = {"pairs": 2, "rate": 1.0, "levels": 20, "deep_pairs": 0}
+
+
+class Client(SimClient):
+    """Keeps the refusals it was sent."""
+
+    def __init__(self, play: AccountPlay, uid: int) -> None:
+        super().__init__(play.loop, f"uid:{uid}", play.clock, play.rng.stream(f"client.{uid}"))
+        self.refusals: list[RequestError] = []
+        self.start(play.gateway.fanout)
+
+    def _take(self, data: bytes) -> None:
+        for item in self.session.on_bytes(data):
+            if isinstance(item, RequestError):
+                self.refusals.append(item)
+            elif hasattr(item, "envelope"):
+                self.log.add(item.envelope, item.payload)
+        self._send_later()
+
+    def events(self, kind: type[Any]) -> list[Any]:
+        payloads = [payload for received in self.log.received.values() for _, payload in received]
+        return [event for payload in payloads if isinstance(event := decode_envelope(payload).event, kind)]
+
+
+def order(order_id: str, account: str = "account1") -> CreateOrder:
+    return CreateOrder(
+        account=account,
+        order_id=order_id,
+        symbol="BTC/USD",
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        quantity="0.01",
+        price="100.0",
+        request_id=5,
+    )
+
+
+def test_an_order_lives_and_only_who_may_sees_it() -> None:
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        ann, bob, eve = (Client(play, uid) for uid in (1, 2, 3))
+        await asyncio.sleep(2.0)
+        assert ann.submit(order("a1"))
+        await asyncio.sleep(2.0)
+        assert ann.submit(CancelOrder(account="account1", order_id="a1"))
+        await asyncio.sleep(2.0)
+        words = [(ack.request, ack.status.value) for ack in ann.events(OrderAck)]
+        assert words == [
+            ("create_order", "FORWARDED"),
+            ("create_order", "ACCEPTED"),
+            ("cancel_order", "FORWARDED"),
+            ("cancel_order", "ACCEPTED"),
+        ]
+        states = [update.order_status.value for update in ann.events(OrderUpdate)]
+        assert states[0] == "PENDING"
+        assert states[-1] == "CANCELED"
+        assert eve.events(OrderAck) == ann.events(OrderAck)
+        assert not bob.events(OrderAck)
+        assert not bob.events(OrderUpdate)
+        [row] = [row for row in play.simulator.account("account1")["orders"] if row["cl_ord_id"]]
+        assert row["status"] == "canceled"
+        await _end(play, ann, bob, eve)
+
+    perform(act, sim=SIM, account={"trading": "live"}, users=USERS)
+
+
+def test_who_may_not_and_what_is_not_there_is_said_to_the_client_alone() -> None:
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        ann, bob, eve = (Client(play, uid) for uid in (1, 2, 3))
+        await asyncio.sleep(2.0)
+        for client, request in (
+            (ann, order("a1", "account2")),
+            (eve, order("e1")),
+            (bob, order("b1", "account9")),
+        ):
+            assert client.submit(request)
+        await asyncio.sleep(2.0)
+        assert [(one.code, one.request_id) for one in ann.refusals] == [("denied", 5)]
+        assert [one.code for one in eve.refusals] == ["denied"]
+        assert [one.code for one in bob.refusals] == ["unknown_account"]
+        assert not play.events(OrderAck)
+        await _end(play, ann, bob, eve)
+
+    perform(act, sim=SIM, account={"trading": "live"}, users=USERS)
+
+
+def test_an_account_is_read_only_until_trading_is_set() -> None:
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        ann = Client(play, 1)
+        await asyncio.sleep(2.0)
+        assert ann.submit(order("a1"))
+        await asyncio.sleep(2.0)
+        [ack] = ann.events(OrderAck)
+        assert (ack.status.value, ack.error, ack.client_request_id) == ("REJECTED", "NOT_LIVE", 5)
+        assert not [row for row in play.simulator.account("account1")["orders"] if row["cl_ord_id"]]
+        await _end(play, ann)
+
+    perform(act, sim=SIM, users=USERS)
+
+
+def test_a_journal_that_fails_holds_creates_back_and_lets_cancels_go() -> None:
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        ann = Client(play, 1)
+        await asyncio.sleep(2.0)
+        assert ann.submit(order("a1"))
+        await asyncio.sleep(2.0)
+        play.storage.sync_error = "EIO"
+        assert ann.submit(order("a2"))
+        await asyncio.sleep(3.0)
+        assert ann.submit(order("a3"))
+        assert ann.submit(CancelOrder(account="account1", order_id="a1"))
+        await asyncio.sleep(3.0)
+        rows = [row for row in play.simulator.account("account1")["orders"] if row["cl_ord_id"]]
+        assert [row["status"] for row in rows] == ["canceled"]
+        assert [one.code for one in ann.refusals] == ["journal", "journal"]
+        play.storage.sync_error = ""
+        await asyncio.sleep(5.0)
+        ends = {ack.order_id: ack.error for ack in ann.events(OrderAck) if ack.status.value in ("ACCEPTED", "REJECTED")}
+        assert ends == {"a1": None, "a2": "JOURNAL"}
+        await _end(play, ann)
+
+    perform(act, sim=SIM, account={"trading": "live"}, users=USERS)
+
+
+async def _end(play: AccountPlay, *clients: SimClient) -> None:
+    for client in clients:
+        client.end()
+    await play.stop()
