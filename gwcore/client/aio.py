@@ -15,11 +15,13 @@ from gwcore.client.order_tracker import OrderTracker
 from gwcore.client.outcome import Outcome
 from gwcore.client.queue import QUEUE_BYTES_MAX, QUEUE_EVENTS_MAX, DeliveryQueue
 from gwcore.client.session import Delivery, Item, Session
+from gwcore.client.subscriptions import texts
 from gwcore.client.trader import Trader
 from gwcore.client.traders import Traders
 from gwcore.errors import GatewayError, NotConnected
 from gwcore.model import Envelope, OrderRequest
 from gwcore.wire import Goodbye, ResumeToken, ServerMessage, SnapshotEnd, Welcome
+from gwcore.wire import Outcome as ControlOutcome
 
 #: Opens the way to the gateway: given a maker of protocols, as `loop.create_unix_connection` is.
 Dial: TypeAlias = Callable[[Callable[[], asyncio.Protocol]], Awaitable[Any]]
@@ -177,7 +179,7 @@ class Client:
         self._check_open()
         is_first = not self._session.subscriptions
         request_id = self._session.subscribe(
-            symbols=_texts(symbols), kinds=_texts(kinds), from_start=from_start, resume=resume, on_slow=on_slow
+            symbols=texts(symbols), kinds=texts(kinds), from_start=from_start, resume=resume, on_slow=on_slow
         )
         if is_first and resume:
             self._queue.start_from(resume)
@@ -192,7 +194,7 @@ class Client:
     async def snapshot(self, symbols: Sequence[str] = (), kinds: Sequence[str] = ()) -> list[Envelope]:
         """The present state of what matches, once. Raises RequestRefused, NotConnected."""
         self._check_open()
-        request_id = self._session.snapshot(symbols=_texts(symbols), kinds=_texts(kinds))
+        request_id = self._session.snapshot(symbols=texts(symbols), kinds=texts(kinds))
         self._snapshots[request_id] = []
         try:
             await self._answer(request_id)
@@ -200,11 +202,15 @@ class Client:
         finally:
             del self._snapshots[request_id]
 
-    async def trader(self, account: str) -> Trader:
-        """Trade one account; its open orders are known when this returns. Where `subscribe` resumes, call that first.
+    async def control(self, action: str, **arguments: Any) -> ControlOutcome:
+        """Have the gateway do something (`gw ctl`), or tell how it stands. Raises RequestRefused, NotConnected."""
+        self._check_open()
+        answer = await self._answer(self._session.control(action, arguments))
+        assert isinstance(answer, ControlOutcome)
+        return answer
 
-        Raises RequestRefused, NotConnected.
-        """
+    async def trader(self, account: str) -> Trader:
+        """Trade an account; its open orders are known then. `subscribe` first where that resumes. Raises as it does."""
         self._check_open()
         return Trader(self, await self._traders.open(account, self._answer, REQUEST_TIMEOUT_S), self._traders.numbers)
 
@@ -392,8 +398,3 @@ class Client:
     def _finish(self, error: GatewayError) -> None:
         self._end = error
         self._news.set()
-
-
-def _texts(values: Sequence[str]) -> Sequence[str]:
-    # One text alone is a sequence of letters, which nobody means.
-    return (values,) if isinstance(values, str) else values

@@ -16,7 +16,7 @@ from gwcore.client.connect import connect
 from gwcore.client.session import Delivery
 from gwcore.client.sync_trader import SyncTrader
 from gwcore.model import Envelope
-from gwcore.wire import ResumeToken, Welcome
+from gwcore.wire import Outcome, ResumeToken, Welcome
 
 T = TypeVar("T")
 
@@ -81,6 +81,10 @@ class SyncClient:
     def trader(self, account: str) -> SyncTrader:
         """As `Client.trader`."""
         return SyncTrader(self._wait(self._client.trader(account)), self._wait, self.call)
+
+    def control(self, action: str, **arguments: Any) -> Outcome:
+        """As `Client.control`."""
+        return self._wait(self._client.control(action, **arguments))
 
     def batch(self, count_max: int = 1000, *, timeout_s: float | None = None) -> list[Delivery]:
         """As `Client.batch`."""
