@@ -98,6 +98,7 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
 
     `partial`: classes (md, ex, st) of which not everything is granted to him, so that sequences may jump without loss.
     `accounts`: those of this gateway that he may read; None: a gateway that does not say.
+    `drop_copy`: whether he sees others' orders; None: a gateway that does not say. `host`: the venue, as a URL.
     """
 
     protocol: int = PROTOCOL_VERSION
@@ -111,6 +112,8 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     user: str = ""
     partial: tuple[str, ...] = ()
     accounts: tuple[str, ...] | None = None
+    drop_copy: bool | None = None
+    host: str = ""
 
 
 class Subscribed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="subscribed"):

@@ -50,6 +50,7 @@ COMMANDS = {
     "log": "gwcore.cli.log",
     "ls": "gwcore.cli.ls",
     "new": "gwcore.cli.new",
+    "order": "gwcore.cli.order",
     "orders": "gwcore.cli.orders",
     "plugins": "gwcore.cli.plugins",
     "positions": "gwcore.cli.positions",

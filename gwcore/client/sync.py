@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from gwcore.client.aio import Client
 from gwcore.client.connect import connect
 from gwcore.client.session import Delivery
+from gwcore.client.sync_trader import SyncTrader
 from gwcore.model import Envelope
 from gwcore.wire import Outcome, ResumeToken, Welcome
 
@@ -76,6 +77,10 @@ class SyncClient:
     def snapshot(self, symbols: Sequence[str] = (), kinds: Sequence[str] = ()) -> list[Envelope]:
         """As `Client.snapshot`."""
         return self._wait(self._client.snapshot(symbols, kinds))
+
+    def trader(self, account: str) -> SyncTrader:
+        """As `Client.trader`."""
+        return SyncTrader(self._wait(self._client.trader(account)), self._wait, self.call)
 
     def control(self, action: str, **arguments: Any) -> Outcome:
         """As `Client.control`."""

@@ -43,12 +43,15 @@ class Grant:
         return "read" in self.verbs and _matches(account, self.accounts)
 
     def sees(self, kind: str, symbol: str | None, account: str | None, owner: str | None = None) -> bool:
-        """Whether an event is for him. Status that is of no account is for everybody; `owner`: who placed the order."""
+        """Whether an event is for him. Status that is of no account is for everybody; `owner`: who placed the order.
+
+        Of his own orders he is told also where their symbol is not his to trade any more.
+        """
+        if kind in OWNED_KINDS and account is not None and owner and owner == self.user:
+            return bool(TRADING_VERBS & self.verbs) and _matches(account, self.accounts)
         if symbol is not None and not _matches(symbol, self.symbols):
             return False
         if account is not None:
-            if owner and owner == self.user and kind in OWNED_KINDS:
-                return _matches(account, self.accounts)
             return self.has_account(account) and (self.drop_copy or kind not in OWNED_KINDS)
         return kind not in _GRANTED_KINDS or "md" in self.verbs
 

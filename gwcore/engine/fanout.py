@@ -84,6 +84,7 @@ class Identity:
     venue: str
     environment: str
     source: str
+    host: str = ""  # where the venue is asked, as a URL
 
 
 class Fanout:
@@ -156,6 +157,8 @@ class Fanout:
             user=grant.user,
             partial=self.access.partial(client, grant),
             accounts=tuple(account for account in self.accounts() if grant.has_account(account)),
+            drop_copy=grant.drop_copy,
+            host=self.identity.host,
         )
 
     def accounts(self) -> list[str]:

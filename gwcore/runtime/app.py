@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import gwcore
-from gwcore.engine.fanout import Fanout, Identity
+from gwcore.engine.fanout import Fanout
 from gwcore.engine.gateway import GatewayMachine
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.reconnect import Backoff, RollingBudget
@@ -38,6 +38,7 @@ from gwcore.runtime.order_safety import OrderSafety
 from gwcore.runtime.paper import make_paper_room
 from gwcore.runtime.rest import PacedNetwork
 from gwcore.runtime.sinks import SinkRunner
+from gwcore.runtime.told_identity import identity_of
 from gwcore.settings import GatewayConfig, SelectedSink, SelectedTransport
 from gwcore.sink import AckMeaning, SinkContext, SinkStatus
 from gwcore.transport import TransportContext, TransportCounters
@@ -92,12 +93,7 @@ class Gateway:
             on_record=self.hub.on_record,
         )
         self.fanout = Fanout(
-            identity=Identity(
-                version=gwcore.__version__,
-                venue=config.venue.spec.name,
-                environment=config.gateway.env,
-                source=self.name,
-            ),
+            identity=identity_of(config, self.name),
             publisher=self.publisher,
             state=self.state,
             journal=self.journal,
