@@ -1,6 +1,7 @@
 """A client in ten lines: best prices of a gateway's books, as they change. Usage: subscribe.py SOCKET [SYMBOL ...]."""
 
 import asyncio
+import contextlib
 import sys
 
 from gwcore.client import BookNotLive, connect
@@ -19,4 +20,5 @@ async def main(address: str, symbols: list[str]) -> None:
 
 if len(sys.argv) < 2:
     sys.exit(__doc__)
-asyncio.run(main(sys.argv[1], sys.argv[2:]))
+with contextlib.suppress(KeyboardInterrupt):
+    asyncio.run(main(sys.argv[1], sys.argv[2:]))

@@ -19,16 +19,19 @@ from gwcore.venue import VenueSpec
 
 __all__ = [
     "AccountSettings",
+    "Amount",
     "Bytes",
     "CaptureSettings",
     "ClientSettings",
     "Count",
     "DetectionSettings",
+    "Funds",
     "GatewayConfig",
     "GatewaySettings",
     "HealingSettings",
     "JournalSettings",
     "Milliseconds",
+    "PaperSettings",
     "Port",
     "RuntimeSettings",
     "Secret",
@@ -51,6 +54,12 @@ Bytes: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 Port: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Verb: TypeAlias = Literal["md", "read", "create", "modify", "cancel", "admin"]
 Share: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1)]
+Amount: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9]{1,18}([.][0-9]{1,18})?$", title="decimal text like 0.25")
+]
+Funds: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9]{1,18}([.][0-9]{1,18})? [A-Za-z0-9.]{1,20}$", title='text like "1000.50 USD"')
+]
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -150,6 +159,15 @@ class RuntimeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     loop: Literal["auto", "asyncio", "uvloop"] = "auto"  # the event loop; auto: uvloop where installed
 
 
+class PaperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Table `[paper]`: orders meet the live book in an exchange of our own, and nothing goes to the venue."""
+
+    enabled: bool = False  # every account trades on paper; `--paper`
+    funds: tuple[Funds, ...] = ("100000 USD", "10 BTC")  # what each account begins with: amounts and their assets
+    maker_fee_percent: Amount = "0.25"  # where the venue's instruments tell no fees
+    taker_fee_percent: Amount = "0.40"
+
+
 class ClientSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Table `[clients]`: limits of every client, whatever the transport."""
 
@@ -168,13 +186,12 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     key: SecretRef = ""  # where the API key is
     secret: SecretRef = ""  # where its secret is
     passphrase: SecretRef | None = None  # where the passphrase is, for venues that want one
-    master: bool = (
-        False  # its key is for what needs one and is of no account (fees; nothing asks for that yet); one at most
-    )
+    master: bool = False  # its key is for what needs one and is of no account: the fees in each market; one at most
     allow_withdraw_key: bool = False  # take a key that may withdraw, or whose rights can't be read
     history_s: Annotated[float, msgspec.Meta(ge=0)] = 86400.0  # at the first start, fills this far back are told
     check_s: Seconds = 300.0  # how often orders, fills and funds are compared with what REST answers
     funds_s: Seconds = 15.0  # least time between two questions for holds; the stream tells totals
+    fees_s: Seconds = 3600.0  # how often the fees of the master account are asked for
     hold_s: Seconds = 180.0  # how long a fill waits for an earlier one of its order that is missing
     trading: Literal["off", "live"] = "off"  # live: requests for orders leave, with real money where the host is real
     options: dict[str, Any] = {}  # of the venue: [account.NAME.options]
@@ -243,4 +260,5 @@ class GatewayConfig:
     runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
     detection: DetectionSettings = field(default_factory=DetectionSettings)
     accounts: tuple[SelectedAccount, ...] = ()
+    paper: PaperSettings = field(default_factory=PaperSettings)
     users: Mapping[str, UserSettings] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from gwcore.model import FundsUpdate
+from gwcore.model import FeesUpdate, FundsUpdate, Instrument
 from gwcore.ports import Endpoint
 from gwcore.rest import HttpFlow
 from gwcore.venue_messages import AccountMessage, AccountSnapshot, Frame
@@ -127,4 +127,15 @@ class AccountCodec(Protocol):
 
     def decode(self, frame: Frame, received_ns: int) -> Sequence[AccountMessage]:
         """As for market data. Acks that come by frame come from here."""
+        ...
+
+
+class Fees(Protocol):
+    """An AccountCodec that can tell what its account pays (Support.FEES). The account that is `master` is asked."""
+
+    def fees(self, instruments: Sequence[Instrument]) -> HttpFlow[Sequence[FeesUpdate]]:
+        """What the account pays at present in these markets, in as few requests as can be. Raises VenueError.
+
+        A market that the venue does not tell of is left out; so is a fee (maker, taker) it does not tell.
+        """
         ...

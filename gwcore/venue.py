@@ -28,7 +28,7 @@ from gwcore.orders import (
 )
 from gwcore.ports import Endpoint
 from gwcore.rest import HttpFlow
-from gwcore.trading import Account, AccountCodec, AccountLimits, Known, Rights, Signer
+from gwcore.trading import Account, AccountCodec, AccountLimits, Fees, Known, Rights, Signer
 from gwcore.venue_messages import (
     AccountMessage,
     AccountSnapshot,
@@ -62,6 +62,7 @@ __all__ = [
     "CandleHistory",
     "Cost",
     "CounterRule",
+    "Fees",
     "Fetch",
     "FieldAudit",
     "Frame",
@@ -124,6 +125,7 @@ class Support(str, Enum):
     BOOK_SEQUENCE = "BOOK_SEQUENCE"
     ACCOUNT = "ACCOUNT"
     ORDERS = "ORDERS"
+    FEES = "FEES"  # Fees: what the master account pays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,6 +86,7 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     """Answer to Hello. `user`: who the gateway takes the client for; empty: somebody it does not know.
 
     `partial`: classes (md, ex, st) of which not everything is granted to him, so that sequences may jump without loss.
+    `accounts`: those of this gateway that he may read; None: a gateway that does not say.
     """
 
     protocol: int = PROTOCOL_VERSION
@@ -98,6 +99,7 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     sessions: ResumeToken
     user: str = ""
     partial: tuple[str, ...] = ()
+    accounts: tuple[str, ...] | None = None
 
 
 class Subscribed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="subscribed"):

@@ -17,14 +17,26 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 #: (price, quantity) as text, best first.
 Side = list[tuple[str, str]]
 
 
+class Serving(Protocol):
+    """What `serve` runs: a client, and what it knows of it."""
+
+    async def run(self) -> None:
+        """Connect, subscribe, follow; until cancelled."""
+        ...
+
+    async def answer(self, command: str) -> Any:
+        """What a command is answered with, as JSON; None: it is none, and the process ends."""
+        ...
+
+
 class Referee:
-    """Base of all. Subclasses call `report` for each checksum that did not hold, in the client's own words."""
+    """Base of all that hold books. Subclasses call `report` for each checksum that did not hold, in the client's words."""
 
     distribution = ""
 
@@ -54,6 +66,12 @@ class Referee:
         """Bids and asks as the client holds them now, all levels; None where it holds none."""
         raise NotImplementedError
 
+    async def answer(self, command: str) -> Any:
+        """To `state` and `books`."""
+        if command == "state":
+            return self.state()
+        return {symbol: self.book(symbol) for symbol in self.symbols} if command == "books" else None
+
     def state(self) -> dict[str, Any]:
         missing = [symbol for symbol in self.symbols if self.book(symbol) is None]
         return {
@@ -64,7 +82,7 @@ class Referee:
         }
 
 
-async def serve(referee: Referee, answers: IO[str]) -> None:
+async def serve(referee: Serving, answers: IO[str]) -> None:
     """Answer commands until standard input ends or the client does."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
@@ -76,12 +94,8 @@ async def serve(referee: Referee, answers: IO[str]) -> None:
         if client.done():
             client.result()
             raise SystemExit("the client ended by itself")
-        command = line.result().decode().strip()
-        if command == "state":
-            answer: Any = referee.state()
-        elif command == "books":
-            answer = {symbol: referee.book(symbol) for symbol in referee.symbols}
-        else:
+        answer = await referee.answer(line.result().decode().strip())
+        if answer is None:
             return
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
@@ -96,13 +110,22 @@ def main() -> None:
     parser.add_argument("--log", required=True)
     parser.add_argument("symbols", nargs="+")
     chosen = parser.parse_args()
+    answers = apart(chosen.log)
+    module = importlib.import_module(chosen.name)
+    run(module.REFEREE(chosen.ws_url, chosen.rest_url, chosen.depth, chosen.symbols, chosen.log), answers)
+
+
+def apart(log_path: str) -> IO[str]:
+    """Where answers go. Clients write to the standard streams, from native code too: these go to the log."""
     answers = os.fdopen(os.dup(1), "w")
-    # Clients write to the standard streams, from native code too.
-    log = os.open(chosen.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    module = importlib.import_module(chosen.name)
-    referee = module.REFEREE(chosen.ws_url, chosen.rest_url, chosen.depth, chosen.symbols, chosen.log)
+    return answers
+
+
+def run(referee: Serving, answers: IO[str]) -> None:
+    """Serve, and end the process."""
     try:
         asyncio.run(serve(referee, answers))
     finally:

@@ -1,4 +1,4 @@
-"""What `orders`, `fills`, `funds` and `positions` share: their options, who asks, and rows of text or JSON."""
+"""What `orders`, `fills`, `funds`, `positions` and `fees` share: their options, who asks, and rows of text or JSON."""
 
 from __future__ import annotations
 

@@ -41,6 +41,7 @@ COMMANDS = {
     "check": "gwcore.cli.check",
     "config": "gwcore.cli.config",
     "conform": "gwcore.cli.conform",
+    "fees": "gwcore.cli.fees",
     "fills": "gwcore.cli.fills",
     "funds": "gwcore.cli.funds",
     "log": "gwcore.cli.log",

@@ -31,6 +31,7 @@ SETTING_OF_OPTION: dict[str, tuple[str, ...]] = {
     "log_level": ("gateway", "log_level"),
     "log_format": ("gateway", "log_format"),
     "record": ("capture", "record"),
+    "paper": ("paper", "enabled"),
     "rest_url": ("venue", "*", "rest_url"),
     "ws_public_url": ("venue", "*", "ws_public_url"),
     "ws_private_url": ("venue", "*", "ws_private_url"),
@@ -87,6 +88,9 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "--duration": click.option("--duration", metavar="S", type=float, help="Stop after this many seconds."),
     "--log-level": click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error."),
     "--log-format": click.option("--log-format", metavar="FORMAT", help="json or text."),
+    "--paper": click.option(
+        "--paper", is_flag=True, default=None, help="Trade on paper: orders meet the live book here, none leaves."
+    ),
     "--record": click.option(
         "--record", is_flag=True, default=None, help="Also write every frame to STATE-DIR/recordings."
     ),

@@ -51,7 +51,8 @@ def command(
         try:
             return _copy(client, sys.stdout.buffer, count, timeout)
         finally:
-            click.echo(f"gw: resume token: {msgspec.json.encode(client.token).decode()}", err=True)
+            if client.token:  # nothing came: there is nothing to go on after
+                click.echo(f"gw: resume token: {msgspec.json.encode(client.token).decode()}", err=True)
 
 
 def read_token(text: str) -> ResumeToken:

@@ -63,6 +63,11 @@ class NatsBus:
         """Where requests of a verb go."""
         return f"{self.prefix}.cmd.{self.user}.{verb}"
 
+    def no_right(self, subject: str) -> str:
+        """What to tell who may not hear a subject."""
+        text = f"the server does not let the user {self.user!r} subscribe to {subject}"
+        return f"{text}: give him that right there, or ask for less"
+
     async def open(self) -> None:
         """Connect and listen on an inbox of its own. Raises NotConnected, ConfigError."""
         try:

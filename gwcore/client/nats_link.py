@@ -73,6 +73,7 @@ class NatsLink(asyncio.Transport):
         self._ask: Ask | None = None  # the one under way
         self._replay: NatsReplay | None = None  # how far its answer is
         self._hello = b""  # as the session said it
+        self._accounts: tuple[str, ...] | None = None  # what the gateway grants, as it said in the welcome
         self._too_big: RequestError | None = None  # a part of its answer that the server did not take
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -157,12 +158,12 @@ class NatsLink(asyncio.Transport):
         prefix = self.bus.prefix
         for part in ask.parts:
             self._selection.add(part)
-            self._subjects[part.request_id] = wanted = patterns(prefix, part)
+            self._subjects[part.request_id] = wanted = patterns(prefix, part, self._accounts)
             refused = await self.bus.subscribe(wanted)
             self._subjects[part.request_id] = [subject for subject in wanted if subject not in refused]
             missing = [subject for subject in refused if must_be_granted(prefix, part, subject)]
             if missing:
-                text = f"the server does not let the user {self.bus.user!r} subscribe to {missing[0]}"
+                text = self.bus.no_right(missing[0])
                 self._on_message(RequestError(request_id=ask.request.request_id, code="no_rights", text=text))
                 return False
         return True
@@ -220,6 +221,8 @@ class NatsLink(asyncio.Transport):
     def _on_message(self, message: ServerMessage) -> None:
         if isinstance(message, (Welcome, SnapshotEnd)):
             self._order.expect(message.sessions)
+        if isinstance(message, Welcome):
+            self._accounts = message.accounts
         if isinstance(message, Heartbeat) and not self._is_reading:
             return  # what waits to be read already says that the gateway lives
         ask, replay = self._ask, self._replay

@@ -10,61 +10,29 @@ from collections.abc import Sequence
 
 from gwcore.client.nats_news import News
 from gwcore.client.subscriptions import covers
-from gwcore.model import (
-    KIND_OF_TYPE,
-    TYPE_OF_KIND,
-    FundsUpdate,
-    MarketByOrderUpdate,
-    MarketByPriceUpdate,
-    MarketStatus,
-    OrderAck,
-    OrderUpdate,
-    PositionUpdate,
-    ReferenceData,
-    StatisticsUpdate,
-    TimeSeriesUpdate,
-    TopOfBook,
-    TradeBalance,
-    TradeSummary,
-    TradeUpdate,
-)
+from gwcore.model import ACCOUNT_KINDS, MARKET_KINDS, TYPE_OF_KIND
 from gwcore.subjects import ABSENT, escape
 from gwcore.wire import ResumeToken, SnapshotRequest, Subscribe
 
 #: Subjects of single symbols in one subscription; above it all symbols of a kind are taken and told apart here.
 EXACT_SUBJECTS_MAX = 500
-#: Kinds that are of the market alone: what a slow reader may miss, and be told anew as state.
-MARKET_KINDS = frozenset(
-    KIND_OF_TYPE[kind]
-    for kind in (
-        ReferenceData,
-        MarketStatus,
-        TopOfBook,
-        MarketByPriceUpdate,
-        MarketByOrderUpdate,
-        TradeSummary,
-        StatisticsUpdate,
-        TimeSeriesUpdate,
-    )
-)
-#: Kinds that are of an account alone.
-ACCOUNT_KINDS = frozenset(
-    KIND_OF_TYPE[kind] for kind in (OrderAck, OrderUpdate, TradeUpdate, PositionUpdate, FundsUpdate, TradeBalance)
-)
 _GAP = "gap"
 _GLOB_CHARACTERS = frozenset("*?[")
 
 
-def patterns(prefix: str, request: Subscribe) -> list[str]:
+def patterns(prefix: str, request: Subscribe, accounts: Sequence[str] | None = None) -> list[str]:
     """Subjects that hold all a subscription asks for; `prefix`: `gw.<env>.<venue>`. Notices of gaps are always among them.
 
-    Kinds that nobody knows have no subject: the gateway refuses them.
+    `accounts`: those that the gateway grants. Each is a subject of its own, since the server's rights may be of single ones;
+    None: the gateway did not say, and all are asked for. Kinds that nobody knows have no subject: the gateway refuses them.
     """
+    tokens = ["*"] if accounts is None else [escape(account) for account in accounts]
     kinds = [kind for kind in request.kinds if kind in TYPE_OF_KIND]
     symbols = _tokens(request.symbols, max(1, len(kinds)))
     if not request.kinds:
         market = [f"{prefix}.md.*.{symbol}" for symbol in symbols] if symbols else [f"{prefix}.md.>"]
-        found = [*market, f"{prefix}.st.>", f"{prefix}.ex.>"]
+        executions = [f"{prefix}.ex.>"] if accounts is None else [f"{prefix}.ex.{token}.>" for token in tokens]
+        found = [*market, f"{prefix}.st.>", *executions]
     else:
         found = []
         for kind in kinds:
@@ -72,7 +40,7 @@ def patterns(prefix: str, request: Subscribe) -> list[str]:
                 found += [f"{prefix}.md.{kind}.{symbol}" for symbol in symbols or ["*"]]
                 found += [f"{prefix}.st.{kind}", f"{prefix}.st.{kind}.*"]
             if kind not in MARKET_KINDS:
-                found.append(f"{prefix}.ex.*.{kind}")
+                found += [f"{prefix}.ex.{token}.{kind}" for token in tokens]
     if f"{prefix}.md.>" not in found:
         found.append(f"{prefix}.md.{_GAP}.*")
     if f"{prefix}.st.>" not in found:
@@ -81,8 +49,15 @@ def patterns(prefix: str, request: Subscribe) -> list[str]:
 
 
 def must_be_granted(prefix: str, request: Subscribe, pattern: str) -> bool:
-    """Whether a subscription is worth nothing without this subject. Accounts are part of "all" only for who may see them."""
-    return not pattern.startswith(f"{prefix}.ex.") or bool(ACCOUNT_KINDS.intersection(request.kinds))
+    """Whether a subscription is worth nothing without this subject.
+
+    Accounts in general are part of "all" only for who may see them. One that the gateway grants by name is a part: its state
+    is in the answer, and would be old without a word where its news are not heard.
+    """
+    head = f"{prefix}.ex."
+    if not pattern.startswith(head) or ACCOUNT_KINDS.intersection(request.kinds):
+        return True
+    return pattern.removeprefix(head)[0] not in "*>"
 
 
 class _Part:
@@ -145,7 +120,10 @@ class NatsSelection:
         return False
 
     def state_requests(self, next_id: int) -> list[SnapshotRequest]:
-        """Requests for the present state of all market data asked for, numbered downwards from `next_id`."""
+        """Requests for the present state of all market data asked for, numbered downwards from `next_id`.
+
+        A slow reader may miss nothing else.
+        """
         found: list[SnapshotRequest] = []
         for part in self._parts.values():
             kinds = tuple(kind for kind in part.request.kinds or sorted(MARKET_KINDS) if kind in MARKET_KINDS)

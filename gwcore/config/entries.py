@@ -13,6 +13,9 @@ from gwcore.plugin_checks import NAME_PATTERN, is_name
 from gwcore.settings import AccountSettings, SelectedAccount, UserSettings
 from gwcore.venue import Support, VenueSpec
 
+#: The account of a gateway that trades on paper and names none.
+PAPER_ACCOUNT = "paper"
+
 
 class Entries:
     """`[account.NAME]` and `[user.NAME]` of what was given."""
@@ -43,14 +46,17 @@ class Entries:
             path = path[:-1]
         return self._given[path].origin if path else ""
 
-    def accounts(self, venue: VenueSpec | None) -> tuple[SelectedAccount, ...]:
-        """The accounts of the gateway; `venue` None: nothing can be said of their options."""
+    def accounts(self, venue: VenueSpec | None, *, on_paper: bool = False) -> tuple[SelectedAccount, ...]:
+        """The accounts of the gateway; `venue` None: nothing can be said of their options.
+
+        On paper nobody needs a key, and where no account is named there is one.
+        """
         found: list[SelectedAccount] = []
         for name in self._names("account"):
             table = ("account", name)
             filled = self._fill(AccountSettings, table)
             settings: AccountSettings = filled.settings
-            for key in ("key", "secret"):
+            for key in ("key", "secret") if not on_paper else ():
                 if not getattr(settings, key) and key not in filled.bad:
                     self._faults.add(
                         f"account.{name}.{key} is missing",
@@ -62,6 +68,9 @@ class Entries:
                     SelectedAccount(name=name, settings=settings, options=self._options(venue, name, settings))
                 )
         self._check_together(found)
+        if on_paper and not found:
+            options = self._options(venue, PAPER_ACCOUNT, AccountSettings()) if venue is not None else None
+            found.append(SelectedAccount(name=PAPER_ACCOUNT, settings=AccountSettings(), options=options))
         return tuple(found)
 
     def _options(self, venue: VenueSpec, name: str, settings: AccountSettings) -> Any:
@@ -69,6 +78,12 @@ class Entries:
         if Support.ACCOUNT not in venue.supports:
             self._faults.add(f"venue {venue.name} has no accounts", place=self._place("account", name))
             return None
+        if settings.master and Support.FEES not in venue.supports:
+            self._faults.add(
+                f"account.{name}.master: venue {venue.name} tells no fees, which the master account is for",
+                place=self._place("account", name, "master"),
+                hint="leave it out",
+            )
         if venue.account_options is None:
             if settings.options:
                 self._faults.add(f"accounts of venue {venue.name} have no options", place=self._place(*table))

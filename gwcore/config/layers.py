@@ -22,7 +22,7 @@ from gwcore.config.toml_lines import KeyPath, key_lines
 from gwcore.suggest import did_you_mean
 
 #: Tables with keys in them, tables that hold one table a plugin, and tables that hold one table a name of the operator's.
-FLAT_TABLES = ("gateway", "healing", "detection", "journal", "clients", "capture", "runtime")
+FLAT_TABLES = ("gateway", "healing", "detection", "journal", "clients", "capture", "runtime", "paper")
 NAMED_TABLES = ("venue", "transport", "sink")
 FREE_TABLES = ("account", "user")
 TABLES = FLAT_TABLES + NAMED_TABLES + FREE_TABLES

@@ -26,6 +26,7 @@ from gwcore.settings import (
     GatewaySettings,
     HealingSettings,
     JournalSettings,
+    PaperSettings,
     RuntimeSettings,
     SelectedSink,
     SelectedTransport,
@@ -103,8 +104,10 @@ class _Reader:
         capture = self._fill(CaptureSettings, ("capture",))
         runtime = self._fill(RuntimeSettings, ("runtime",))
         checks.check_runtime(runtime, self.faults)
+        paper = self._fill(PaperSettings, ("paper",)).settings
         entries = Entries(self._given, self._fill, self.faults)
-        accounts, users = entries.accounts(venue.spec if venue is not None else None), entries.users()
+        accounts = entries.accounts(venue.spec if venue is not None else None, on_paper=paper.enabled)
+        users = entries.users()
         self._refuse_strangers()
         if venue is None:
             return None
@@ -120,6 +123,7 @@ class _Reader:
             runtime=runtime.settings,
             detection=detection.settings,
             accounts=accounts,
+            paper=paper,
             users=users,
         )
         return LoadedConfig(config, dict(self._origins))

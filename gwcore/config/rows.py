@@ -30,6 +30,7 @@ def config_rows(loaded: LoadedConfig) -> list[ConfigRow]:
         *((f"sink.{sink.spec.name}", sink.settings) for sink in config.sinks),
         ("healing", config.healing),
         ("detection", config.detection),
+        ("paper", config.paper),
         ("journal", config.journal),
         ("clients", config.clients),
         ("capture", config.capture),

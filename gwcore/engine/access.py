@@ -10,43 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from gwcore.model import (
-    KIND_OF_TYPE,
-    FundsUpdate,
-    MarketByOrderUpdate,
-    MarketByPriceUpdate,
-    OrderAck,
-    OrderUpdate,
-    PositionUpdate,
-    ReferenceData,
-    StatisticsUpdate,
-    TimeSeriesUpdate,
-    TopOfBook,
-    TradeBalance,
-    TradeSummary,
-    TradeUpdate,
-)
+from gwcore.model import ACCOUNT_KINDS, KIND_OF_TYPE, MARKET_KINDS, OWNED_KINDS, MarketStatus
 from gwcore.secrets import Secret
 from gwcore.settings import UserSettings
 from gwcore.transport import ClientInfo
 
-#: Kinds that the verb `md` is for.
-MARKET_KINDS = frozenset(
-    KIND_OF_TYPE[kind]
-    for kind in (
-        ReferenceData,
-        TopOfBook,
-        MarketByPriceUpdate,
-        MarketByOrderUpdate,
-        TradeSummary,
-        StatisticsUpdate,
-        TimeSeriesUpdate,
-    )
-)
-#: Kinds that belong to who placed the order: others see them with `drop_copy` alone.
-OWNED_KINDS = frozenset(KIND_OF_TYPE[kind] for kind in (OrderAck, OrderUpdate, TradeUpdate))
-#: Kinds that only accounts have.
-ACCOUNT_KINDS = OWNED_KINDS | {KIND_OF_TYPE[kind] for kind in (FundsUpdate, PositionUpdate, TradeBalance)}
+#: Kinds that the verb `md` is for; what a market's status is, everybody may know. `OWNED_KINDS` need `drop_copy` besides.
+_GRANTED_KINDS = MARKET_KINDS - {KIND_OF_TYPE[MarketStatus]}
 
 #: Verbs that let a user see an account, and those that let him see what he placed there himself.
 READING = frozenset({"read"})
@@ -80,7 +50,7 @@ class Grant:
             if owner and owner == self.user and kind in OWNED_KINDS:
                 return _matches(account, self.accounts)
             return self.has_account(account) and (self.drop_copy or kind not in OWNED_KINDS)
-        return kind not in MARKET_KINDS or "md" in self.verbs
+        return kind not in _GRANTED_KINDS or "md" in self.verbs
 
     @property
     def partial(self) -> tuple[str, ...]:
@@ -120,7 +90,7 @@ class Grant:
             verbs = TRADING_VERBS if kind in OWNED_KINDS else READING
             if kind in ACCOUNT_KINDS and (not verbs & self.verbs or not self.accounts):
                 return f"{kind} is of accounts, and none is granted"
-            if kind in MARKET_KINDS and "md" not in self.verbs:
+            if kind in _GRANTED_KINDS and "md" not in self.verbs:
                 return f"{kind} is market data, which is not granted"
         return ""
 

@@ -125,6 +125,10 @@ class Fanout:
         """Of each partition its session and the last sequence told: of executions, what is held is not."""
         return {name: (one.session_id, one.visible) for name, one in self.publisher.partitions.items()}
 
+    def accounts(self) -> list[str]:
+        """Names of the gateway's accounts, sorted: each has a partition from the start."""
+        return sorted(name[3:] for name in self.publisher.partitions if name.startswith("ex."))
+
     # --- ClientPort -----------------------------------------------------------------------------------------------
 
     def open(self, client: ClientInfo, writer: ClientWriter) -> Session:

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import msgspec
 
-from gwcore.engine.access import OWNED_KINDS, Grant
-from gwcore.model import TYPE_OF_KIND, Record
+from gwcore.engine.access import Grant
+from gwcore.model import OWNED_KINDS, TYPE_OF_KIND, Record
 from gwcore.wire import Subscribe
 
 _GLOB_CHARACTERS = frozenset("*?[")

@@ -148,6 +148,7 @@ class Session:
                 sessions=fanout.positions(),
                 user=grant.user,
                 partial=fanout.access.partial(self.client, grant),
+                accounts=tuple(account for account in fanout.accounts() if grant.has_account(account)),
             )
         )
 

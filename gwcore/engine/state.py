@@ -7,11 +7,13 @@ from typing import Protocol
 
 import msgspec
 
+from gwcore.book import OrderBook
 from gwcore.engine.publisher import Partition
 from gwcore.engine.subscription import Subscription
 from gwcore.model import (
     KIND_OF_TYPE,
     Event,
+    FeesUpdate,
     FundsUpdate,
     GatewayStatus,
     MarketByPriceUpdate,
@@ -43,6 +45,7 @@ STATE_TYPES: tuple[type[Event], ...] = (
     TopOfBook,
     RateLimitsUpdate,
     TradeBalance,
+    FeesUpdate,
     FundsUpdate,
     PositionUpdate,
     OrderUpdate,
@@ -56,6 +59,7 @@ _BY_MORE = frozenset(
         StreamStatus,
         RateLimitsUpdate,
         TradeBalance,
+        FeesUpdate,
         FundsUpdate,
         PositionUpdate,
         OrderUpdate,
@@ -98,6 +102,13 @@ class CurrentState:
         """These books are kept in this partition."""
         for symbol, subscription in books.items():
             self._books[symbol] = (partition, subscription)
+
+    def live_book(self, symbol: str) -> OrderBook | None:
+        """The book of a symbol, to be looked at and no more; None where it is not LIVE."""
+        found = self._books.get(symbol)
+        if found is None or found[1].state is not StreamState.LIVE:
+            return None
+        return found[1].book
 
     def forget(self, symbol: str) -> None:
         """The symbol is gone."""
@@ -143,7 +154,7 @@ def _topic(event: Event) -> object:
         return (event.account, event.asset, event.wallet)
     if isinstance(event, RateLimitsUpdate):
         return (event.account, *(limit.name for limit in event.limits))
-    assert isinstance(event, PositionUpdate | TradeBalance)
+    assert isinstance(event, PositionUpdate | FeesUpdate | TradeBalance)
     return (event.account, getattr(event, "symbol", None))
 
 

@@ -1,6 +1,6 @@
 """Every event and request of gwcore, by subject: what clients, sinks and plugins share."""
 
-from gwcore.model.account import FundsUpdate, PositionUpdate, TradeBalance
+from gwcore.model.account import FeesUpdate, FundsUpdate, PositionUpdate, TradeBalance
 from gwcore.model.enums import (
     AckStatus,
     Channel,
@@ -36,6 +36,7 @@ from gwcore.model.envelope import (
     Record,
     partition_class,
 )
+from gwcore.model.kinds import ACCOUNT_KINDS, MARKET_KINDS, OWNED_KINDS
 from gwcore.model.market import (
     Bar,
     BookOrder,
@@ -76,6 +77,9 @@ from gwcore.model.status import (
 )
 
 __all__ = [
+    "ACCOUNT_KINDS",
+    "MARKET_KINDS",
+    "OWNED_KINDS",
     "EVENT_TYPES",
     "KIND_OF_TYPE",
     "SCHEMA_VERSION",
@@ -101,6 +105,7 @@ __all__ = [
     "ExternalLatency",
     "Fate",
     "FeeAsset",
+    "FeesUpdate",
     "Fill",
     "FundsUpdate",
     "Gap",

@@ -39,6 +39,25 @@ class FundsUpdate(
     venue_time_ns: int | None = None
 
 
+class FeesUpdate(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="kind", tag="fees"):
+    """What an account pays in one market, in percent of a trade's cost; negative: it is paid. Absent: not known.
+
+    STALE: the venue could not be asked for too long.
+
+    `volume`: what it traded in 30 days, in `volume_currency`, when these fees were told; fees follow from it.
+    """
+
+    account: str
+    symbol: str
+    update_type: UpdateType = UpdateType.SNAPSHOT
+    maker_fee: str | None = None
+    taker_fee: str | None = None
+    volume: str | None = None
+    volume_currency: str | None = None
+    origin: Origin = Origin.VENUE
+    venue_time_ns: int | None = None
+
+
 class TradeBalance(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="kind", tag="trade_balance"
 ):

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias, Union
 
 import msgspec
 
-from gwcore.model.account import FundsUpdate, PositionUpdate, TradeBalance
+from gwcore.model.account import FeesUpdate, FundsUpdate, PositionUpdate, TradeBalance
 from gwcore.model.enums import UpdateType
 from gwcore.model.market import (
     MarketByOrderUpdate,
@@ -59,6 +59,7 @@ Event: TypeAlias = Union[  # noqa: UP007 - msgspec reads a Union, and the list i
     Discrepancy,
     Control,
     TradeBalance,
+    FeesUpdate,
 ]
 
 EVENT_TYPES: tuple[type[Event], ...] = Event.__args__  # type: ignore[attr-defined]

@@ -28,6 +28,7 @@ class AccountRest:
         self._clock = clock
         self._waiting: deque[tuple[HttpRequest, asyncio.Future[HttpResponse]]] = deque()
         self._worker: asyncio.Task[None] | None = None
+        self._taken: asyncio.Future[HttpResponse] | None = None  # the answer to the call that has its turn
         self._held: asyncio.Future[HttpResponse] | None = None  # of the call that waits for room
         self._has_room = asyncio.Event()  # wakes it
         self._limits = AccountLimits()
@@ -79,6 +80,7 @@ class AccountRest:
     async def _work(self) -> None:
         while self._waiting:
             request, answer = self._waiting.popleft()
+            self._taken = answer
             if not request.urgent:
                 self._held = answer
                 await self._wait_for_room(request.cost, answer)
@@ -113,8 +115,9 @@ class AccountRest:
                     await self._has_room.wait()
 
     def close(self) -> None:
-        """No more calls."""
+        """No more calls; who waits for one is cancelled."""
         if self._worker is not None:
             self._worker.cancel()
-        for _, answer in self._waiting:
-            answer.cancel()
+        for answer in (self._taken, *(answer for _, answer in self._waiting)):
+            if answer is not None:
+                answer.cancel()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from gwcore.engine.access import Access
 from gwcore.engine.gateway import GatewayMachine
@@ -20,12 +23,14 @@ from gwcore.model import ConnectionState, Event, OrderRequest
 from gwcore.ports import Clock, Network, Random
 from gwcore.runtime.account_connection import AccountConnection
 from gwcore.runtime.clock_offset import ClockSample, OffsetBounds, offset_bounds
+from gwcore.runtime.fee_watch import FeeWatch
 from gwcore.runtime.http import run_flow
 from gwcore.runtime.keys import Keys
-from gwcore.runtime.order_parts import OrderJournal, OrderParts
+from gwcore.runtime.order_parts import OrderJournal, OrderParts, OrdersFactory
+from gwcore.runtime.paper import PaperRoom, PaperStreams
 from gwcore.runtime.signer import KeySigner
 from gwcore.secrets import resolve_secret
-from gwcore.settings import GatewayConfig, SelectedAccount
+from gwcore.settings import GatewayConfig, SelectedAccount, UserSettings, Verb
 from gwcore.venue import Account, Streams
 from gwcore.wire import decode_envelope
 
@@ -57,19 +62,28 @@ class Accounts:
         keys: Keys,
         budget: RollingBudget,
         journal: OrderJournal,
+        paper: PaperRoom | None = None,
     ) -> None:
         self._machine = machine
-        self._takes_orders = config.venue.spec.orders is not None
+        make_orders = config.venue.spec.orders
+        orders: OrdersFactory | None = None if make_orders is None else partial(make_orders, config.venue.settings)
+        if paper is not None:
+            streams, network, orders = PaperStreams(streams, paper), paper, paper.orders
+        self._takes_orders = orders is not None
         self._streams = streams
         self._network = network
         self._clock = clock
         self.parts = OrderParts(instruments=lambda: machine.instruments, journal=journal)
-        make_orders = config.venue.spec.orders
         self.offset: OffsetBounds | None = None  # the venue's clock minus ours, as last measured
         self.connections = [
             AccountConnection(
-                Account(name=selected.name, signer=_signer(selected, keys, clock), options=selected.options),
-                selected.settings,
+                Account(
+                    name=selected.name,
+                    signer=paper.signer() if paper is not None else _signer(selected, keys, clock),
+                    options=selected.options,
+                ),
+                # On paper nothing is at stake.
+                selected.settings if paper is None else msgspec.structs.replace(selected.settings, trading="live"),
                 streams=streams,
                 publisher=publisher,
                 hub=self,
@@ -78,11 +92,15 @@ class Accounts:
                 random=random,
                 healing=config.healing,
                 budget=budget,
-                orders=None if make_orders is None else partial(make_orders, config.venue.settings),
+                orders=orders,
                 parts=self.parts,
             )
             for selected in config.accounts
         ]
+
+        masters = [each for each in self.connections if each.settings.master]
+        #: Of the master account, where there is one.
+        self.fees = FeeWatch(masters[0], streams, lambda: machine.instruments) if masters else None
 
     def recall(self, journal: Journal) -> None:
         """Read what was told of each account; before anything is published of it."""
@@ -104,6 +122,8 @@ class Accounts:
         """Run all connections."""
         for connection in self.connections:
             spawn(connection.run(), f"account {connection.account.name}")
+        if self.fees is not None:
+            spawn(self.fees.run(), "fees of the master account")
         if self.connections and hasattr(self._streams, "server_time"):
             spawn(self._watch_clock(), "clock of the venue")
 
@@ -198,4 +218,9 @@ def access_of(config: GatewayConfig) -> Access:
     values = [token.reveal() for token in tokens.values()]
     if len(set(values)) != len(values):
         raise ConfigError("two users have the same token", place="user", hint="give each one of his own")
-    return Access(config.users, tokens, open_market_data=config.clients.open_market_data)
+    users = config.users
+    if config.paper.enabled and not users:
+        # It is nobody's money: whoever started the gateway may do everything with it.
+        everything: tuple[Verb, ...] = ("md", "read", "create", "modify", "cancel", "admin")
+        users = {"paper": UserSettings(uids=(os.getuid(),), accounts=("*",), verbs=everything, drop_copy=True)}
+    return Access(users, tokens, open_market_data=config.clients.open_market_data)

@@ -34,6 +34,7 @@ from gwcore.runtime.http import run_flow
 from gwcore.runtime.hub import Hub
 from gwcore.runtime.journal_watch import JournalWatch
 from gwcore.runtime.keys import Keys, StorageKeys
+from gwcore.runtime.paper import make_paper_room
 from gwcore.runtime.rest import PacedNetwork
 from gwcore.runtime.sinks import SinkRunner
 from gwcore.settings import GatewayConfig, SelectedSink, SelectedTransport
@@ -47,7 +48,7 @@ _log = logging.getLogger("gwcore.gateway")
 DETAILS_S = 5.0
 
 #: Exit codes of a run (see docs: CLI).
-EXIT_OK, EXIT_CONFIG, EXIT_INTERNAL = 0, 2, 4
+EXIT_OK, EXIT_CONFIG, EXIT_UNREACHED, EXIT_INTERNAL = 0, 2, 3, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +121,7 @@ class Gateway:
             name: RollingBudget(group.connects, group.connects_window_s)
             for name, group in self.streams.limits.groups.items()
         }
+        self.paper = make_paper_room(config, ports, self.state, lambda: self.machine.instruments)
         self.accounts = self._make_accounts()
         self.fanout.orders = self.accounts
         self.hub.bind(
@@ -128,6 +130,7 @@ class Gateway:
             make_connection=self._make_connection,
             start=self._start_connection,
             wake_committer=self.committer.wake,
+            on_event=self.paper.on_event if self.paper is not None else None,
             has_standby=config.healing.standby,
         )
         self.watch = JournalWatch(self.journal, self.machine)
@@ -168,6 +171,7 @@ class Gateway:
             keys=ports.keys or StorageKeys(ports.storage.child("keys"), ports.clock),
             budget=next(iter(self._budgets.values())),
             journal=self.journal,
+            paper=self.paper,
         )
 
     def _on_latency(self, component: str, round_trip_ns: int) -> None:
@@ -242,6 +246,12 @@ class Gateway:
             self._exit_code = exit_code
             self._stop.set()
 
+    def _on_duration(self, duration_s: float) -> None:
+        if self.machine.is_ready:
+            self.request_stop(f"ran for {duration_s:g} s")
+        else:
+            self.request_stop(f"ran for {duration_s:g} s without ever being ready", EXIT_UNREACHED)
+
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._supervise(work, name), name=name)
         self._tasks.add(task)
@@ -271,7 +281,7 @@ class Gateway:
         self._spawn(self.watch.compress(self.ports.offload), "compression of the journal")
         duration_s = self.config.gateway.duration_s
         if duration_s is not None:
-            asyncio.get_running_loop().call_later(duration_s, self.request_stop, f"ran for {duration_s:g} s")
+            asyncio.get_running_loop().call_later(duration_s, self._on_duration, duration_s)
         await self._stop.wait()
         try:
             async with asyncio.timeout(self.config.gateway.shutdown_s):
@@ -341,6 +351,8 @@ class Gateway:
         for connection in self.hub.connections:
             connection.stop("the gateway stops")
         self.accounts.stop("the gateway stops")
+        if self.paper is not None:
+            await self.paper.finish()
         await self.captures.finish()
         self.machine.set_state(GatewayState.STOPPING)
         self.fanout.close("the gateway stops")

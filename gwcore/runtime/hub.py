@@ -51,6 +51,7 @@ class Hub:
         self.fanout: Fanout | None = None
         self.gateway: GatewayMachine | None = None
         self.make_connection: Callable[[Shard, Seat | None], MarketDataConnection] | None = None
+        self._on_event: Callable[[Event], None] | None = None  # where somebody wants to see all that is published
         self._has_standby = False
         self.connections: list[MarketDataConnection] = []
 
@@ -62,6 +63,7 @@ class Hub:
         make_connection: Callable[[Shard, Seat | None], MarketDataConnection],
         start: Callable[[MarketDataConnection], None],
         wake_committer: Callable[[], None],
+        on_event: Callable[[Event], None] | None = None,
         has_standby: bool = False,
     ) -> None:
         """Give it what it connects."""
@@ -70,6 +72,7 @@ class Hub:
         self.make_connection = make_connection
         self._start = start
         self._wake_committer = wake_committer
+        self._on_event = on_event
         self._has_standby = has_standby
 
     # --- the end of a turn ----------------------------------------------------------------------------------------
@@ -81,6 +84,8 @@ class Hub:
             self._is_dirty = True
             self._loop.call_soon(self._end_turn)
         self.fanout.on_record(record, event, partition)
+        if self._on_event is not None:
+            self._on_event(event)
 
     def _end_turn(self) -> None:
         assert self.fanout is not None

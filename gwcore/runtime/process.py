@@ -17,6 +17,7 @@ from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
 from gwcore.runtime.committer import Committer
 from gwcore.runtime.crash import install_crash_handler
 from gwcore.runtime.health import HealthServer
+from gwcore.runtime.identity import Identity, claim_state
 from gwcore.runtime.keys import DirectoryKeys
 from gwcore.runtime.libraries import WebSocketClient, find_client, find_loop
 from gwcore.runtime.logs import LogHandler, configure_logging
@@ -72,6 +73,11 @@ async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler)
             DirectoryKeys(DirectoryStorage(Path(config.gateway.keys_dir or state_dir / "keys")), clock)
         ) as keys,
     ):
+        claim_state(
+            storage,
+            Identity(venue=config.venue.spec.name, environment=config.gateway.env, paper=config.paper.enabled),
+            str(state_dir),
+        )
         network = RealNetwork(clock, f"gwcore/{gwcore.__version__}", client)
         gateway = Gateway(
             config,

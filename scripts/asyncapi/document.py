@@ -32,8 +32,8 @@ KINDS: dict[str, tuple[str, ...]] = {
            "statistics", "time_series", "gap"),
     "st": ("gateway_status", "stream_status", "external_latency", "rate_limits", "download_begin", "download_end", "ready",
            "gap", "discrepancy", "control"),
-    "ex": ("order_ack", "order_update", "trade_update", "position", "funds", "trade_balance", "rate_limits", "download_begin",
-           "download_end", "ready", "gap", "discrepancy"),
+    "ex": ("order_ack", "order_update", "trade_update", "position", "funds", "fees", "trade_balance", "rate_limits",
+           "download_begin", "download_end", "ready", "gap", "discrepancy"),
 }  # fmt: skip
 #: verb -> what comes to its reply subject, in order; `envelope` any number of times.
 ANSWERS: dict[str, tuple[str, ...]] = {

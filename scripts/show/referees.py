@@ -8,7 +8,6 @@ with the simulator's own, level by level. Prints what each run found; ends with 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from referee_environments import TOP, NoEnvironment, environment
+from referee_process import RefereeProcess
 
 from gwcore.client import BookNotLive, SyncClient, connect_sync
 from gwcore.testing.processes import Gw, ProcessError, Sim, ask, ending, wait_for
@@ -37,35 +37,6 @@ SETTLE_S = 1.0
 
 Side = list[tuple[Decimal, Decimal]]
 Books = dict[str, tuple[Side, Side] | None]
-
-
-class RefereeProcess:
-    """One referee in its environment; see bench/referees/referee.py."""
-
-    def __init__(self, python: Path, module: str, sim: Sim, depth: int, symbols: list[str], folder: Path) -> None:
-        self.log = folder / f"{module}-{depth}.log"
-        addresses = ["--ws-url", sim.ws_url, "--rest-url", sim.rest_url, "--depth", str(depth), "--log", str(self.log)]
-        self._process = subprocess.Popen(
-            [str(python), str(TOP / "bench/referees/referee.py"), module, *addresses, *symbols],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-
-    def ask(self, command: str) -> dict[str, Any]:
-        """Send a command, return the answer. Raises ProcessError with the end of its log."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(f"{command}\n".encode())
-            self._process.stdin.flush()
-            answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        except (OSError, ValueError):
-            raise ProcessError(f"the referee ended: {self.log.read_text(errors='replace')[-2000:]}") from None
-        return answer
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
 
 
 class Party:
@@ -138,7 +109,9 @@ def parties(python: Path, module: str, sim: Sim, symbols: list[str], folder: Pat
             home.mkdir()
             gateway = Gw(home, sim, "--symbols", "*", "--book-depth", str(depth), "--transport", "unix")
             stack.enter_context(ending(gateway))
-            referee = RefereeProcess(python, module, sim, depth, symbols, folder)
+            addresses = ["--ws-url", sim.ws_url, "--rest-url", sim.rest_url, "--depth", str(depth)]
+            program = [str(python), str(TOP / "bench/referees/referee.py"), module, *addresses]
+            referee = RefereeProcess(program, folder / f"{module}-{depth}.log", symbols)
             stack.callback(referee.end)
             gateway.wait_ready()
             client = stack.enter_context(connect_sync(gateway.socket_path, keep_events=False))

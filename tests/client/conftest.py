@@ -208,9 +208,9 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer
 
 
 @pytest.fixture
-def make_gateway() -> Callable[[Path, str], Gateway]:
-    """A gateway on a server of the test's own; the test closes it."""
-    return lambda folder, url: Gateway(folder / "gw" / "toy", url)
+def make_gateway() -> Callable[..., Gateway]:
+    """A gateway (of a port) on a server of the test's own; the test closes it."""
+    return lambda folder, url, port=None: Gateway(folder / "gw" / "toy", url, port)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+from gwcore.engine.access import Access
 from gwcore.engine.fanout import Fanout, Identity
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.session import Session
@@ -30,7 +31,8 @@ class Ids:
 class CorePort:
     """Called from the loop alone, `open` included. `restart` is a new gateway on the same journal."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, access: Access | None = None, **settings: Any) -> None:
+        self._access = access
         self._clock = SystemClock()
         self._storage = MemoryStorage()
         self._settings = ClientSettings(**settings)
@@ -50,6 +52,7 @@ class CorePort:
             self.publisher.publish(self.publisher.partition(partition), event)
         assert self._journal is not None
         self._journal.commit()
+        self.fanout.release()
         return self._published
 
     def restart(self, reason: str = "") -> None:
@@ -78,6 +81,7 @@ class CorePort:
             settings=self._settings,
             clock=self._clock,
             wake=self._wake,
+            access=self._access,
         )
 
     def _on_record(self, record: Record, event: Event, partition: Any) -> None:

@@ -11,16 +11,14 @@ from gwcore.client.nats_backlog import NatsBacklog
 from gwcore.client.nats_news import News, read_news
 from gwcore.client.nats_order import ArrivalOrder
 from gwcore.client.nats_selection import (
-    ACCOUNT_KINDS,
     EXACT_SUBJECTS_MAX,
-    MARKET_KINDS,
     NatsSelection,
     must_be_granted,
     patterns,
 )
 from gwcore.engine.selection import part_wants
 from gwcore.errors import NotConnected, ProtocolError
-from gwcore.model import TYPE_OF_KIND, Record
+from gwcore.model import ACCOUNT_KINDS, MARKET_KINDS, TYPE_OF_KIND, Record
 from gwcore.subjects import Subjects
 from gwcore.testing.client_port import SmallPort
 from gwcore.testing.events import book_snapshot, trade

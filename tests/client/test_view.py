@@ -36,6 +36,7 @@ TEXT_FIELDS = frozenset(
         "market_trade_id",
         "name",
         "order_id",
+        "order_ids",
         "order_type",
         "partition",
         "quote",
@@ -57,6 +58,7 @@ TEXT_FIELDS = frozenset(
         "venue_order_id",
         "venue_status",
         "venue_symbol",
+        "volume_currency",
         "version",
         "wallet",
     }

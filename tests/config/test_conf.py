@@ -20,6 +20,7 @@ from gwcore.settings import (
     GatewaySettings,
     HealingSettings,
     JournalSettings,
+    PaperSettings,
     RuntimeSettings,
     UserSettings,
 )
@@ -48,6 +49,7 @@ def tables() -> dict[str, type[msgspec.Struct]]:
         "clients": ClientSettings,
         "capture": CaptureSettings,
         "runtime": RuntimeSettings,
+        "paper": PaperSettings,
         "account.main": AccountSettings,
         "account.main.options": account_options,
         "user.me": UserSettings,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from gw_venue_kraken import plugin
 
 from gwcore.config import LoadedConfig, Sources, load_config
 from gwcore.errors import ConfigError
+from gwcore.venue import Support
 
 Load = Callable[[str], LoadedConfig]
 KEYS = 'key = "env:KEY"\nsecret = "env:SECRET"\n'
@@ -63,6 +66,16 @@ def test_faults_are_named_by_line_and_cure(load: Load, text: str, words: str) ->
         load(text)
     assert words in str(caught.value)
     assert "canary" not in str(caught.value)
+
+
+def test_a_master_account_needs_a_venue_that_tells_fees(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = dataclasses.replace(plugin.SPEC, supports=plugin.SPEC.supports - {Support.FEES})
+    monkeypatch.setattr(plugin, "SPEC", without)
+    with pytest.raises(ConfigError) as caught:
+        load(f"[account.main]\n{KEYS}master = true\n")
+    assert "gw.toml:6: account.main.master: venue kraken tells no fees" in str(caught.value)
+    assert "leave it out" in str(caught.value)
+    load(f"[account.main]\n{KEYS}")
 
 
 def test_the_environment_may_name_a_key(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ SUBJECTS = Subjects("sim", "kraken")
 #: class -> kinds, by what they are about: written here by hand, to be compared with what the document derives.
 MARKET = ("reference_data", "market_status", "top_of_book", "market_by_price", "market_by_order", "trade_summary",
           "statistics", "time_series", "gap")  # fmt: skip
-EXECUTION = ("order_ack", "order_update", "trade_update", "position", "funds", "trade_balance")
+EXECUTION = ("order_ack", "order_update", "trade_update", "position", "funds", "trade_balance", "fees")
 #: Of an account where they stand among its executions, and of the gateway elsewhere.
 BOTH = ("rate_limits", "download_begin", "download_end", "ready", "gap", "discrepancy")
 

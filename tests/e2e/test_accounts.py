@@ -39,7 +39,7 @@ def fill_ids(events: list[Any]) -> list[str]:
 def test_the_whole_of_two_accounts(tmp_path: Path) -> None:
     sim = processes.make_sim(tmp_path)
     config = processes.config_file(tmp_path, "account1", "account2")
-    gateway = processes.start(tmp_path, sim, config, "--sink", "file")
+    gateway = processes.start(tmp_path, sim, config, "--sink", "file", GW_ACCOUNT__ACCOUNT1__MASTER="true")
     with ending(gateway, sim):
         wait_accounts(gateway)
         order = processes.do(
@@ -58,6 +58,11 @@ def test_the_whole_of_two_accounts(tmp_path: Path) -> None:
         wait_for("the funds", lambda: totals(gateway)["USD"] == Decimal(held["USD"]))
         assert totals(gateway)["BTC"] == Decimal(held["BTC"])
         assert processes.rows(gateway, "positions") == []
+        fees = wait_for("the fees", lambda: processes.rows(gateway, "fees"))
+        assert {(each["account"], each["maker_fee"], each["taker_fee"]) for each in fees} == {
+            ("account1", "0.2500", "0.4000")
+        }
+        assert len(fees) == 3
 
         second = processes.start(tmp_path, sim, config, state="second")
         assert second.wait() == 2

@@ -121,6 +121,27 @@ def test_a_second_process_on_one_state_directory_is_refused(sim: Sim, tmp_path: 
         assert str(first.pid) in second.errors()
 
 
+def test_the_state_of_real_orders_is_not_gone_on_with_on_paper(sim: Sim, tmp_path: Path) -> None:
+    """Nor a run that never reached its venue is a success."""
+    options = [
+        "run",
+        "--venue",
+        "kraken",
+        "--env",
+        "sim",
+        "--rest-url",
+        "http://127.0.0.1:9",
+        "--state-dir",
+        str(tmp_path / "s"),
+    ]
+    ended = gw(*options, "--duration", "0.2")
+    assert ended.returncode == 3
+    assert "without ever being ready" in ended.stderr
+    ended = gw(*options, "--paper")
+    assert ended.returncode == 2
+    assert "is of venue kraken, env sim, and this gateway is of venue kraken, env sim, on paper" in ended.stderr
+
+
 def test_a_state_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.touch()

@@ -120,6 +120,16 @@ def test_too_many_that_wait_are_refused() -> None:
     play(act, rest_cost_max=1_000.0)
 
 
+def test_at_the_end_nobody_waits_for_ever() -> None:
+    async def act(rest: AccountRest, venue: Venue) -> None:
+        tasks = await in_order(rest, "under way", "next")
+        rest.close()
+        await asyncio.wait(tasks, timeout=60.0)
+        assert [task.cancelled() for task in tasks] == [True, True]
+
+    play(act)
+
+
 def _hold(folder: str, taken: Any, done: Any) -> None:
     keys = DirectoryKeys(DirectoryStorage(Path(folder)), SystemClock())
     keys.take("the-api-key", "main")

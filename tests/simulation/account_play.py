@@ -60,6 +60,7 @@ class AccountPlay:
         sim: dict[str, Any] | None = None,
         account: dict[str, Any] | None = None,
         users: dict[str, UserSettings] | None = None,
+        master: str = "",
     ) -> None:
         self.loop = loop
         self.rng = SeededRandom(seed, "play")
@@ -71,6 +72,7 @@ class AccountPlay:
         self.storage = MemoryStorage()
         self._folder = folder
         self._account_settings = account or {}
+        self._master = master
         self._users = {"all": USER} if users is None else users
         self.starts = 0
         self.gateway = self._make()
@@ -96,6 +98,7 @@ class AccountPlay:
                 settings=AccountSettings(
                     key=self._secret(f"{name}.key", key),
                     secret=self._secret(f"{name}.secret", secret),
+                    master=name == self._master,
                     **self._account_settings,
                 ),
                 options=self.venue_spec.account_options(tier="pro") if self.venue_spec.account_options else None,

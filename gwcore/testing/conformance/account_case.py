@@ -18,4 +18,6 @@ class AccountCase:
     revoke: Callable[[Any], None]  # the key is good no more, and what it opened is closed
     options: Any = None  # of the account
     token_s: float = 3_600.0  # how long what a connection is authorised with may last at the most
+    fees: Callable[[Any], Mapping[str, tuple[str, str]]] = lambda simulator: {}  # maker and taker in percent, by symbol
+    fee_requests_max: int = 20  # REST calls that the fees of these markets and of one that there is not may take
     requests_max: int = 20  # REST calls that a key which is no good may cause

@@ -1,6 +1,10 @@
-"""Cards A10 to A30: an account's token is renewed in time, its fills come once each, and a bad key ends it quietly."""
+"""Cards A10 to A40: an account's token is renewed in time, fills come once each, a bad key ends it quietly, fees are true."""
 
 from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
 
 from gwcore.engine.account_state import AccountState
 from gwcore.errors import AuthenticationError, VenueError
@@ -91,6 +95,31 @@ def check_bad_key(case: VenueCase) -> None:
         require(False, f"{name} answers with a key that is no good")
 
 
+def check_fees(case: VenueCase) -> None:
+    """Fees are those that the venue has for this account, each market once, and none is made up for one there is not."""
+    stage, account = _stage(case)
+    true = stage.do(account.fees)
+    require(bool(true), "the case names no fees of its account")
+    instruments = run_flow(case.symbols().discover(), stage.http)
+    known = [each for each in instruments if each.symbol in true]
+    require(len(known) == len(true), "not all markets that the case names fees of are discovered")
+    stranger = msgspec.structs.replace(known[0], symbol="NO/SUCH", venue_symbol="NOSUCH", aliases=())
+    before = stage.requests
+    rows = run_flow(stage.codec.fees([*known, stranger]), stage.http)  # type: ignore[attr-defined]
+    told = {row.symbol: (row.maker_fee, row.taker_fee) for row in rows}
+    require(len(told) == len(rows), "a market is told twice")
+    require("NO/SUCH" not in told, "fees are told of a market that the venue does not have")
+    for symbol, fees in true.items():
+        found = tuple(None if fee is None else Decimal(fee) for fee in told.get(symbol, (None, None)))
+        require(
+            found == tuple(map(Decimal, fees)), f"{symbol}: maker and taker {told.get(symbol)} are told, true is {fees}"
+        )
+    asked = stage.requests - before
+    require(asked <= account.fee_requests_max, f"{asked} REST calls for {len(known) + 1} markets")
+    names = {row.account for row in rows}
+    require(names == {stage.machine.account}, f"they are told of {sorted(names)}")
+
+
 _ACCOUNT = frozenset({Support.ACCOUNT})
 CARDS = (
     Card(
@@ -98,4 +127,10 @@ CARDS = (
     ),
     Card(id="VEN-A20", law="download and live together give each fill once", check=check_fills, needs=_ACCOUNT),
     Card(id="VEN-A30", law="a bad key is fatal, and causes no storm", check=check_bad_key, needs=_ACCOUNT),
+    Card(
+        id="VEN-A40",
+        law="fees of an account are the venue's, and of no market that it does not tell of",
+        check=check_fees,
+        needs=frozenset({Support.ACCOUNT, Support.FEES}),
+    ),
 )

@@ -41,7 +41,7 @@ _SHOWN_BY: dict[type, Support] = {
     TimeSeriesUpdate: Support.TIME_SERIES,
 }
 #: Shown by the cards of accounts and of orders.
-_ELSEWHERE = frozenset({Support.ACCOUNT, Support.ORDERS})
+_ELSEWHERE = frozenset({Support.ACCOUNT, Support.FEES, Support.ORDERS})
 
 
 def check_claims(case: VenueCase) -> None:

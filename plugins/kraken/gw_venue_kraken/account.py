@@ -16,7 +16,7 @@ from gw_venue_kraken.orders_replies import OrderReplies
 from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
 from gwcore.errors import DecodeError
-from gwcore.model import FundsUpdate, RateLimit, RateLimitsUpdate
+from gwcore.model import FeesUpdate, FundsUpdate, Instrument, RateLimit, RateLimitsUpdate
 from gwcore.numbers import decimal_text
 from gwcore.ports import Endpoint
 from gwcore.rest import HttpFlow
@@ -75,7 +75,7 @@ class KrakenAccountOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 
 
 class KrakenAccount:
-    """The AccountCodec (with Pinger and SessionRefresh) of one connection to the private host."""
+    """The AccountCodec (with Pinger, SessionRefresh and Fees) of one connection to the private host."""
 
     def __init__(self, settings: KrakenSettings, account: Account, names: RestNames) -> None:
         self._settings = settings
@@ -151,6 +151,10 @@ class KrakenAccount:
     def funds(self) -> HttpFlow[Sequence[FundsUpdate]]:
         """BalanceEx: the stream tells no holds (§4.13). Raises VenueError."""
         return self._download.funds()
+
+    def fees(self, instruments: Sequence[Instrument]) -> HttpFlow[Sequence[FeesUpdate]]:
+        """TradeVolume: what the account pays in these pairs (Fees). Raises VenueError."""
+        return self._download.fees(instruments)
 
     def download(self, known: Known) -> HttpFlow[AccountSnapshot]:
         """All of it by REST. Raises VenueError."""

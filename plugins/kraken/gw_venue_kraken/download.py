@@ -9,10 +9,11 @@ import msgspec
 
 from gw_venue_kraken import private_messages as wire
 from gw_venue_kraken import private_rest as rest
+from gw_venue_kraken.fees import account_fees
 from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
 from gwcore.errors import DecodeError, VenueRejected
-from gwcore.model import FundsUpdate, OrderUpdate, TradeUpdate
+from gwcore.model import FeesUpdate, FundsUpdate, Instrument, OrderUpdate, TradeUpdate
 from gwcore.rest import HttpFlow
 from gwcore.venue import Account, AccountSnapshot, Known
 
@@ -50,6 +51,16 @@ class Download:
             return rest.funds(self._account.name, balances, self._names)
         except (ValueError, ArithmeticError) as error:
             raise DecodeError(f"BalanceEx: {error}") from None
+
+    def fees(self, instruments: Sequence[Instrument]) -> HttpFlow[Sequence[FeesUpdate]]:
+        """What is paid in these pairs. Raises VenueError."""
+        if not self._names.are_known:
+            yield from self._names.learn(self._settings)
+
+        def ask(pairs: str) -> HttpFlow[wire.RestTradeVolume]:
+            return self.call("TradeVolume", wire.trade_volume_of, {"pair": pairs})
+
+        return (yield from account_fees(self._account.name, instruments, ask, self._names))
 
     def run(self, known: Known) -> HttpFlow[AccountSnapshot]:
         """Everything. Raises VenueError."""

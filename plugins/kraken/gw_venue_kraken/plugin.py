@@ -35,6 +35,7 @@ SPEC = VenueSpec(
             Support.BOOK_CHECKSUM,
             Support.ACCOUNT,
             Support.ORDERS,
+            Support.FEES,
         }
     ),
     summary="Kraken spot over WebSocket v2: instruments, status, checked L2 books, trades, tickers, candles, orders.",

@@ -225,6 +225,21 @@ class RestTradeBalance(msgspec.Struct, gc=False):
     ml: object = None
 
 
+class RestFee(msgspec.Struct, gc=False):
+    """`{"fee":"0.2600","minfee":"0.1000","maxfee":"0.2600","nextfee":"0.2400",...}`, in percent."""
+
+    fee: object = None
+
+
+class RestTradeVolume(msgspec.Struct, gc=False):
+    """`{"currency":"ZUSD","volume":"4.0219","fees":{"XXBTZUSD":{...}},"fees_maker":{"XXBTZUSD":{...}}}`; fees may be null."""
+
+    currency: str | None = None
+    volume: object = None
+    fees: dict[str, RestFee] | None = None
+    fees_maker: dict[str, RestFee] | None = None
+
+
 executions_of = msgspec.json.Decoder(ExecutionFrame, float_hook=str).decode
 balances_of = msgspec.json.Decoder(BalanceFrame, float_hook=str).decode
 executions_ack_of = msgspec.json.Decoder(ExecutionsAck, float_hook=str).decode
@@ -238,3 +253,4 @@ trades_of = msgspec.json.Decoder(TradesHistory, float_hook=str).decode
 rest_balances_of = msgspec.json.Decoder(dict[str, RestBalance], float_hook=str).decode
 positions_of = msgspec.json.Decoder(dict[str, RestPosition], float_hook=str).decode
 trade_balance_of = msgspec.json.Decoder(RestTradeBalance, float_hook=str).decode
+trade_volume_of = msgspec.json.Decoder(RestTradeVolume, float_hook=str).decode

@@ -4,11 +4,13 @@ simulator itself. Read by `test_conformance.py` and by `gw conform kraken`."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from gw_sim_kraken.plugin import SPEC as SIMULATOR
+from gw_sim_kraken.tiers import FEES, fee_step
 from gw_venue_kraken.account import KrakenAccountOptions
 from gw_venue_kraken.market_data import KrakenMarketData
 from gw_venue_kraken.plugin import SPEC
@@ -126,6 +128,7 @@ def case_for(kind: str, name: str) -> VenueCase | None:
             fill=lambda simulator, count: simulator.act("fills", count=count, maker=True)["exec_ids"],
             fills=lambda simulator: [fill["exec_id"] for fill in simulator.account()["fills"]],
             revoke=lambda simulator: simulator.fault("revoke_key"),
+            fees=fees,
             options=KrakenAccountOptions(tier="pro"),
             token_s=900.0,
         ),
@@ -172,6 +175,12 @@ def names_of(request: HttpRequest) -> bytes | None:
     answers: dict[str, Any] = {"Assets": {"XXBT": {"altname": "XBT"}}, "AssetPairs": {"XXBTZUSD": pair}}
     name = request.url.rpartition("/0/public/")[2]
     return msgspec.json.encode({"error": [], "result": answers[name]}) if name in answers else None
+
+
+def fees(simulator: Any) -> dict[str, tuple[str, str]]:
+    """Maker and taker of the simulator's step for what its account traded; all its markets are alike."""
+    step = FEES[fee_step(Decimal(simulator.account()["volume_usd"]))]
+    return dict.fromkeys(simulator.feed.listing.pairs, (str(step.maker), str(step.taker)))
 
 
 def fixtures() -> Iterator[Recording]:

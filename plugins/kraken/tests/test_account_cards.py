@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gw_venue_kraken import envelope
+from gw_venue_kraken import envelope, fees
 from gw_venue_kraken.account import KrakenAccount
 
 from gwcore.engine.account_fills import FillMemory
@@ -31,6 +31,8 @@ def _no_token(self: KrakenAccount) -> Iterator[Any]:
     [
         ("VEN-A10", KrakenAccount, "refresh", _no_token, "renewing it asks the venue for nothing"),
         ("VEN-A20", FillMemory, "had", lambda self, fill, *, is_live: False, "told twice"),
+        ("VEN-A40", fees, "_fee", lambda rows, keys: "0.26", "are told, true is"),
+        ("VEN-A40", fees, "QUESTIONS_MAX", 1, "are told, true is"),
         ("VEN-A30", envelope, "_AUTHENTICATION", (), "the account goes on"),
     ],
 )

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,17 @@ from gw_venue_kraken.settings import KrakenSettings
 
 from gwcore.model import Instrument
 from gwcore.venue import Account, Shard
+
+
+def _load(name: str) -> None:
+    """A module beside this one: tests are no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(sys.modules.setdefault(name, importlib.util.module_from_spec(spec)))
+
+
+_load("rest_venue")
 
 
 @pytest.fixture

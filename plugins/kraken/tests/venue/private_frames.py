@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from gw_venue_kraken import fees
 from gw_venue_kraken import private_messages as wire
 from gw_venue_kraken import private_rest as rest
 from gw_venue_kraken.account import KrakenAccount
 from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
 
+from gwcore.model import Instrument
 from gwcore.rest import HttpResponse
 from gwcore.testing.fixtures import fixture_path
 from gwcore.venue import Account, AccountSnapshot, Signer
@@ -27,6 +29,19 @@ ANSWERS = ("rest-kraken-async-rs.jsonl", "rest-kraken-net.jsonl", "rest-nautilus
 #: Keys that name an answer by what is in its rows.
 OF_ROWS = ("posstatus", "hold_trade")
 PRIVATE = ("executions", "balances")
+#: What recorded fees are of.
+INSTRUMENTS = (
+    Instrument(
+        symbol="BTC/USD",
+        base="BTC",
+        quote="USD",
+        venue_symbol="XXBTZUSD",
+        price_decimals=1,
+        quantity_decimals=8,
+        tick_size="0.1",
+        lot_size="0.00000001",
+    ),
+)
 
 
 class NoSigner:
@@ -106,6 +121,7 @@ def rest_answers() -> Iterator[tuple[str, Any]]:
         ("posstatus", lambda body: rest.positions("main", wire.positions_of(body).values(), names)),
         ("hold_trade", lambda body: rest.funds("main", wire.rest_balances_of(body), names)),
         ("eb", lambda body: [rest.trade_balance("main", wire.trade_balance_of(body), "USD")]),
+        ("fees", lambda body: fees.fees("main", INSTRUMENTS, wire.trade_volume_of(body), names)),
         ("token", lambda body: [f"expires {wire.token_of(body).expires} s"]),
         ("permissions", lambda body: [", ".join(wire.rights_of(body).permissions)]),
     ]

@@ -1,0 +1,163 @@
+"""python-kraken-sdk on an account: SpotWSClient and User, given other addresses by their own parameters. Unmodified.
+
+By REST it hands on the venue's texts. Frames it hands on as `json.loads` made them: doubles. It keeps no orders, so rows are
+put together here, the later over the earlier, as its users do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from account_referee import PAGE_ROWS, AccountReferee, Reading, empty
+from kraken.spot import Market, SpotWSClient, User
+
+_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
+_STATUSES = {"pending_new": "open", "new": "open", "partially_filled": "open", "filled": "closed"}
+
+
+class SdkReferee(AccountReferee):
+    distribution = "python-kraken-sdk"
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._user = User(key=self.key, secret=self.secret, url=self.rest_url)
+        self._stream = empty()
+        self._snapshots: set[str] = set()
+
+    async def run(self) -> None:
+        logging.basicConfig(level=logging.WARNING)
+        base = self.ws_url.removesuffix("/v2")
+        client = SpotWSClient(
+            key=self.key,
+            secret=self.secret,
+            callback=self._on_message,
+            no_public=True,
+            rest_url=self.rest_url,
+            auth_ws_url=base,
+        )
+        await client.start()
+        await client.subscribe(params={"channel": "executions", "snap_orders": True, "snap_trades": True})
+        await client.subscribe(params={"channel": "balances", "snapshot": True})
+        while not client.exception_occur:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(1)
+        raise SystemExit("python-kraken-sdk gave up")
+
+    # --- the stream ---------------------------------------------------------------------------------------------------
+
+    async def _on_message(self, message: Any) -> None:
+        channel = message.get("channel") if isinstance(message, dict) else None
+        if channel not in ("executions", "balances"):
+            return
+        self.heard[channel] += 1
+        for row in message["data"]:
+            (self._on_execution if channel == "executions" else self._on_balance)(row)
+        if message["type"] == "snapshot":
+            self._snapshots.add(channel)
+            self.has_snapshots = self._snapshots == {"executions", "balances"}
+
+    def _on_balance(self, row: dict[str, Any]) -> None:
+        self._stream["balances"][row["asset"]] = float(row["balance"])
+
+    def _on_execution(self, row: dict[str, Any]) -> None:
+        if row["exec_type"] == "trade":
+            [fee] = row["fees"]
+            self._stream["trades"][row["exec_id"]] = {
+                "order": row["order_id"],
+                "symbol": row["symbol"],
+                "side": row["side"],
+                "price": float(row["last_price"]),
+                "quantity": float(row["last_qty"]),
+                "cost": float(row["cost"]),
+                "fee": float(fee["qty"]),
+                "fee_asset": fee["asset"],
+                "maker": row["liquidity_ind"] == "m",
+            }
+        order = self._stream["orders"].setdefault(row["order_id"], {})
+        texts = {"symbol": "symbol", "side": "side", "order_type": "type"}
+        numbers = {"order_qty": "quantity", "limit_price": "price", "cum_qty": "filled", "cum_cost": "cost"}
+        order |= {ours: row[name] for name, ours in texts.items() if name in row}
+        order |= {ours: float(row[name]) for name, ours in numbers.items() if name in row}
+        if "order_status" in row:
+            order["status"] = _STATUSES.get(row["order_status"], row["order_status"])
+
+    def stream(self) -> Reading:
+        return self._stream
+
+    # --- REST ---------------------------------------------------------------------------------------------------------
+
+    def rest(self) -> Reading:
+        market, user, reading = Market(url=self.rest_url), self._user, empty()
+        assets = {key: _name(row["altname"]) for key, row in market.get_assets().items()}
+        pairs = {}
+        for key, row in market.get_asset_pairs().items():
+            pairs[key] = pairs[row["altname"]] = "/".join(map(_name, row["wsname"].split("/")))
+        for asset, row in user.get_balances().items():
+            reading["balances"][assets[asset]] = row["balance"]
+            reading["holds"][assets[asset]] = row["hold_trade"]
+        rows = user.get_open_orders()["open"] | _pages(lambda ofs: user.get_closed_orders(ofs=ofs)["closed"])
+        reading["orders"] = {key: _order(row, pairs) for key, row in rows.items()}
+        rows = _pages(lambda ofs: user.get_trades_history(ofs=ofs)["trades"])
+        reading["trades"] = {key: _trade(row, pairs) for key, row in rows.items()}
+        for row in user.get_open_positions(docalcs=True).values():
+            _add_position(reading["positions"].setdefault(pairs[row["pair"]], {}), row)
+        volume = user.get_trade_volume(pair=list(market.get_asset_pairs()))
+        for key, row in volume["fees"].items():
+            reading["fees"][pairs[key]] = {"taker": row["fee"], "maker": volume["fees_maker"][key]["fee"]}
+        return reading
+
+
+def _name(text: str) -> str:
+    return _NAMES.get(text, text)
+
+
+def _pages(ask: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    while True:
+        page = ask(len(found))
+        found |= page
+        if len(page) < PAGE_ROWS:
+            return found
+
+
+def _order(row: dict[str, Any], pairs: dict[str, str]) -> dict[str, Any]:
+    text = row["descr"]
+    return {
+        "symbol": pairs[text["pair"]],
+        "side": text["type"],
+        "type": text["ordertype"],
+        "status": row["status"],
+        "quantity": row["vol"],
+        "price": text["price"] if text["ordertype"] == "limit" else None,
+        "filled": row["vol_exec"],
+        "cost": row["cost"],
+        "average": row["price"],
+    }
+
+
+def _add_position(sums: dict[str, str], row: dict[str, Any]) -> None:
+    """The rows of a pair together, by exact decimals: the simulator does not consolidate them."""
+    side = "long" if row["type"] == "buy" else "short"
+    amounts = {"long": Decimal(0), "short": Decimal(0), "cost": Decimal(row["cost"])}
+    amounts[side] = Decimal(row["vol"]) - Decimal(row["vol_closed"])
+    for name, amount in amounts.items():
+        sums[name] = format(Decimal(sums.get(name, "0")) + amount, "f")
+
+
+def _trade(row: dict[str, Any], pairs: dict[str, str]) -> dict[str, Any]:
+    return {
+        "order": row["ordertxid"],
+        "symbol": pairs[row["pair"]],
+        "side": row["type"],
+        "price": row["price"],
+        "quantity": row["vol"],
+        "cost": row["cost"],
+        "fee": row["fee"],
+        "maker": row["maker"],
+    }
+
+
+REFEREE = SdkReferee
