@@ -11,6 +11,7 @@ from gwcore.model import (
     AckStatus,
     CancelAllOrders,
     CancelOrder,
+    Discrepancy,
     Fate,
     Fill,
     ModifyOrder,
@@ -175,6 +176,10 @@ def test_an_order_that_was_given_up_and_lives_is_told() -> None:
     stage.tell(news(stage))
     last = stage.updates()[-1]
     assert (last.order_status, last.venue_order_id, last.external) == (WORKING, "O0", False)
+    [told] = [event for event in stage.events if isinstance(event, Discrepancy)]
+    assert (told.expected, told.found) == ("NOT_FOUND", "WORKING")
+    stage.tell(news(stage, CANCELED))
+    assert len([event for event in stage.events if isinstance(event, Discrepancy)]) == 1
 
 
 def test_a_cut_makes_it_unknown_and_the_download_tells() -> None:
