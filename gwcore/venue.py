@@ -267,10 +267,18 @@ class Pinger(Protocol):
 
 
 class SnapshotByRequest(Protocol):
-    """A codec whose book snapshots come by REST instead of with the subscription."""
+    """A codec whose book snapshots come by REST instead of with the subscription.
+
+    The engine asks once the subscription was accepted, and keeps the changes that come meanwhile. A snapshot that is older
+    than these is asked for again a few times. A gap in one book is healed by a new snapshot alone, so a venue that can't
+    unsubscribe keeps its connection. Requests are spaced by `HttpRequest.pace` and `RestLimits`.
+    """
 
     def snapshot(self, topic: Topic) -> HttpFlow[Sequence[MarketDataMessage]]:
-        """The snapshot, as a SNAPSHOT message with its venue_sequence."""
+        """The snapshot, as one SNAPSHOT message with its `venue_sequence`: the number of the last change it holds.
+
+        Raises VenueError; then it is asked for again, with back-off.
+        """
         ...
 
 

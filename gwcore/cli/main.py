@@ -45,6 +45,7 @@ COMMANDS = {
     "fills": "gwcore.cli.fills",
     "funds": "gwcore.cli.funds",
     "log": "gwcore.cli.log",
+    "new": "gwcore.cli.new",
     "orders": "gwcore.cli.orders",
     "plugins": "gwcore.cli.plugins",
     "positions": "gwcore.cli.positions",

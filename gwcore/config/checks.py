@@ -11,7 +11,7 @@ from gwcore.config.tables import FilledTable
 from gwcore.errors import GatewayError
 from gwcore.model import Channel
 from gwcore.plugin_checks import NAME_PATTERN, is_name
-from gwcore.settings import GatewaySettings, HealingSettings, JournalSettings, RuntimeSettings
+from gwcore.settings import GatewaySettings, HealingSettings, JournalSettings, RuntimeSettings, SelectedVenue
 from gwcore.suggest import did_you_mean
 from gwcore.venue import VenueLimits, VenueSpec
 
@@ -60,14 +60,27 @@ def check_against_venue(table: FilledTable[GatewaySettings], spec: VenueSpec, se
         faults.add(f"venue {spec.name} refuses its settings: {error}", place=f"[venue.{spec.name}]")
         return
     _check_depth(table, limits, spec.name, faults)
-    served = {channel.value for group in limits.groups.values() for channel in group.channels}
-    for channel in table.settings.channels:
+    served = _served(limits)
+    for channel in table.settings.channels if "channels" in table.origins else ():
         if channel in _CHANNELS and channel not in served:
             faults.add(
                 f"gateway.channels: venue {spec.name} does not serve the channel {channel}",
                 place=_place(table, "channels"),
                 hint=f"it serves: {', '.join(sorted(served))}",
             )
+
+
+def default_channels(table: FilledTable[GatewaySettings], venue: SelectedVenue) -> tuple[str, ...]:
+    """The channels that are subscribed: those that were asked for, else what of the default the venue serves."""
+    channels = table.settings.channels
+    if "channels" in table.origins:
+        return channels
+    served = _served(venue.spec.streams(venue.settings).limits)
+    return tuple(channel for channel in channels if channel in served) or tuple(sorted(served))
+
+
+def _served(limits: VenueLimits) -> set[str]:
+    return {channel.value for group in limits.groups.values() for channel in group.channels}
 
 
 def check_runtime(table: FilledTable[RuntimeSettings], faults: FaultList) -> None:

@@ -111,8 +111,9 @@ class _Reader:
         self._refuse_strangers()
         if venue is None:
             return None
+        channels = gateway.settings.channels if len(self.faults) else checks.default_channels(gateway, venue)
         config = GatewayConfig(
-            gateway=self._resolved(gateway.settings),
+            gateway=msgspec.structs.replace(self._resolved(gateway.settings), channels=channels),
             venue=venue,
             transports=tuple(transports),
             sinks=tuple(sinks),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from gwcore.book import OrderBook
+from gwcore.book import BookFault, OrderBook
 from gwcore.engine.detectors import DETAILS, RENEWING, Suspicions, is_other_tick
 from gwcore.engine.outbox import Outbox
 from gwcore.engine.renewal import Renewal
@@ -28,6 +28,10 @@ from gwcore.model import (
 )
 from gwcore.settings import DetectionSettings, HealingSettings
 from gwcore.venue import Streams
+
+#: Fetched snapshots in a row that may be older than the updates that wait for them, and how long until the next is asked for.
+OLD_SNAPSHOTS_MAX = 5
+OLD_SNAPSHOT_PAUSE_NS = 300_000_000
 
 #: (subscription, state, reason, detail, monotonic ns)
 OnState = Callable[[Subscription, StreamState, StaleReason | None, str | None, int], None]
@@ -150,6 +154,7 @@ class BookKeeper:
                 )
         else:
             self.dropped += 1
+            subscription.seen_sequence = update.venue_sequence
 
     def _on_live_book(self, subscription: Subscription, update: MarketByPriceUpdate, received_ns: int) -> None:
         book = subscription.book
@@ -159,6 +164,7 @@ class BookKeeper:
         if fault is not None:
             if fault.reason is not None:
                 subscription.newest_ns = last_ns
+                subscription.seen_sequence = update.venue_sequence
                 self._fault(subscription, fault.reason, fault.detail)
             return
         time_ns = book.venue_time_ns
@@ -180,13 +186,19 @@ class BookKeeper:
         assert book is not None
         fault = book.apply(update)
         buffered, subscription.buffer = subscription.buffer, None
+        if fault is None and buffered is not None and self._is_older(subscription, book):
+            fault = BookFault(StaleReason.SEQUENCE_GAP, "the snapshot is older than what was seen before it")
         for later in buffered or ():
             if fault is None or fault.reason is None:
                 fault = book.apply(later)
         if fault is not None and fault.reason is not None:
+            is_gap = fault.reason is StaleReason.SEQUENCE_GAP
+            if buffered is not None and is_gap and self._waits_for_newer(subscription, buffered):
+                return
             self._count(fault.reason)
             self._subscriptions.fail(subscription, fault.reason, fault.detail, self.now_ns)
             return
+        subscription.old_snapshots, subscription.seen_sequence = 0, None
         self._subscriptions.fed(subscription)
         if subscription.held:
             book.clear()
@@ -206,6 +218,23 @@ class BookKeeper:
         self._on_state(subscription, StreamState.LIVE, None, None, self.now_ns)
         self._publish(book.snapshot() if buffered else self._complete(update, book), received_ns)
         self._publish(self._top(book, update), received_ns)
+
+    @staticmethod
+    def _is_older(subscription: Subscription, book: OrderBook) -> bool:
+        seen, sequence = subscription.seen_sequence, book.venue_sequence
+        return seen is not None and sequence is not None and sequence < seen
+
+    def _waits_for_newer(self, subscription: Subscription, buffered: list[MarketByPriceUpdate]) -> bool:
+        """A fetched snapshot does not reach up to what waits for it (ADR 0002, M3): a later one may, so ask again soon."""
+        subscription.old_snapshots += 1
+        if subscription.old_snapshots > OLD_SNAPSHOTS_MAX:
+            subscription.old_snapshots = 0
+            return False
+        subscription.buffer = buffered
+        if subscription.book is not None:
+            subscription.book.clear()
+        self._subscriptions.wait(subscription, self.now_ns + OLD_SNAPSHOT_PAUSE_NS)
+        return True
 
     def _on_verified(self, subscription: Subscription, update: MarketByPriceUpdate, received_ns: int) -> None:
         """A live book was subscribed anew because nothing came: does it hold what the venue holds?"""

@@ -244,9 +244,11 @@ class MarketDataMachine:
     def on_fetched(self, topic: Topic | None, result: Iterable[MarketDataMessage] | VenueError, now_ns: int) -> None:
         """An HTTP flow asked for by `Outbox.fetch` ended."""
         self._set_now(now_ns)
+        subscription = self.subscriptions.topics.get(topic) if topic is not None else None
+        if topic is not None and (subscription is None or subscription.phase is not Phase.DATA):
+            return  # it waits for none any more: a late one would set its book back
         if isinstance(result, VenueError):
-            subscription = self.subscriptions.topics.get(topic) if topic is not None else None
-            if subscription is not None and subscription.phase is Phase.DATA:
+            if subscription is not None:
                 self.subscriptions.fail(subscription, StaleReason.NO_SNAPSHOT, str(result), now_ns)
             return
         for message in result:
@@ -383,5 +385,6 @@ class MarketDataMachine:
     def _on_accepted(self, subscription: Subscription, now_ns: int) -> None:
         snapshot = getattr(self._codec, "snapshot", None)
         if snapshot is not None and subscription.phase is Phase.DATA:
-            subscription.buffer = []
+            # What is there already waits for a newer snapshot than the last one that was fetched.
+            subscription.buffer = subscription.buffer or []
             self._outbox.fetch(subscription.topic, snapshot(subscription.topic))

@@ -12,6 +12,11 @@ from gwcore.venue import Topic
 #: Messages kept for one book while its snapshot is fetched; one more and the fetch is started over.
 BUFFER_MESSAGES_MAX = 2_000
 
+#: Failures within the quarantine window that a snapshot fetched anew is to heal, before the topic is subscribed again.
+FETCHES_MAX = 3
+#: After these a topic is not fed, so that no snapshot heals it for long.
+NOT_FED = frozenset({StaleReason.SILENCE, StaleReason.REJECTED})
+
 #: Channels whose subscription is only good once a snapshot came.
 NEEDS_SNAPSHOT = frozenset({Channel.BOOK, Channel.ORDERS})
 
@@ -47,10 +52,12 @@ class Subscription:
         "low2",
         "middle2",
         "newest_ns",
+        "old_snapshots",
         "phase",
         "quarantined",
         "reason",
         "resubscribes",
+        "seen_sequence",
         "since_ns",
         "state",
         "suspected",
@@ -75,6 +82,10 @@ class Subscription:
         self.resubscribes = 0
         self.book: OrderBook | None = None
         self.buffer: list[MarketByPriceUpdate] | None = None  # updates that wait for a fetched snapshot
+        self.old_snapshots = 0  # fetched ones in a row that were older than these updates
+        self.seen_sequence: int | None = (
+            None  # of the last update that did not go into the book: no snapshot may be older
+        )
         self.had_both_sides = False  # the book once had bids and asks
         self.confirmed: StaleReason | None = None  # a suspicion that a fresh snapshot proved to be the truth
         self.calm_ns: int | None = None  # monotonic, since when the confirmed oddity is gone; None: it lasts
@@ -92,3 +103,13 @@ class Subscription:
     def needs_snapshot(self) -> bool:
         """Whether the subscription is only good once a snapshot came."""
         return self.topic.channel in NEEDS_SNAPSHOT
+
+    def heals_by_request(self, can_unsubscribe: bool) -> bool:
+        """Whether a snapshot that is fetched anew is enough, where there is such a thing: the venue goes on feeding it.
+
+        What can be left is left after a few tries. Where nothing can, only a new connection is, which all others on it
+        would pay for: then it goes on being tried.
+        """
+        if not self.needs_snapshot or self.verifying or self.reason in NOT_FED:
+            return False
+        return len(self.failures) <= FETCHES_MAX or not can_unsubscribe

@@ -6,9 +6,9 @@ backed off, hopeless ones put in quarantine with slow retries. It decides and qu
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Sequence
 
+from gwcore.engine.deadlines import Deadlines
 from gwcore.engine.reconnect import NANOSECONDS, Pacer, RollingBudget
 from gwcore.engine.subscription import Phase, Subscription
 from gwcore.model import StaleReason, StreamState
@@ -49,8 +49,7 @@ class SubscriptionSet:
         self._join_queue: dict[Topic, None] = {}
         self._leave_queue: dict[Topic, None] = {}
         self._in_flight: dict[int, Request] = {}
-        self._deadlines: list[tuple[int, int, Subscription]] = []
-        self._deadline_count = 0
+        self._deadlines = Deadlines()
         self.requests = 0  # frames sent that ask for something
 
     # --- what should be -------------------------------------------------------------------------------------------
@@ -183,7 +182,7 @@ class SubscriptionSet:
                     continue
                 subscription.phase = phase
                 subscription.at_venue = True
-                self._set_deadline(subscription, deadline_ns)
+                self._deadlines.set(subscription, deadline_ns)
                 if phase is Phase.SENT and subscription.state is StreamState.IDLE:
                     self._on_state(subscription, StreamState.SUBSCRIBING, None, None, now_ns)
             self._send(request.frame)
@@ -204,7 +203,7 @@ class SubscriptionSet:
     def _accepted(self, subscription: Subscription, now_ns: int) -> None:
         if subscription.needs_snapshot:
             subscription.phase = Phase.DATA
-            self._set_deadline(subscription, now_ns + int(self._limits.snapshot_timeout_s * NANOSECONDS))
+            self._deadlines.set(subscription, now_ns + int(self._limits.snapshot_timeout_s * NANOSECONDS))
             if subscription.state is StreamState.LIVE:
                 pass  # only verified: what clients hold stays good until the snapshot says otherwise
             elif subscription.state is not StreamState.STALE or not subscription.held:
@@ -245,7 +244,7 @@ class SubscriptionSet:
                 subscription.phase = Phase.WAIT
                 self._lose(subscription, StaleReason.REJECTED, answer.text)
                 self._on_state(subscription, StreamState.REJECTED, StaleReason.REJECTED, answer.text, now_ns)
-                self._set_deadline(subscription, now_ns + int(self._healing.quarantine_retry_s * NANOSECONDS))
+                self._deadlines.set(subscription, now_ns + int(self._healing.quarantine_retry_s * NANOSECONDS))
 
     def _meant_by(self, answer: Refused) -> tuple[Topic, ...]:
         if answer.request_id is not None:
@@ -307,7 +306,7 @@ class SubscriptionSet:
         if subscription.quarantined or len(failures) >= self._healing.quarantine_after:
             subscription.quarantined = True
             self._on_state(subscription, StreamState.QUARANTINED, reason, detail, now_ns)
-            self._set_deadline(subscription, now_ns + int(self._healing.quarantine_retry_s * NANOSECONDS))
+            self._deadlines.set(subscription, now_ns + int(self._healing.quarantine_retry_s * NANOSECONDS))
             return
         self._on_state(subscription, StreamState.RESYNC, reason, detail, now_ns)
         if len(failures) == 1 and not not_before_ns:
@@ -315,7 +314,7 @@ class SubscriptionSet:
             return
         bound_s = min(self._healing.resubscribe_max_s, self._healing.resubscribe_first_s * 2.0 ** (len(failures) - 2))
         delay_ns = int(bound_s * self._random.random() * NANOSECONDS)
-        self._set_deadline(subscription, max(now_ns + delay_ns, not_before_ns))
+        self._deadlines.set(subscription, max(now_ns + delay_ns, not_before_ns))
 
     def _lose(self, subscription: Subscription, reason: StaleReason, detail: str) -> None:
         subscription.verifying = False
@@ -340,14 +339,22 @@ class SubscriptionSet:
             return
         if not subscription.at_venue:
             self._join(subscription, now_ns)
+        elif hasattr(self._codec, "snapshot") and subscription.heals_by_request(self._limits.can_unsubscribe):
+            self._accepted(subscription, now_ns)
         elif self._limits.can_unsubscribe:
             self._leave(subscription, now_ns)
         else:
             self._renew(f"{subscription.topic.symbol} can only be subscribed again by a new connection")
 
+    def wait(self, subscription: Subscription, until_ns: int) -> None:
+        """Try again then, without counting a failure; what waits for a snapshot goes on waiting."""
+        subscription.phase = Phase.WAIT
+        self._deadlines.set(subscription, until_ns)
+
     def _join(self, subscription: Subscription, now_ns: int) -> None:
         subscription.phase = Phase.QUEUED
         subscription.deadline_ns = None
+        subscription.buffer = subscription.seen_sequence = None
         self._leave_queue.pop(subscription.topic, None)
         self._join_queue[subscription.topic] = None
 
@@ -359,18 +366,10 @@ class SubscriptionSet:
 
     # --- time -----------------------------------------------------------------------------------------------------
 
-    def _set_deadline(self, subscription: Subscription, deadline_ns: int) -> None:
-        subscription.deadline_ns = deadline_ns
-        self._deadline_count += 1
-        heapq.heappush(self._deadlines, (deadline_ns, self._deadline_count, subscription))
-
     def on_timer(self, now_ns: int) -> None:
         """Act on every deadline that has passed."""
-        while self._deadlines and self._deadlines[0][0] <= now_ns:
-            deadline_ns, _, subscription = heapq.heappop(self._deadlines)
-            if subscription.deadline_ns == deadline_ns:
-                subscription.deadline_ns = None
-                self._expired(subscription, now_ns)
+        while (subscription := self._deadlines.take(now_ns)) is not None:
+            self._expired(subscription, now_ns)
 
     def _expired(self, subscription: Subscription, now_ns: int) -> None:
         match subscription.phase:
@@ -387,9 +386,7 @@ class SubscriptionSet:
 
     def next_ns(self) -> int | None:
         """When `on_timer` or `pump` has something to do; None: nothing planned."""
-        while self._deadlines and self._deadlines[0][2].deadline_ns != self._deadlines[0][0]:
-            heapq.heappop(self._deadlines)
-        first = self._deadlines[0][0] if self._deadlines else None
+        first = self._deadlines.next_ns()
         if self._codec is not None and (self._join_queue or self._leave_queue):
             ready_ns = self._pacer.ready_ns()
             return ready_ns if first is None else min(first, ready_ns)

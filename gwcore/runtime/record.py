@@ -12,6 +12,7 @@ import gwcore
 from gwcore.errors import ConfigError
 from gwcore.runtime.captures import Captures, head_of
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
+from gwcore.runtime.exchanges import ExchangeTap, HttpExchange
 from gwcore.runtime.libraries import find_client
 from gwcore.runtime.logs import configure_logging
 from gwcore.runtime.network import RealNetwork
@@ -19,6 +20,7 @@ from gwcore.runtime.observer import Observer
 from gwcore.runtime.recorder import Recorder
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.settings import GatewayConfig
+from gwcore.venue import Topic
 
 T = TypeVar("T")
 
@@ -30,6 +32,10 @@ class Recording(NamedTuple):
     bytes: int
     lost: int
     failed: str | None
+    topics: tuple[Topic, ...] = ()  # of the first connection
+    exchanges: tuple[HttpExchange, ...] = ()
+    opened_ns: tuple[int, ...] = ()  # when connections were opened, wall clock
+    connections: int = 0  # how many there were to be
 
 
 def record(config: GatewayConfig, file: Path, *, part_bytes_max: int, parts_max: int) -> Recording:
@@ -73,11 +79,12 @@ async def _record(config: GatewayConfig, file: Path, part_bytes_max: int, parts_
         loop.add_signal_handler(number, stop.set)
     recorder.on_failed = lambda cause: stop.set()
     network = RealNetwork(clock, f"gwcore/{gwcore.__version__}", find_client(config.runtime.websocket))
+    tap = ExchangeTap(network, clock)
     try:
         observer = Observer(
             config,
             streams,
-            network=network,
+            network=tap,
             clock=clock,
             random=SystemRandom(),
             ids=SystemIds(),
@@ -90,4 +97,14 @@ async def _record(config: GatewayConfig, file: Path, part_bytes_max: int, parts_
             await observer.run(stop, instruments)
     finally:
         await network.close()
-    return Recording(recorder.frames, recorder.bytes, recorder.lost, recorder.failed)
+    connections = observer.hub.connections
+    return Recording(
+        recorder.frames,
+        recorder.bytes,
+        recorder.lost,
+        recorder.failed,
+        topics=connections[0].machine.shard.topics if connections else (),
+        exchanges=tuple(tap.exchanges),
+        opened_ns=tuple(tap.opened_ns),
+        connections=len(connections),
+    )

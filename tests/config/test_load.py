@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from gwcore import plugins
 from gwcore.config import ConfigFaults, FlagValue, Sources, config_rows, lint_config, load_config
 from gwcore.errors import ConfigError, GatewayError
+from gwcore.model import Channel
 from gwcore.runtime.libraries import find_client, find_loop
 
 Put = Callable[..., Path]
@@ -379,3 +383,16 @@ def test_libraries_by_name(put: Put) -> None:
     (fault,) = faults(put(GOOD + '[runtime]\nwebsocket = "aiohttp"\n'))
     assert "websockets" in fault
     assert (find_client("websockets").library, find_loop("asyncio").library) == ("websockets", "asyncio")
+
+
+def test_channels_that_nobody_asked_for_are_those_the_venue_serves(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A venue author's first run: the default names channels that his venue does not have.
+    assert "status" in load(put(GOOD)).config.gateway.channels
+    spec = load(put(GOOD)).config.venue.spec
+    limits = spec.streams(spec.settings()).limits
+    group, known = next(iter(limits.groups.items()))
+    books = replace(limits, groups={group: replace(known, channels=frozenset({Channel.BOOK}))})
+    narrow = replace(spec, streams=lambda settings: SimpleNamespace(limits=books))
+    monkeypatch.setitem(plugins.LOADERS, "venue", lambda name: narrow)
+    assert load(put(GOOD)).config.gateway.channels == ("book",)
+    assert "does not serve the channel status" in faults(put(GOOD + 'channels = ["status"]\n'))[0]

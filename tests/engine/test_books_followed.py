@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gwcore.book import Continuity
-from gwcore.engine.subscription import BUFFER_MESSAGES_MAX, Phase
+from gwcore.engine.books import OLD_SNAPSHOT_PAUSE_NS, OLD_SNAPSHOTS_MAX
+from gwcore.engine.subscription import BUFFER_MESSAGES_MAX, FETCHES_MAX, Phase
 from gwcore.model import MarketByPriceUpdate, StaleReason, StreamState, UpdateType
 
 
@@ -91,15 +92,67 @@ def test_a_fetched_snapshot_is_published_as_heard_now(bench: Any) -> None:
     assert best == ("publish", top()[1], 0)
 
 
-def test_a_hole_among_what_waited_is_a_fault(bench: Any) -> None:
+def test_a_snapshot_older_than_what_waits_is_fetched_again_and_nothing_is_lost(bench: Any) -> None:
+    b = fetching(bench).hear(book=BTC, bids=[["9.6", "1.00"]], checksum=201, sequence=7)
+    news(b)
+    fetched(b)  # as of 5: 6 is missing between the two
+    assert (news(b), subscription(b).phase, len(subscription(b).buffer)) == ([], Phase.WAIT, 1)
+    b.hear(book=BTC, bids=[["9.5", "1.00"]], checksum=301, sequence=8)
+    b.wait(OLD_SNAPSHOT_PAUSE_NS / SECOND)
+    assert news(b)[-1] == ("fetch", subscription(b).topic, ("snapshot", subscription(b).topic))
+    fetched(b, 6)
+    whole = snapshot(bids=levels(("9.9", "1.00"), ("9.6", "1.00"), ("9.5", "1.00")), checksum=301, venue_sequence=8)
+    assert [entry[:2] for entry in news(b)] == [status(StreamState.LIVE), whole[:2], top()[:2]]
+    assert (b.machine.books.stale, subscription(b).old_snapshots, list(subscription(b).failures)) == ({}, 0, [])
+
+
+def test_a_hole_among_what_waited_is_a_fault_once_no_newer_snapshot_helps(bench: Any) -> None:
     b = fetching(bench).hear(book=BTC, bids=[["9.6", "1.00"]], checksum=201, sequence=7)
     b.hear(book=BTC, bids=[["9.5", "1.00"]], checksum=201, sequence=6)
+    for _ in range(OLD_SNAPSHOTS_MAX):
+        fetched(b)
+        b.wait(OLD_SNAPSHOT_PAUSE_NS / SECOND)
     news(b)
     fetched(b)
     assert news(b)[0] == status(
         StreamState.RESYNC, StaleReason.SEQUENCE_GAP, "expected to follow 5, got 7", resubscribes=1
     )
     assert b.machine.books.stale == {StaleReason.SEQUENCE_GAP: 1}
+    assert (subscription(b).phase, subscription(b).buffer) == (Phase.DATA, [])  # fetched anew, on the same subscription
+
+
+@pytest.mark.parametrize("can_unsubscribe", [True, False])
+def test_a_gap_is_healed_by_a_fetched_snapshot_alone(bench: Any, can_unsubscribe: bool) -> None:
+    b = fetched(fetching(bench, can_unsubscribe=can_unsubscribe))
+    news(b)
+    for failures in range(1, FETCHES_MAX + 2):
+        b.hear(book=BTC, bids=[["9.6", "1.00"]], checksum=201, sequence=100 * failures)
+        b.wait(1.0)
+        sent = [entry for entry in news(b) if entry[0] in ("send", "close")]
+        left = failures > FETCHES_MAX and can_unsubscribe
+        assert bool(sent) is left, (failures, sent)
+        if not left:
+            assert subscription(b).phase is Phase.DATA
+            assert b.machine.books.of_symbol[BTC].state is StreamState.PENDING_DATA
+            fetched(b, 6)
+            assert subscription(b).state is StreamState.PENDING_DATA  # a later one was seen
+            b.wait(OLD_SNAPSHOT_PAUSE_NS / SECOND)
+            fetched(b, 100 * failures)
+            assert subscription(b).state is StreamState.LIVE
+
+
+def test_what_is_silent_is_not_healed_by_a_snapshot(bench: Any) -> None:
+    b = fetched(fetching(bench, can_unsubscribe=False))
+    b.machine.watch._on_silent(subscription(b), "nothing comes")
+    assert news(b)[-1][0] == "close"
+
+
+def test_a_snapshot_nobody_waits_for_does_not_set_a_book_back(bench: Any) -> None:
+    b = fetched(fetching(bench)).hear(book=BTC, bids=[["9.6", "1.00"]], checksum=201, sequence=6)
+    news(b)
+    fetched(b)
+    assert news(b) == []
+    assert b.machine.books.of_symbol[BTC].book.venue_sequence == 6
 
 
 def test_what_waits_is_bounded(bench: Any) -> None:
@@ -111,8 +164,9 @@ def test_what_waits_is_bounded(bench: Any) -> None:
     news(b)
     b.machine.books.on_book(said, HEARD_NS)
     reason, detail = StaleReason.NO_SNAPSHOT, "too many updates before the snapshot"
-    assert news(b) == [status(StreamState.RESYNC, reason, detail, resubscribes=1)]
-    assert list(subscription(b).failures) == [b.now_ns]
+    assert [entry[0] for entry in b.book.log[-3:]] == ["status", "status", "fetch"]  # a snapshot fetched anew is enough
+    assert news(b)[0] == status(StreamState.RESYNC, reason, detail, resubscribes=1)
+    assert (list(subscription(b).failures), subscription(b).buffer) == ([b.now_ns], [])
     assert b.machine.books.dropped == 0
 
 
@@ -171,6 +225,7 @@ def test_updates_while_it_is_verified_go_on(bench: Any) -> None:
 def test_a_snapshot_that_numbers_show_to_be_older_confirms_too(bench: Any, sequence: int, good: bool) -> None:
     b = fetched(fetching(bench))
     subscription(b).verifying = True
+    subscription(b).phase = Phase.DATA
     news(b)
     fetched(b, sequence, bids=levels(("9.9", "7.00")))
     assert (news(b) == []) is good

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -59,6 +59,8 @@ class AccountStage:
         self.requests = 0
         self.closed: list[str] = []
         self._number: int | None = None
+        self._login: Generator[bytes, bytes, None] | None = None  # under way
+        self._early: list[bytes] = []  # what came while it was
         self._again_ns = START_NS
         self._waiting: list[tuple[int, HttpFlow[Any], Callable[[Any, int], None]]] = []
         self._streams = case.streams()
@@ -130,7 +132,7 @@ class AccountStage:
         self._lost("gone")
 
     def _lost(self, cause: str) -> None:
-        self._number = None
+        self._number = self._login = None
         self._again_ns = self.now_ns + int(RECONNECT_S * SECOND_NS)
         if self.machine.is_open:
             self.machine.on_close(cause, self.now_ns)
@@ -151,7 +153,30 @@ class AccountStage:
             self._again_ns = self.now_ns + int(RECONNECT_S * SECOND_NS)
             return
         self._number = number
-        self.machine.on_open(self.codec, self.now_ns)
+        self._login, self._early = self.codec.login(), []
+        self._log_in(None)
+
+    def _log_in(self, frame: bytes | None) -> None:
+        """One step of the login; the frames that came meanwhile are the machine's too."""
+        assert self._login is not None
+        try:
+            answer = next(self._login) if frame is None else self._login.send(frame)
+        except StopIteration:
+            self._login = None
+            self.machine.on_open(self.codec, self.now_ns)
+            early, self._early = self._early, []
+            for each in early:
+                self.machine.on_frame(each, self.now_ns, self.now_ns)
+            return
+        if answer:
+            self.send(answer)
+
+    def _on_frame(self, frame: bytes) -> None:
+        if self._login is not None:
+            self._early.append(frame)
+            self._log_in(frame)
+        elif self.machine.is_open:
+            self.machine.on_frame(frame, self.now_ns, self.now_ns)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -171,7 +196,7 @@ class AccountStage:
             if item.frame is None:
                 self._lost("closed by the venue")
             else:
-                self.machine.on_frame(item.frame, self.now_ns, self.now_ns)
+                self._on_frame(item.frame)
         waiting, self._waiting = self._waiting, []
         for connects, flow, done in waiting:
             if connects == self.connects and self._number is not None:

@@ -49,6 +49,8 @@ def check_claims(case: VenueCase) -> None:
     seen: dict[Support, str] = {}
     for source in case.sources():
         stage = sample(case, source)
+        if stage.exchanges and stage.instruments:
+            seen.setdefault(Support.REFERENCE_DATA, source.name)  # discovered; not every venue has a channel for it
         trades: list[tuple[str, Trade]] = []
         bars: list[tuple[str, int, Bar]] = []
         for tape in stage.tapes():

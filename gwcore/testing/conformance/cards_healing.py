@@ -72,19 +72,25 @@ def _judge(stage: Stage, damage: _Damage, where: str, noticed_ns: int) -> None:
     require(count == 1, f"{where}: published as STALE {count} times, not once")
     _check_mute(line, symbol, where)
     can_unsubscribe = line.machine.limits.can_unsubscribe
+    by_request = hasattr(line.streams.market_data(line.shard), "snapshot")
     for other_line, other in stage.books():
         if other != symbol:
             stale = [each for each in other_line.books_seen(other) if each.update_type is UpdateType.STALE]
             # Where the venue can't unsubscribe, a new connection is the only way, and all books on it know.
-            bad = [each for each in stale if can_unsubscribe or each.reason is not StaleReason.DISCONNECT]
+            alone = can_unsubscribe or by_request
+            bad = [each for each in stale if alone or each.reason is not StaleReason.DISCONNECT]
             require(not bad, f"{where} was damaged, and {other} is STALE too: {bad and bad[0].reason}")
-    if not can_unsubscribe:
+    if not can_unsubscribe and not by_request:
         require(line.closings, f"{where}: it can only be healed by a new connection, and there was none")
         return
     require(not line.closings, f"{where}: the whole connection was closed for it: {line.closings[:1]}")
     asked = line.asked(since_ns=noticed_ns)
     strange = [name(topic) for entry in asked for topic in entry.topics if topic[:2] != (Channel.BOOK, symbol)]
     require(not strange, f"{where}: with it these are asked for again: {', '.join(strange[:3])}")
+    if by_request:
+        asked_by_http = [at_ns for at_ns, topic in line.fetched if topic is not None and topic.symbol == symbol]
+        require(asked_by_http and asked_by_http[-1] >= noticed_ns, f"{where}: its snapshot was not asked for again")
+        return
     require(any(entry.unsubscribes for entry in asked), f"{where}: it was not unsubscribed")
     if stage.source.answers:
         require(any(not entry.unsubscribes for entry in asked), f"{where}: it was not subscribed again")

@@ -74,6 +74,7 @@ class Line:
         self.closings: list[Closing] = []
         self.tapes: list[Tape] = []  # one a connection
         self.messages: set[type] = set()  # of all that was decoded
+        self.fetched: list[tuple[int, Topic | None]] = []  # when what was asked for by HTTP
         self.connection: int | None = None
         self.wants_close = False  # the machine asked, and it was not done yet
         self.connect_ns: int | None = whole.now_ns  # when to connect; None: connected
@@ -104,6 +105,7 @@ class Line:
     def fetch(self, topic: Topic | None, flow: HttpFlow[Sequence[MarketDataMessage]]) -> None:
         """See Outbox."""
         tape = self.tapes[-1]
+        self.fetched.append((self._whole.now_ns, topic))
 
         def fetched(result: Sequence[MarketDataMessage] | VenueError, now_ns: int) -> None:
             if tape is self.tapes[-1] and self.machine.is_open:
