@@ -15,7 +15,7 @@ from gwcore.client.queue import QUEUE_BYTES_MAX, QUEUE_EVENTS_MAX, DeliveryQueue
 from gwcore.client.session import Delivery, Item, Session
 from gwcore.errors import GatewayError, NotConnected
 from gwcore.model import Envelope
-from gwcore.wire import Goodbye, RequestError, ResumeToken, ServerMessage, SnapshotEnd, Welcome
+from gwcore.wire import Goodbye, Outcome, RequestError, ResumeToken, ServerMessage, SnapshotEnd, Welcome
 
 #: Opens the way to the gateway: given a maker of protocols, as `loop.create_unix_connection` is.
 Dial: TypeAlias = Callable[[Callable[[], asyncio.Protocol]], Awaitable[Any]]
@@ -192,6 +192,13 @@ class Client:
             return self._snapshots[request_id]
         finally:
             del self._snapshots[request_id]
+
+    async def control(self, action: str, **arguments: Any) -> Outcome:
+        """Have the gateway do something (`gw ctl`), or tell how it stands. Raises RequestRefused, NotConnected."""
+        self._check_open()
+        answer = await self._answer(self._session.control(action, arguments))
+        assert isinstance(answer, Outcome)
+        return answer
 
     async def _answer(self, request_id: int) -> ServerMessage:
         if len(self._answers) >= REQUESTS_MAX:

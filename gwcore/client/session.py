@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -24,6 +24,7 @@ from gwcore.wire import (
     TYPE_CONTROL,
     TYPE_EVENT,
     ClientRequest,
+    ControlRequest,
     Done,
     FrameParser,
     Hello,
@@ -200,6 +201,12 @@ class Session:
         """Ask for the state once. Its deliveries carry the returned request id; SnapshotEnd with it follows them."""
         request = SnapshotRequest(request_id=self._next_id(), symbols=tuple(symbols), kinds=tuple(kinds))
         self._snapshots[request.request_id] = request
+        self._send(request)
+        return request.request_id
+
+    def control(self, action: str, arguments: dict[str, Any]) -> int:
+        """Have the gateway do something; the request's number."""
+        request = ControlRequest(request_id=self._next_id(), action=action, arguments=arguments)
         self._send(request)
         return request.request_id
 

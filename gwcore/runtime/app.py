@@ -30,6 +30,7 @@ from gwcore.runtime.accounts import Accounts, access_of
 from gwcore.runtime.captures import gateway_captures
 from gwcore.runtime.committer_port import CommitterPort
 from gwcore.runtime.connection import MarketDataConnection
+from gwcore.runtime.controls import Controls
 from gwcore.runtime.http import run_flow
 from gwcore.runtime.hub import Hub
 from gwcore.runtime.journal_watch import JournalWatch
@@ -133,9 +134,18 @@ class Gateway:
             on_event=self.paper.on_event if self.paper is not None else None,
             has_standby=config.healing.standby,
         )
+        self._make_operable()
         self.watch = JournalWatch(self.journal, self.machine)
         cursors = CursorStore(ports.storage)
         self.sinks = [self._make_sink(selected, cursors) for selected in config.sinks]
+
+    def _make_operable(self) -> None:
+        self.started_ns = self.ports.clock.now_ns()
+        self.on_address: Callable[[], None] = lambda: None  # called when `addresses` has one more
+        # Called with a configuration that was read anew; each says what it took of it.
+        self.on_reload: list[Callable[[GatewayConfig], Sequence[str]]] = []
+        self.controls = Controls(self.machine.publish_status, self._spawn, self.ports.clock.monotonic_ns)
+        self.fanout.controls = self.controls
 
     # --- parts ----------------------------------------------------------------------------------------------------
 
@@ -211,6 +221,7 @@ class Gateway:
     async def _run_transport(self, selected: SelectedTransport) -> None:
         def ready(address: str) -> None:
             self.addresses[selected.spec.name] = address
+            self.on_address()
             _log.info("clients of transport %s: %s", selected.spec.name, address)
 
         def status(cause: str, detail: str) -> None:

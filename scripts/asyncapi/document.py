@@ -43,6 +43,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "status": ("envelope", "snapshot_end", "error"),
     "subscribe": ("subscribed", "envelope", "snapshot_end", "error"),
     "unsubscribe": ("done", "error"),
+    "control": ("outcome", "error"),
     "create_order": ("error",),
     "modify_order": ("error",),
     "cancel_order": ("error",),

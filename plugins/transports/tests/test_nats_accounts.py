@@ -11,12 +11,14 @@ import pytest
 
 from gwcore import wire
 from gwcore.engine.access import Access
+from gwcore.engine.control import Operator
 from gwcore.engine.fanout import Fanout, Identity
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.state import CurrentState
 from gwcore.journal import Journal
 from gwcore.model import CancelAllOrders, FundsUpdate, OrderStatus, OrderUpdate, RateLimitsUpdate
 from gwcore.runtime.clock import SystemClock
+from gwcore.runtime.controls import Action, Answer, Controls
 from gwcore.settings import ClientSettings, JournalSettings, UserSettings
 from gwcore.testing.events import trade
 from gwcore.testing.storage import MemoryStorage
@@ -180,6 +182,33 @@ def test_nobody_asks_as_somebody_else(play_core: Any) -> None:
         ]  # the server let none through
 
     play_core(scene)
+
+
+def test_an_operator_over_nats_is_whom_the_server_lets_publish_there(play_core: Any) -> None:
+    async def scene(stage: Any) -> None:
+        operated: list[str] = []
+
+        async def note(asked: Any, operator: Operator) -> Answer:
+            operated.append(operator.name)
+            return Answer("noted", {"count": len(operated)})
+
+        tasks: set[asyncio.Task[None]] = set()
+        controls = Controls(lambda event: None, lambda work, name: tasks.add(asyncio.create_task(work)))
+        controls.add("note", Action(verb="admin", run=note))
+        stage.port.fanout.controls = controls
+        alice = await stage.peer("alice", user="alice", password="a")
+        bob = await stage.peer("bob", user="bob", password="b")
+        request = wire.ControlRequest(request_id=5, action="note")
+        # Without a hello, each request is served for itself; with one they are of a client that stays.
+        assert await say(alice, request) == wire.Outcome(request_id=5, text="noted", result={"count": 1})
+        assert (await say(bob, request)).code == "denied"
+        assert [session.client.identity for session in stage.port.fanout.sessions] == ["bus"]
+        assert (await say(alice, wire.Hello(name="tester"))).user == "alice"
+        assert (await say(alice, request)).result == {"count": 2}
+        assert operated == ["alice", "alice"]
+        await asyncio.gather(*tasks)
+
+    play_core(scene, alice=UserSettings(nats=("alice",), verbs=("md", "admin")))
 
 
 def test_over_the_bus_a_client_sees_no_more_than_the_bus(play_core: Any) -> None:
