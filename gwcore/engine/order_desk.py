@@ -25,6 +25,7 @@ from gwcore.model import (
     AckStatus,
     CancelOrder,
     CreateOrder,
+    Discrepancy,
     Fate,
     ModifyOrder,
     OrderError,
@@ -233,6 +234,7 @@ class OrderDesk:
         if answer is not None:
             error, text = answer.error, answer.text
         if order is not None and isinstance(ask.request, CreateOrder) and not is_done and not ask.is_check:
+            order.is_given_up = error is OrderError.NOT_FOUND
             if was_told and not order.was_seen:
                 self._change(order, {"order_status": OrderStatus.REJECTED, "reason": text or (error and error.value)})
             elif not was_told:
@@ -306,6 +308,17 @@ class OrderDesk:
         self.sender.pump(now_ns)
 
     def _settle(self, order: OwnOrder, *, is_final: bool, asked_ns: int = 0, listed: object = None) -> None:
+        if order.is_given_up and order.was_seen:
+            order.is_given_up = False
+            self._outbox.publish(
+                Discrepancy(
+                    account=self.account,
+                    symbol=order.symbol,
+                    subject=f"order {order.venue_order_id}, placed as {order.order_id}",
+                    expected=OrderError.NOT_FOUND.value,
+                    found=order.update.order_status.value,
+                )
+            )
         origin = order.update.origin if order.was_seen else Origin.RECONCILIATION
         first = order.active
         if first is not None and first.stage is Stage.SENT and self._is_proof(first, order):

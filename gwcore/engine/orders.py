@@ -132,6 +132,7 @@ class OwnOrder:
         "active",
         "client_id",
         "doubts",
+        "is_given_up",
         "order_id",
         "requests",
         "taken_ns",
@@ -152,6 +153,7 @@ class OwnOrder:
         self.version = update.version or 0  # of the last request that was accepted
         self.requests = self.version  # so many requests were made
         self.was_seen = update.venue_order_id is not None  # the venue told of it
+        self.is_given_up = False  # it was in no list of the venue when all should have been there
         self.taken_ns = 0  # monotonic, when it was created or last changed, for the venue's counters
         self.active: Ask | None = None  # the one request that is on its way
         self.waiting: deque[Ask] = deque()

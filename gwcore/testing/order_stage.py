@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from gwcore.engine.access import Grant
 from gwcore.engine.account import AccountMachine
 from gwcore.engine.account_fills import FillMemory
@@ -58,6 +60,8 @@ INSTRUMENT: Final = Instrument(
     min_quantity="0.0001",
     min_cost="0.5",
 )
+OTHER: Final = msgspec.structs.replace(INSTRUMENT, symbol="ETH/USD", base="ETH")
+INSTRUMENTS: Final = {SYMBOL: INSTRUMENT, OTHER.symbol: OTHER}
 ABILITIES: Final = OrderAbilities(
     order_types=frozenset(OrderType),
     times_in_force=frozenset(TimeInForce),
@@ -186,7 +190,12 @@ class OrderStage:
         self.desk = self.machine.desk
         self.desk.sender.rest = WrittenOrders(self, by_rest=True)
         self.requests = OrderRequests(
-            self.desk, self, self.ids, guard or OpenGuard(), lambda: {SYMBOL: INSTRUMENT}, trading=trading
+            self.desk,
+            self,
+            self.ids,
+            guard or OpenGuard(),
+            lambda: INSTRUMENTS,
+            trading=trading,
         )
         recall = OrderRecall(self.desk, self.ids)
         for event, published_ns in journal:
@@ -339,4 +348,4 @@ def create(order_id: str = "a1", **fields: Any) -> CreateOrder:
         "request_id": 7,
         **fields,
     }
-    return CreateOrder(account=ACCOUNT, order_id=order_id, symbol=SYMBOL, **chosen)
+    return CreateOrder(account=ACCOUNT, order_id=order_id, **{"symbol": SYMBOL, **chosen})

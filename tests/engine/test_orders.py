@@ -11,8 +11,7 @@ from gwcore.model import (
     AckStatus,
     CancelAllOrders,
     CancelOrder,
-    CancelOrders,
-    CreateOrders,
+    Discrepancy,
     Fate,
     Fill,
     ModifyOrder,
@@ -177,6 +176,10 @@ def test_an_order_that_was_given_up_and_lives_is_told() -> None:
     stage.tell(news(stage))
     last = stage.updates()[-1]
     assert (last.order_status, last.venue_order_id, last.external) == (WORKING, "O0", False)
+    [told] = [event for event in stage.events if isinstance(event, Discrepancy)]
+    assert (told.expected, told.found) == ("NOT_FOUND", "WORKING")
+    stage.tell(news(stage, CANCELED))
+    assert len([event for event in stage.events if isinstance(event, Discrepancy)]) == 1
 
 
 def test_a_cut_makes_it_unknown_and_the_download_tells() -> None:
@@ -364,31 +367,3 @@ def test_what_is_being_written_when_the_connection_ends_never_leaves_but_a_cance
         Fate.NOT_DONE,
     )
     assert stage.updates("a2")[-1].order_status is OrderStatus.REJECTED
-
-
-def test_a_batch_leaves_as_one_and_each_order_has_its_own_fate() -> None:
-    stage = ready()
-    orders = tuple(create(f"a{number}", request_id=0) for number in range(5))
-    stage.submit(CreateOrders(account=ACCOUNT, orders=(*orders, create("a0")), request_id=8))
-    assert [(sent.verb, len(sent.what)) for sent in stage.sent] == [("create_several", 3), ("create_several", 2)]
-    assert stage.acks()[-1].error == "DUPLICATE_ORDER_ID" or stage.acks()[0].error == "DUPLICATE_ORDER_ID"
-    first = stage.sent[0].wire_id
-    stage.tell(
-        OrderAnswer(first, Fate.DONE, order=0, venue_order_id="O0"),
-        OrderAnswer(first, Fate.NOT_DONE, OrderError.INSUFFICIENT_FUNDS, "no money", order=1),
-    )
-    ends = {ack.order_id: ack.status for ack in stage.acks() if ack.client_request_id == 8}
-    assert (ends["a0"], ends["a1"], ends["a2"]) == (AckStatus.ACCEPTED, AckStatus.REJECTED, AckStatus.FORWARDED)
-    stage.tell(OrderAnswer(first, Fate.DONE))  # the rest of it
-    assert [ack.status for ack in stage.acks() if ack.order_id == "a2"][-1] is AckStatus.ACCEPTED
-    stage.lose()
-    assert [ack.status for ack in stage.acks() if ack.order_id == "a4"][-1] is AckStatus.UNKNOWN
-
-
-def test_a_batch_of_cancels_leaves_as_one() -> None:
-    stage = ready()
-    stage.submit(CreateOrders(account=ACCOUNT, orders=(create("a1"), create("a2")), request_id=8))
-    stage.tell(done(stage))
-    stage.submit(CancelOrders(account=ACCOUNT, order_ids=("a1", "a2", "a3"), request_id=9))
-    assert (stage.sent[-1].verb, len(stage.sent[-1].what)) == ("cancel_several", 2)
-    assert [ack.order_id for ack in stage.acks("cancel_order") if ack.error == "UNKNOWN_ORDER"] == ["a3"]
