@@ -32,12 +32,12 @@ class Halt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         parts = (("user", self.user), ("account", self.account), ("symbol", self.symbol))
         return ", ".join(f"{name} {value}" for name, value in parts if value is not None) or "everything"
 
-    def stops(self, user: str, account: str, symbol: str | None) -> bool:
-        """Whether it is for this request; one without a symbol is under every halt that names one."""
+    def stops(self, user: str, account: str, symbol: str) -> bool:
+        """Whether it is for this request."""
         return (
             self.user in (None, user)
             and self.account in (None, account)
-            and (self.symbol is None or symbol is None or fnmatchcase(symbol, self.symbol))
+            and (self.symbol is None or fnmatchcase(symbol, self.symbol))
         )
 
 
@@ -67,6 +67,6 @@ class Halts:
             return count
         return 0 if self._halts.pop((user, account, symbol), None) is None else 1
 
-    def of(self, user: str, account: str, symbol: str | None) -> Halt | None:
+    def of(self, user: str, account: str, symbol: str) -> Halt | None:
         """The halt that stops a request; None: none does."""
         return next((halt for halt in self._halts.values() if halt.stops(user, account, symbol)), None)

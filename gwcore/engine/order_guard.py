@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from gwcore.book import OrderBook
 from gwcore.engine import market_rules
@@ -32,6 +32,15 @@ from gwcore.settings import UserSettings
 #: Requests that take orders away: they pass halts and rates.
 _EXITS: Final = (CancelOrder, CancelOrders, CancelAllOrders, CancelAllAfter)
 _NANOSECONDS: Final = 1_000_000_000
+#: Codes of what it refuses.
+GUARDED: Final = (
+    OrderError.MARKET_CLOSED,
+    OrderError.BOOK_NOT_LIVE,
+    OrderError.USER_LIMIT,
+    OrderError.PRICE_BAND,
+    OrderError.MESSAGE_RATE,
+    OrderError.HALTED,
+)
 
 
 class MarketView(Protocol):
@@ -83,20 +92,11 @@ class MarketGuard:
     # --- OrderGuard ---------------------------------------------------------------------------------------------------
 
     def check_request(self, account: str, request: OrderRequest, requester: Requester, now_ns: int) -> Refusal | None:
-        """See `OrderGuard`."""
+        """See `OrderGuard`. Halts are judged where the symbol is known."""
         rate = self._rates.get(requester.user)
         is_within = rate is None or self._is_within(rate, requester.user, now_ns)
         if isinstance(request, _EXITS) or not requester.user:
             return None
-        halt = (
-            self.halts.of(requester.user, account, getattr(request, "symbol", None))
-            if self._has_scope(request)
-            else None
-        )
-        if halt is not None:
-            return self._count(
-                Refusal(OrderError.HALTED, f"{halt.words()} is halted ({halt.reason}): cancels pass; ask the operator")
-            )
         if rate is not None and not is_within:
             return self._count(self._too_often(rate, now_ns))
         return None
@@ -150,11 +150,6 @@ class MarketGuard:
         return refusal and self._count(refusal)
 
     # --- parts --------------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def _has_scope(request: Any) -> bool:
-        """A change names an order and not its symbol: it is judged when that is known."""
-        return not isinstance(request, ModifyOrder)
 
     def _halted(self, requester: Requester, account: str, symbol: str) -> Refusal | None:
         halt = self.halts.of(requester.user, account, symbol) if requester.user else None

@@ -95,6 +95,8 @@ _METRICS = (
     Metric("gw_order_requests_refused_total", "counter", ("account",), "Requests that the gateway refused."),
     Metric("gw_order_answers_late_total", "counter", ("account",), "Answers that came when nobody waited any more."),
     Metric("gw_order_questions_total", "counter", ("account",), "Times the venue was asked what became of an order."),
+    Metric("gw_order_denials_total", "counter", ("code",), "Requests that market, limits, rates or halts stopped."),
+    Metric("gw_order_halts", "gauge", (), "Halts of orders that are in force."),
     Metric("gw_clock_offset_seconds", "gauge", ("bound",), "The venue's clock minus ours lies between low and high."),
     # Events
     Metric("gw_events_total", "counter", ("kind",), "Events published."),

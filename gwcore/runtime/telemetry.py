@@ -9,6 +9,7 @@ from typing import Any
 from gwcore.engine.account import AccountMachine
 from gwcore.engine.account_state import AccountState
 from gwcore.engine.market_data import MarketDataMachine
+from gwcore.engine.order_guard import GUARDED
 from gwcore.model import Channel, GapState, OrderStatus, StaleReason, StreamState
 from gwcore.runtime.app import Gateway
 from gwcore.runtime.backlog import measure_backlog
@@ -120,6 +121,10 @@ class Telemetry:
                 age_ns = self._gateway.ports.clock.monotonic_ns() - connection.token_ns
                 yield Sample("gw_account_token_age_seconds", label, age_ns / 1e9)
             yield from _orders(machine, label)
+        safety = self._gateway.safety
+        yield Sample("gw_order_halts", (), len(safety.halts))
+        for code in GUARDED:
+            yield Sample("gw_order_denials_total", (("code", code.value),), safety.guard.refused[code])
         offset = self._gateway.accounts.offset
         if offset is not None:
             yield Sample("gw_clock_offset_seconds", (("bound", "low"),), offset.low_ns / 1e9)

@@ -265,13 +265,13 @@ EXITS = (
 def test_a_halt_stops_orders_and_changes_and_lets_cancels_through(halt: Halt, is_stopped: bool) -> None:
     judge = guard(halts=Halts((halt,)))
     error = OrderError.HALTED if is_stopped else None
-    assert code(judge.check_request("main", create(), BOB, 0)) is error
+    assert code(judge.check_create(create(), BOB, View())) is error
     change = ModifyOrder(account="main", order_id="a", price="100.0")
     order = OrderUpdate(account="main", symbol="BTC/USD", side=Side.BUY, order_status=OrderStatus.WORKING, quantity="1")
     assert code(judge.check_modify(change, order, BOB, View())) is error
     for request in EXITS:
         assert judge.check_request("main", request, BOB, 0) is None
-    assert judge.check_request("main", create(), GATEWAY, 0) is None
+    assert judge.check_create(create(), GATEWAY, View()) is None
 
 
 def test_who_asks_too_often_is_told_then_banned_and_may_always_cancel() -> None:
