@@ -20,10 +20,13 @@ VERBS = '"md", "read", "create", "modify", "cancel"'
 class Shell:
     """One gateway, and the commands a trader types."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *lines: str, account: str = "", verbs: str = VERBS) -> None:
+        """`lines`: more settings of the user; `account`: one of the account."""
         self.folder = folder
         self.sim = play.make_sim(folder, accounts=1)
-        self.config = play.config_file(folder, "account1", drop_copy=False, verbs=VERBS)
+        self.config = play.config_file(folder, "account1", drop_copy=False, verbs=verbs)
+        text = self.config.read_text() + "\n".join(lines) + "\n"
+        self.config.write_text(text.replace('trading = "live"', f'trading = "live"\n{account}'))
         self.gateway = play.start(folder, self.sim, self.config)
         self.gateway.wait_ready()
         self.wait_traded()

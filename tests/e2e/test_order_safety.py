@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import signal
 import subprocess
@@ -26,25 +27,15 @@ BUY = ("create", "BTC/USD", "buy", "--quantity", "0.001")
 FAR = (*BUY, "--price", "20000.0")
 
 
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Any]:
-    shell = Shell(tmp_path)
+ADMIN = order_shell.VERBS + ', "admin"'
+
+
+@contextlib.contextmanager
+def shell_with(folder: Path, *lines: str, **options: Any) -> Iterator[Any]:
+    shell = Shell(folder, *lines, **options)
     with ending(shell.sim):
-        shell.config.write_text(shell.config.read_text().replace('"cancel"]', '"cancel", "admin"]'))
         yield shell
         shell.gateway.kill()
-
-
-def again(shell: Any, *lines: str, account: tuple[str, ...] = ()) -> None:
-    """End the gateway and start it anew, with more settings of the user and of the account."""
-    shell.gateway.end()
-    text = shell.config.read_text() + "\n".join(lines) + "\n"
-    for line in account:
-        text = text.replace('trading = "live"', f'trading = "live"\n{line}')
-    shell.config.write_text(text)
-    shell.gateway = play.start(shell.folder, shell.sim, shell.config)
-    shell.gateway.wait_ready()
-    shell.wait_traded()
 
 
 def gw(shell: Any, *arguments: str) -> tuple[int, str]:
@@ -53,77 +44,80 @@ def gw(shell: Any, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_halt_outlives_the_gateway_and_lets_cancels_through(shell: Any) -> None:
-    again(shell)
-    assert shell.run(*FAR, "--order-id", "stands")[0] == 0
-    code, told = gw(shell, "halt", "odd fills", "--symbol", "BTC/*")
-    assert (code, "symbol BTC/* is halted" in told) == (0, True)
-    code, out, _ = shell.run(*FAR)
-    assert (code, out) == (1, "refused: HALTED: symbol BTC/* is halted (odd fills): cancels pass; ask the operator\n")
-    shell.gateway.kill()
-    shell.gateway = play.start(shell.folder, shell.sim, shell.config)
-    shell.gateway.wait_ready()
-    assert "symbol BTC/*: odd fills" in gw(shell, "halt", "--list")[1]
-    shell.gateway.wait_for("cancels to pass", lambda: shell.run("cancel", "stands")[0] == 0)
-    assert shell.run(*FAR)[1].startswith("refused: HALTED")
-    assert shell.open_orders() == []
-    assert gw(shell, "resume")[0] == 0
-    assert shell.run(*FAR)[0] == 0
-    code, told = gw(shell, "halt", "the end", "--cancel")
-    assert "everything is halted" in told
-    shell.gateway.wait_for("all to be cancelled", lambda: shell.open_orders() == [])
+def test_a_halt_outlives_the_gateway_and_lets_cancels_through(tmp_path: Path) -> None:
+    with shell_with(tmp_path, verbs=ADMIN) as shell:
+        assert shell.run(*FAR, "--order-id", "stands")[0] == 0
+        code, told = gw(shell, "halt", "odd fills", "--symbol", "BTC/*")
+        assert (code, "symbol BTC/* is halted" in told) == (0, True)
+        code, out, _ = shell.run(*FAR)
+        assert (code, out) == (
+            1,
+            "refused: HALTED: symbol BTC/* is halted (odd fills): cancels pass; ask the operator\n",
+        )
+        shell.gateway.kill()
+        shell.gateway = play.start(shell.folder, shell.sim, shell.config)
+        shell.gateway.wait_ready()
+        assert "symbol BTC/*: odd fills" in gw(shell, "halt", "--list")[1]
+        shell.gateway.wait_for("cancels to pass", lambda: shell.run("cancel", "stands")[0] == 0)
+        assert shell.run(*FAR)[1].startswith("refused: HALTED")
+        assert shell.open_orders() == []
+        assert gw(shell, "resume")[0] == 0
+        assert shell.run(*FAR)[0] == 0
+        code, told = gw(shell, "halt", "the end", "--cancel")
+        assert "everything is halted" in told
+        shell.gateway.wait_for("all to be cancelled", lambda: shell.open_orders() == [])
 
 
 @pytest.mark.parametrize(("policy", "left"), [("none", 2), ("own_orders", 1), ("account", 0)])
-def test_orders_of_a_client_that_is_killed_end_as_its_user_is_set(shell: Any, policy: str, left: int) -> None:
+def test_orders_of_a_client_that_is_killed_end_as_its_user_is_set(tmp_path: Path, policy: str, left: int) -> None:
     """Row F35. The order that was placed elsewhere goes with `account` alone."""
-    again(shell, f'on_disconnect = "{policy}"', "disconnect_grace_s = 0.5")
-    play.do(shell.sim, "order", account="account1", symbol="BTC/USD", side="buy", quantity="0.001", price="15000")
-    client = subprocess.Popen(
-        [
-            play.GW,
-            "order",
-            BUY[0],
-            "--account",
-            "account1",
-            "--unix-path",
-            str(shell.gateway.socket_path),
-            *FAR[1:],
-            "--order-id",
-            "mine",
-            "--wait",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    shell.gateway.wait_for("the order to stand", lambda: len(shell.open_orders()) == 2)
-    client.send_signal(signal.SIGKILL)
-    client.wait(20)
-    if policy == "none":
-        # Whoever comes and goes changes nothing: the last session is gone again and again.
-        assert shell.run("cancel", "nope")[0] == 1
-    shell.gateway.wait_for("the policy to be carried out", lambda: len(shell.open_orders()) == left)
+    with shell_with(tmp_path, f'on_disconnect = "{policy}"', "disconnect_grace_s = 0.5") as shell:
+        play.do(shell.sim, "order", account="account1", symbol="BTC/USD", side="buy", quantity="0.001", price="15000")
+        client = subprocess.Popen(
+            [
+                play.GW,
+                "order",
+                BUY[0],
+                "--account",
+                "account1",
+                "--unix-path",
+                str(shell.gateway.socket_path),
+                *FAR[1:],
+                "--order-id",
+                "mine",
+                "--wait",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        shell.gateway.wait_for("the order to stand", lambda: len(shell.open_orders()) == 2)
+        client.send_signal(signal.SIGKILL)
+        client.wait(20)
+        if policy == "none":
+            # Whoever comes and goes changes nothing: the last session is gone again and again.
+            assert shell.run("cancel", "nope")[0] == 1
+        shell.gateway.wait_for("the policy to be carried out", lambda: len(shell.open_orders()) == left)
 
 
 @pytest.mark.parametrize(("policy", "left"), [("none", 2), ("own_orders", 1), ("account", 0)])
-def test_orders_end_with_the_gateway_as_the_account_is_set(shell: Any, policy: str, left: int) -> None:
-    again(shell, account=(f'on_shutdown = "{policy}"',))
-    play.do(shell.sim, "order", account="account1", symbol="BTC/USD", side="buy", quantity="0.001", price="15000")
-    assert shell.run(*FAR)[0] == 0
-    assert shell.gateway.end() == 0
-    assert len(shell.open_orders()) == left
+def test_orders_end_with_the_gateway_as_the_account_is_set(tmp_path: Path, policy: str, left: int) -> None:
+    with shell_with(tmp_path, account=f'on_shutdown = "{policy}"') as shell:
+        play.do(shell.sim, "order", account="account1", symbol="BTC/USD", side="buy", quantity="0.001", price="15000")
+        assert shell.run(*FAR)[0] == 0
+        assert shell.gateway.end() == 0
+        assert len(shell.open_orders()) == left
 
 
-def test_limits_of_a_user_are_kept_and_changed_while_running(shell: Any) -> None:
-    again(shell, 'order_quantity_max = ["BTC/* 0.002"]', "open_orders_max = 1")
-    code, out, _ = shell.run("create", "BTC/USD", "buy", "--quantity", "0.003", "--price", "20000.0")
-    assert (code, out.startswith("refused: USER_LIMIT: 0.003 is more than the 0.002 of BTC/USD")) == (1, True)
-    assert shell.run(*FAR, "--order-id", "one")[0] == 0
-    assert shell.run(*FAR)[1] == "refused: USER_LIMIT: 1 orders of yours are open, and 1 may be: cancel one first\n"
-    shell.config.write_text(shell.config.read_text().replace("open_orders_max = 1", "open_orders_max = 2"))
-    code, told = gw(shell, "ctl", "reload")
-    assert code == 0, told
-    assert shell.run(*FAR)[0] == 0
+def test_limits_of_a_user_are_kept_and_changed_while_running(tmp_path: Path) -> None:
+    with shell_with(tmp_path, 'order_quantity_max = ["BTC/* 0.002"]', "open_orders_max = 1", verbs=ADMIN) as shell:
+        code, out, _ = shell.run("create", "BTC/USD", "buy", "--quantity", "0.003", "--price", "20000.0")
+        assert (code, out.startswith("refused: USER_LIMIT: 0.003 is more than the 0.002 of BTC/USD")) == (1, True)
+        assert shell.run(*FAR, "--order-id", "one")[0] == 0
+        assert shell.run(*FAR)[1] == "refused: USER_LIMIT: 1 orders of yours are open, and 1 may be: cancel one first\n"
+        shell.config.write_text(shell.config.read_text().replace("open_orders_max = 1", "open_orders_max = 2"))
+        code, told = gw(shell, "ctl", "reload")
+        assert code == 0, told
+        assert shell.run(*FAR)[0] == 0
 
 
 def test_on_paper_the_same_commands_trade_and_nothing_reaches_the_venue(tmp_path: Path) -> None:
