@@ -20,6 +20,13 @@ class MessageRate:
         self._breaches = 0
         self.banned_until_ns = 0
 
+    def configure(self, per_s: float, *, burst: int, ban_after: int, ban_s: float) -> None:
+        """Another rate from now on: what was counted, and a ban that runs, stay."""
+        self._per_s, self._ban_after = per_s, ban_after
+        self._burst = 1.0 * max(1, burst)
+        self._left = min(self._left, self._burst)
+        self._ban_ns = int(ban_s * _NANOSECONDS)
+
     def take(self, now_ns: int) -> bool:
         """Count one request; whether it is within the rate and he is not banned."""
         if self._at_ns is not None:

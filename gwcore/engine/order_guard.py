@@ -75,17 +75,17 @@ class MarketGuard:
         self.set_users(users)
 
     def set_users(self, users: Mapping[str, UserSettings]) -> None:
-        """These are the users from now on; rates of those who stay go on as they were, unless their rate is another."""
+        """These are the users from now on; what was counted of those who stay, and their bans, go on."""
         self._limits = {name: UserLimits(user) for name, user in users.items()}
         kept: dict[str, MessageRate] = {}
         for name, user in users.items():
             if user.messages_per_s is not None:
-                kept[name] = MessageRate(
-                    user.messages_per_s,
-                    burst=user.messages_burst,
-                    ban_after=user.ban_after,
-                    ban_s=user.ban_s,
+                per_s, burst = user.messages_per_s, user.messages_burst
+                rate = self._rates.get(name) or MessageRate(
+                    per_s, burst=burst, ban_after=user.ban_after, ban_s=user.ban_s
                 )
+                rate.configure(per_s, burst=burst, ban_after=user.ban_after, ban_s=user.ban_s)
+                kept[name] = rate
             self._ban_s[name] = user.ban_s
         self._rates = kept
 

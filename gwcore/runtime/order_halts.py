@@ -43,11 +43,11 @@ class ScopeArguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 def load_halts(storage: Storage, now_ns: int) -> Halts:
     """The halts that were in force when the gateway ended."""
-    if not storage.exists(FILE):
-        return Halts()
     try:
+        if not storage.exists(FILE):
+            return Halts()
         return Halts(_decoder.decode(storage.read(FILE)))
-    except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, OSError, StorageError) as error:
         reason = f"{FILE} in the state directory can't be read"
         _log.error("%s (%s): everything is halted until `gw resume`", reason, error)
         return Halts((Halt(reason=reason, by="gateway", since_ns=now_ns),))

@@ -296,6 +296,16 @@ def test_who_asks_too_often_is_told_then_banned_and_may_always_cancel() -> None:
     assert judge.refused[OrderError.MESSAGE_RATE] == 3
 
 
+def test_a_ban_outlives_a_reload() -> None:
+    settings = UserSettings(uids=(1,), messages_per_s=1.0, messages_burst=1, ban_after=1, ban_s=10.0)
+    judge = MarketGuard({"bob": settings}, Market(), Halts())
+    for _ in range(2):
+        judge.check_request("main", create(), BOB, 0)
+    judge.set_users({"bob": UserSettings(uids=(1,), messages_per_s=5.0, messages_burst=5, ban_after=1, ban_s=10.0)})
+    assert code(judge.check_request("main", create(), BOB, 9 * S)) is OrderError.MESSAGE_RATE
+    assert judge.check_request("main", create(), BOB, 11 * S) is None
+
+
 def test_a_rate_is_refilled_by_time() -> None:
     rate = MessageRate(2.0, burst=1, ban_after=100, ban_s=1.0)
     assert rate.take(0)

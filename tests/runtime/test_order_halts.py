@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from gwcore.engine.halts import Halt, Halts
 from gwcore.errors import GatewayError
 from gwcore.runtime.clock import SystemClock
 from gwcore.runtime.order_halts import FILE, HaltArguments, OrderHalts, ScopeArguments, load_halts
+from gwcore.runtime.storage import DirectoryStorage
 from gwcore.testing.storage import MemoryStorage
 
 ANN = Operator("ann", Grant())
@@ -61,3 +63,10 @@ def test_what_can_not_be_read_halts_everything(spoilt: bytes) -> None:
     (halt,) = load_halts(disk, 7)
     assert halt.stops("anybody", "any", "BTC/USD")
     assert "halts.json in the state directory can't be read" in halt.reason
+
+
+def test_a_file_that_can_not_be_opened_halts_everything(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("[]")
+    (tmp_path / FILE).symlink_to(tmp_path / "elsewhere")
+    (halt,) = load_halts(DirectoryStorage(tmp_path), 7)
+    assert halt.stops("anybody", "any", "BTC/USD")
