@@ -22,6 +22,7 @@ from gwcore.model import (
     ModifyOrder,
     OrderError,
     OrderRequest,
+    OrderType,
     OrderUpdate,
     PriceType,
     Side,
@@ -32,6 +33,8 @@ from gwcore.settings import UserSettings
 #: Requests that take orders away: they pass halts and rates.
 _EXITS: Final = (CancelOrder, CancelOrders, CancelAllOrders, CancelAllAfter)
 _NANOSECONDS: Final = 1_000_000_000
+#: Orders that become market orders at a price that is known.
+_STOPS: Final = frozenset({OrderType.STOP_LOSS, OrderType.TAKE_PROFIT})
 #: Codes of what it refuses.
 GUARDED: Final = (
     OrderError.MARKET_CLOSED,
@@ -111,13 +114,16 @@ class MarketGuard:
         )
         limits = self._limits.get(requester.user)
         if refusal is None and limits is not None:
-            price = None if request.price is None or request.price_type is not PriceType.STATIC else request.price
+            price = request.price if request.price_type is PriceType.STATIC else None
+            if price is None and request.order_type in _STOPS and request.stop_price_type is PriceType.STATIC:
+                price = request.stop_price  # once it is reached the order trades at the market: there, or beyond
             wanted = Wanted(
                 symbol=symbol,
                 side=request.side,
                 quantity=None if request.quantity is None else Decimal(request.quantity),
                 price=None if price is None else Decimal(price),
                 cash=None if request.cash_quantity is None else Decimal(request.cash_quantity),
+                waits=request.stop_price is not None,
             )
             refusal = self._check_limits(limits, wanted, requester.user, view)
         return refusal and self._count(refusal)
@@ -135,6 +141,8 @@ class MarketGuard:
         limits = self._limits.get(requester.user)
         if refusal is None and limits is not None and order.side is not None:
             price = request.price if request.price is not None else order.price
+            if price is None and order.order_type in _STOPS:
+                price = request.stop_price if request.stop_price is not None else order.stop_price
             if PriceType.STATIC not in (request.price_type, order.price_type or PriceType.STATIC):
                 price = None
             quantity = request.quantity if request.quantity is not None else order.quantity
@@ -145,6 +153,7 @@ class MarketGuard:
                 price=None if price is None else Decimal(price),
                 instead_of=request.order_id,
                 filled=Decimal(order.traded_quantity or 0),
+                waits=order.stop_price is not None,
             )
             refusal = self._check_limits(limits, wanted, requester.user, view)
         return refusal and self._count(refusal)
@@ -178,7 +187,7 @@ class MarketGuard:
         if book is None and (limits.needs_live_book or limits.band_percent is not None):
             text = f"the book of {wanted.symbol} is not LIVE, and your orders need one: wait for it"
             return Refusal(OrderError.BOOK_NOT_LIVE, text)
-        if limits.band_percent is not None and book is not None:
+        if limits.band_percent is not None and book is not None and not wanted.waits:
             refusal = _outside_band(wanted, book, limits.band_percent)
             if refusal is not None:
                 return refusal

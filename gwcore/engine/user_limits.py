@@ -27,10 +27,11 @@ class Wanted(NamedTuple):
     cash: Decimal | None = None  # in the quote asset, instead of a quantity
     instead_of: str | None = None  # the order_id of the order that it changes
     filled: Decimal = _ZERO  # of it, so far
+    waits: bool = False  # for a trigger: the band is about where the market is now
 
 
 class UserLimits:
-    """Of one user, over all accounts he may trade on. A symbol is under every limit whose glob matches it."""
+    """Of one user, on each account by itself. A symbol is under every limit whose glob matches it."""
 
     def __init__(self, settings: UserSettings) -> None:
         self._quantity = _pairs(settings.order_quantity_max)

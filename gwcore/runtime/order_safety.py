@@ -78,8 +78,20 @@ class OrderSafety:
         fanout.presence = self.policies
         OrderHalts(self.halts, self._ports.storage, self._ports.clock, self.policies.cancel_halted).add(controls)
         on_reload.append(self._on_reload)
+        for connection in connections:
+            if connection.settings.trading == "live":
+                self._say_live(connection.account.name, fanout.identity.host)
         for halt in self.halts:
             _log.warning("%s is halted: %s", halt.words(), halt.reason)
+
+    def _say_live(self, account: str, host: str) -> None:
+        if self._config.paper.enabled:
+            _log.warning("account %s trades ON PAPER: nothing goes to the venue", account)
+        else:
+            env = self._config.gateway.env
+            _log.warning(
+                "account %s trades LIVE at %s (env %s): orders are real where that host is", account, host, env
+            )
 
     async def on_shutdown(self) -> None:
         """The gateway stops; clients and the venue are still there."""

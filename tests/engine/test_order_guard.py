@@ -155,6 +155,18 @@ def test_changes_stop_where_only_cancels_pass() -> None:
             View(),
             OrderError.USER_LIMIT,
         ),
+        (
+            {"order_notional_max": ("*/USD 1000",)},
+            {"order_type": OrderType.STOP_LOSS, "price": None, "stop_price": "1000.1"},
+            View(),
+            OrderError.USER_LIMIT,
+        ),
+        (
+            {"order_notional_max": ("*/USD 1000",), "price_band_percent": "1"},
+            {"order_type": OrderType.STOP_LOSS, "price": None, "stop_price": "1000.0"},
+            View(),
+            None,
+        ),
         ({"open_orders_max": 2}, {}, View(mine("1"), mine("1", user="eve"), mine("1", user="eve")), None),
         ({"open_orders_max": 2}, {}, View(mine("1"), mine("1")), OrderError.USER_LIMIT),
         ({"position_max": ("BTC/* 2",)}, {}, View(mine("0.5"), traded="0.5"), None),
