@@ -35,6 +35,8 @@ from gwcore.venue import OrderFeature, RequestKind
 #: Orders in one request of a client.
 BATCH_MAX: Final = 100
 #: What leaves also where the account's stream is down, or the journal.
+#: An order that would wait longer than this for the venue's counters is refused, and told when it may be asked for again.
+CREATE_WAIT_MAX_S: Final = 2.0
 EXITS: Final = (CancelOrder, CancelOrders, CancelAllOrders, CancelAllAfter)
 #: The verb of a user that may cancel what others placed.
 ADMIN: Final = "admin"
@@ -72,6 +74,7 @@ class OrderRequests:
 
     def submit(self, request: OrderRequest, requester: Requester, reply: Reply | None, now_ns: int) -> None:
         """A request of a client, or of the gateway itself."""
+        self._desk.now_ns = now_ns
         refusal = self._closed(request) or self._guard.check_request(self._desk.account, request, requester, now_ns)
         if refusal is None:
             refusal = self._verbs[type(request)](request, requester, reply)
@@ -117,6 +120,7 @@ class OrderRequests:
             or self._duplicate(request, requester.user)
             or check_create(request, self._instruments(), way.abilities, wall_ns)
             or self._guard.check_create(request, requester, self._own)
+            or self._room(request.symbol, requester.user, way.limits.open_orders_per_symbol)
         )
         if refusal is not None:
             return refusal
@@ -130,6 +134,17 @@ class OrderRequests:
         ask = Ask(RequestKind.CREATE, request, order, requester.user, number)
         ask.reply, ask.batch = reply, batch
         return self._desk.sender.take(ask)
+
+    def _room(self, symbol: str, user: str, open_max: int | None) -> Refusal | None:
+        """What the venue would refuse, or what would wait so long that nobody wants it any more."""
+        if open_max is not None and self._desk.open_in(symbol, open_max) >= open_max:
+            text = f"{open_max} orders are open in {symbol}, and the venue takes no more: cancel some"
+            return Refusal(OrderError.OPEN_ORDERS_LIMIT, text)
+        wait_ns = self._desk.sender.queue_ns(symbol, user, self._desk.now_ns)
+        if wait_ns <= CREATE_WAIT_MAX_S * NANOSECONDS:
+            return None
+        text = f"the venue's counter for {symbol} has room in {wait_ns / NANOSECONDS:.1f} s: ask again then"
+        return Refusal(OrderError.RATE_LIMIT, text, self._outbox.wall_ns() + wait_ns)
 
     def _duplicate(self, request: CreateOrder, user: str) -> Refusal | None:
         if not self._ids.is_used(user, request.order_id):

@@ -13,6 +13,7 @@ import msgspec
 
 from gwcore.engine.access import Access
 from gwcore.engine.gateway import GatewayMachine
+from gwcore.engine.order_pace import OrderPacer
 from gwcore.engine.order_ports import Requester
 from gwcore.engine.orders import Reply
 from gwcore.engine.publisher import Publisher
@@ -73,7 +74,11 @@ class Accounts:
         self._streams = streams
         self._network = network
         self._clock = clock
-        self.parts = OrderParts(instruments=lambda: machine.instruments, journal=journal)
+        self.parts = OrderParts(
+            instruments=lambda: machine.instruments,
+            journal=journal,
+            pace=partial(OrderPacer, lambda at_ns: clock.now_ns() + at_ns - clock.monotonic_ns()),
+        )
         self.offset: OffsetBounds | None = None  # the venue's clock minus ours, as last measured
         self.connections = [
             AccountConnection(
