@@ -194,6 +194,9 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     fees_s: Seconds = 3600.0  # how often the fees of the master account are asked for
     hold_s: Seconds = 180.0  # how long a fill waits for an earlier one of its order that is missing
     trading: Literal["off", "live"] = "off"  # live: requests for orders leave, with real money where the host is real
+    cancel_after_s: Annotated[int, msgspec.Meta(ge=8, le=86_399)] | None = (
+        None  # the venue cancels all orders of the account so long after the gateway's last word; without: never
+    )
     options: dict[str, Any] = {}  # of the venue: [account.NAME.options]
 
 

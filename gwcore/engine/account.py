@@ -208,8 +208,7 @@ class AccountMachine:
             self._outbox.publish(update, received_ns)
 
     def _on_limits(self, news: RateLimitsUpdate, received_ns: int) -> None:
-        untold = self.desk.on_limits(news, self._now_ns)
-        if untold:
+        if untold := self.desk.on_limits(news, self._now_ns):
             self._outbox.publish(msgspec.structs.replace(news, limits=untold), received_ns)
 
     def _on_found(self, listed: AccountSnapshot, now_ns: int) -> None:

@@ -18,7 +18,7 @@ from gwcore.engine.order_doubts import OrderDoubts
 from gwcore.engine.order_forecast import OrderForecast
 from gwcore.engine.order_outbox import DeskOutbox
 from gwcore.engine.order_owners import OwnOrders
-from gwcore.engine.order_ports import OrderPace
+from gwcore.engine.order_ports import Chore, OrderPace
 from gwcore.engine.order_sender import OrderSender
 from gwcore.engine.orders import Ask, OwnOrder, Parcel, Stage, changes, judge
 from gwcore.errors import VenueError, VenueUnavailable
@@ -66,9 +66,9 @@ class OrderDesk:
         self.acks = OrderAcks(account, outbox)
         self.doubts = OrderDoubts()
         self.sender = OrderSender(outbox, self.acks, pace, self)
-        self._forecast = OrderForecast(account, outbox, pace)
+        self.chores: list[Chore] = [OrderForecast(account, outbox, self.sender)]
         self.was_ready = False
-        self.late_answers = 0
+        self.late_answers = self.rate_refusals = 0
         self._outbox = outbox
         self._table = table
         self._found = found
@@ -148,11 +148,12 @@ class OrderDesk:
         self.sender.on_timer(now_ns)
         if (order := self.doubts.take(now_ns)) is not None:
             self._ask_venue(order)
-        self._forecast.on_timer(self.sender.spends, now_ns)
+        for chore in self.chores:
+            chore.on_timer(now_ns)
 
     def times(self) -> list[int]:
         """When `on_timer` has something to do."""
-        times = (self.sender.next_ns(), self.doubts.next_ns(), self._forecast.next_ns(self.sender.spends))
+        times = (self.sender.next_ns(), self.doubts.next_ns(), *(chore.next_ns() for chore in self.chores))
         return [at_ns for at_ns in times if at_ns is not None]
 
     # --- answers ------------------------------------------------------------------------------------------------------
@@ -182,6 +183,7 @@ class OrderDesk:
             self.late_answers += 1
         for ask in asks:
             if answer.error is OrderError.RATE_LIMIT:
+                self.rate_refusals += 1
                 self._slow_down(ask, answer)
             if answer.fate is Fate.UNKNOWN:
                 self.doubt(ask, answer.error or OrderError.OTHER, answer.text)

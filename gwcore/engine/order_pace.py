@@ -26,7 +26,6 @@ class OrderPacer:
         self._plans: tuple[CounterPlan, ...] = ()
         self._counters: dict[tuple[str, str], OrderCounter] = {}
         self._assumed_ns: int | None = None
-        self.lockouts = 0
 
     def configure(self, limits: OrderLimits) -> None:
         """The limits of the connection that came up. Where counters stand stays as it is."""
@@ -61,7 +60,6 @@ class OrderPacer:
 
     def refused(self, symbol: str, now_ns: int, retry_ns: int | None) -> None:
         """The venue said that a counter is over its maximum: the model was low."""
-        self.lockouts += 1
         for counter in self._of(symbol, now_ns):
             counter.refused(now_ns, retry_ns)
 

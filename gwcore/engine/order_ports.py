@@ -106,3 +106,15 @@ class OrderPace(Protocol):
     def forecast(self, now_ns: int) -> tuple[RateLimit, ...]:
         """Where the counters stand, for RateLimitsUpdate."""
         ...
+
+
+class Chore(Protocol):
+    """What has to be done at times, beside requests."""
+
+    def next_ns(self) -> int | None:
+        """When; None: nothing planned."""
+        ...
+
+    def on_timer(self, now_ns: int) -> None:
+        """Do what is due."""
+        ...

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
+from gwcore.engine.access import Grant
+from gwcore.engine.cancel_timer import CancelTimer
 from gwcore.engine.order_checks import NANOSECONDS, check_create, check_modify, check_names
 from gwcore.engine.order_desk import OrderDesk
 from gwcore.engine.order_outbox import DeskOutbox
@@ -40,10 +42,12 @@ CREATE_WAIT_MAX_S: Final = 2.0
 EXITS: Final = (CancelOrder, CancelOrders, CancelAllOrders, CancelAllAfter)
 #: The verb of a user that may cancel what others placed.
 ADMIN: Final = "admin"
+#: The gateway itself.
+GATEWAY: Final = Requester("", 0, Grant())
 
 
 class OrderRequests:
-    """Of one account. `instruments`: a live view of what the gateway knows to be traded."""
+    """Of one account. `instruments`: a live view of what the gateway knows to be traded. The timer is the venue's."""
 
     def __init__(
         self,
@@ -54,6 +58,8 @@ class OrderRequests:
         instruments: Callable[[], Mapping[str, Instrument]],
         *,
         trading: str,
+        cancel_after_s: int | None = None,
+        tell_timer: Callable[[bool, str], None] = lambda is_armed, cause: None,
     ) -> None:
         self._desk = desk
         self._own: OwnOrders = desk.own
@@ -62,6 +68,9 @@ class OrderRequests:
         self._guard = guard
         self._instruments = instruments
         self._trading = trading
+        self.timer = CancelTimer(cancel_after_s, self._arm_timer, tell_timer, self._can_arm)
+        desk.acks.heed_timer = self.timer.on_ack
+        desk.chores.append(self.timer)
         self._verbs: dict[type, Callable[[Any, Requester, Reply | None], Refusal | None]] = {
             CreateOrder: self._create,
             ModifyOrder: self._modify,
@@ -283,7 +292,19 @@ class OrderRequests:
             return Refusal(OrderError.BAD_REQUEST, f"timeout_s is 0 (off) to {longest_s}, not {request.timeout_s}")
         if not _is_admin(requester):
             return Refusal(OrderError.DENIED, f"the verb {ADMIN} is not granted: the timer cancels everybody's orders")
+        if request.timeout_s and self.timer.hold:
+            return Refusal(OrderError.MARKET_CLOSED, f"the timer is not armed now: {self.timer.hold}")
         return self._desk.sender.take(Ask(kind_of(request), request, None, requester.user, self._desk.acks.number()))
+
+    def _can_arm(self) -> bool:
+        return self._trading == "live" and self._desk.was_ready and self._desk.sender.way is not None
+
+    def _arm_timer(self, timeout_s: int, now_ns: int) -> str:
+        """The gateway's own request; why it could not be made."""
+        request = CancelAllAfter(account=self._desk.account, timeout_s=timeout_s)
+        refusal = self._closed(request) or self._cancel_all_after(request, GATEWAY, None)
+        self._desk.sender.pump(now_ns)
+        return "" if refusal is None else refusal.text
 
 
 def _is_admin(requester: Requester) -> bool:

@@ -346,6 +346,7 @@ class Gateway:
                 await asyncio.sleep(backoff.on_failure(self.ports.clock.monotonic_ns()))
 
     async def _shut_down(self, transports: list[asyncio.Task[None]], sinks: list[asyncio.Task[None]]) -> None:
+        await self.accounts.wind_down()
         others = [task for task in self._tasks if task not in transports and task not in sinks]
         await self._cancel(others)
         for connection in self.hub.connections:

@@ -82,6 +82,9 @@ _METRICS = (
     Metric("gw_order_requests_unknown", "gauge", ("account",), "Orders with a request whose fate is not known."),
     Metric("gw_order_requests_refused_total", "counter", ("account",), "Requests that the gateway refused."),
     Metric("gw_order_answers_late_total", "counter", ("account",), "Answers that came when nobody waited any more."),
+    Metric("gw_order_rate_refusals_total", "counter", ("account",), "Requests the venue refused by its rate limits."),
+    Metric("gw_cancel_timer_armed", "gauge", ("account",), "1 while the venue's dead-man timer is known to be armed."),
+    Metric("gw_cancel_timer_expired_total", "counter", ("account",), "Times that timer ended without being renewed."),
     Metric("gw_order_questions_total", "counter", ("account",), "Times the venue was asked what became of an order."),
     Metric("gw_clock_offset_seconds", "gauge", ("bound",), "The venue's clock minus ours lies between low and high."),
     # Events

@@ -103,6 +103,8 @@ class Telemetry:
             yield Sample("gw_account_orders_lacking_fills", label, sum(1 for _ in machine.table.held))
             yield Sample("gw_account_rest_calls_total", label, connection.rest.requests)
             yield Sample("gw_account_rest_counter", label, connection.rest.count)
+            yield Sample("gw_cancel_timer_armed", label, int(connection.requests.timer.is_armed))
+            yield Sample("gw_cancel_timer_expired_total", label, connection.requests.timer.expired)
             yield from _orders(machine, label)
         offset = self._gateway.accounts.offset
         if offset is not None:
@@ -304,6 +306,7 @@ def _orders(machine: AccountMachine, label: tuple[tuple[str, str], ...]) -> Iter
     yield Sample("gw_order_requests_unknown", label, len(desk.doubts))
     yield Sample("gw_order_requests_refused_total", label, desk.acks.refused)
     yield Sample("gw_order_answers_late_total", label, desk.late_answers)
+    yield Sample("gw_order_rate_refusals_total", label, desk.rate_refusals)
     yield Sample("gw_order_questions_total", label, desk.doubts.questions)
 
 
