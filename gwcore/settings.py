@@ -205,6 +205,9 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     on_shutdown: OrderPolicy = (
         "none"  # when the gateway stops: none, own_orders (cancel those placed here), account (all)
     )
+    cancel_after_s: Annotated[int, msgspec.Meta(ge=8, le=86_399)] | None = (
+        None  # the venue cancels all orders of the account so long after the gateway's last word; without: never
+    )
     options: dict[str, Any] = {}  # of the venue: [account.NAME.options]
 
 

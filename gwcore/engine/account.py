@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from gwcore.engine.account_fills import FillMemory
 from gwcore.engine.account_funds import Holdings
 from gwcore.engine.account_orders import OrderTable
@@ -206,8 +208,8 @@ class AccountMachine:
             self._outbox.publish(update, received_ns)
 
     def _on_limits(self, news: RateLimitsUpdate, received_ns: int) -> None:
-        self.desk.on_limits(news, self._now_ns)
-        self._outbox.publish(news, received_ns)
+        if untold := self.desk.on_limits(news, self._now_ns):
+            self._outbox.publish(msgspec.structs.replace(news, limits=untold), received_ns)
 
     def _on_found(self, listed: AccountSnapshot, now_ns: int) -> None:
         """The venue was asked about one order."""

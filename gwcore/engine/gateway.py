@@ -104,6 +104,9 @@ class GatewayMachine:
         self._details = Details()
         self.ask_details: Callable[[], None] = lambda: None  # called where discovery would know more of an instrument
         self._venue_status = TradingStatus.ONLINE
+        self.hear_venue: Callable[[MarketStatus], None] = lambda status: (
+            None
+        )  # what the venue says of itself as a whole
         self.gateway_state = GatewayState.STARTING
         self._journal_cause = ""  # why records can't be made durable
         self._is_ready = False
@@ -348,6 +351,7 @@ class GatewayMachine:
         if status.status is not self._venue_status or shard.index == 0:
             self._publisher.publish(self._partition(shard), status, received_ns)
         self._venue_status = status.status
+        self.hear_venue(status)
         matching = {symbol: instrument.status in MATCHING for symbol, instrument in self.instruments.items()}
         for machine in self.machines:
             for each in _both(machine):

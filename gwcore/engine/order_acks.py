@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from gwcore.engine.order_outbox import DeskOutbox
 from gwcore.engine.order_ports import Refusal
 from gwcore.engine.orders import Ask, Reply, verb_of
-from gwcore.model import AckStatus, Fate, OrderAck, OrderError, OrderRequest, Origin
+from gwcore.model import AckStatus, CancelAllAfter, Fate, OrderAck, OrderError, OrderRequest, Origin
 
 #: Refusals that become events of the account: so many at once, and so many a second. The rest goes to the client alone.
 REFUSALS_MAX: Final = 200
@@ -26,6 +27,8 @@ class OrderAcks:
         self._room: float = REFUSALS_MAX
         self._room_ns = 0
         self.last_number = 0
+        #: Of requests for the venue's dead-man timer: user, seconds, status, and when it was written (monotonic).
+        self.heed_timer: Callable[[str, int, AckStatus, int], None] = lambda user, timeout_s, status, written_ns: None
         self.refused = 0
 
     def number(self) -> int:
@@ -51,6 +54,8 @@ class OrderAcks:
     ) -> None:
         """An ack about a request."""
         order = ask.order
+        if isinstance(ask.request, CancelAllAfter):
+            self.heed_timer(ask.user, ask.request.timeout_s, status, ask.staged_ns)
         answered = origin is Origin.VENUE and ask.sent_ns > 0
         self._outbox.publish(
             OrderAck(

@@ -32,14 +32,22 @@ class NoPace:
         """Now."""
         return 0
 
+    def queue_ns(self, kind: RequestKind, symbol: str, queued: int, user: str, now_ns: int) -> int:
+        """At once."""
+        return 0
+
     def spent(self, kind: RequestKind, symbol: str, age_s: float, orders: int, user: str, now_ns: int) -> None:
+        """Nothing is counted."""
+
+    def assume(self, until_ns: int) -> None:
         """Nothing is counted."""
 
     def refused(self, symbol: str, now_ns: int, retry_ns: int | None) -> None:
         """Nothing is counted."""
 
-    def corrected(self, name: str, symbol: str | None, value: float, now_ns: int) -> None:
+    def corrected(self, name: str, symbol: str | None, value: float, now_ns: int) -> bool:
         """Nothing is counted."""
+        return False
 
     def forecast(self, now_ns: int) -> tuple[RateLimit, ...]:
         """Nothing is counted."""

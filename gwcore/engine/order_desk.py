@@ -15,9 +15,10 @@ import msgspec
 from gwcore.engine.account_orders import OrderTable
 from gwcore.engine.order_acks import OrderAcks
 from gwcore.engine.order_doubts import OrderDoubts
+from gwcore.engine.order_forecast import OrderForecast
 from gwcore.engine.order_outbox import DeskOutbox
 from gwcore.engine.order_owners import OwnOrders
-from gwcore.engine.order_ports import OrderPace
+from gwcore.engine.order_ports import Chore, OrderPace
 from gwcore.engine.order_sender import OrderSender
 from gwcore.engine.orders import Ask, OwnOrder, Parcel, Stage, changes, judge
 from gwcore.errors import VenueError, VenueUnavailable
@@ -32,6 +33,7 @@ from gwcore.model import (
     OrderStatus,
     OrderUpdate,
     Origin,
+    RateLimit,
     RateLimitsUpdate,
 )
 from gwcore.venue import (
@@ -65,18 +67,26 @@ class OrderDesk:
         self.acks = OrderAcks(account, outbox)
         self.doubts = OrderDoubts()
         self.sender = OrderSender(outbox, self.acks, pace, self)
+        self.chores: list[Chore] = [OrderForecast(account, outbox, self.sender)]
         self.was_ready = False
-        self.late_answers = 0
+        self.late_answers = self.rate_refusals = 0
         self._outbox = outbox
         self._table = table
         self._found = found
         self._touch = touch
-        self._now_ns = 0
+        self.now_ns = 0
 
     def listed(self, venue_order_id: str) -> OrderUpdate | None:
         """An order of the account as it is known, whoever placed it; None: there is none, or it ended."""
         order = self._table.orders.get(venue_order_id)
         return None if order is None or order.is_done else order.update
+
+    def open_in(self, symbol: str, count_max: int) -> int:
+        """Orders of a symbol that are, or may be, open, whoever placed them; counted only where there may be so many."""
+        if len(self._table.open_ids) + self.own.live_count < count_max:
+            return 0
+        foreign = sum(1 for one in self.external() if one.symbol == symbol)
+        return foreign + sum(1 for one in self.own.live() if one.symbol == symbol and not one.is_foreign)
 
     def external(self) -> list[OrderUpdate]:
         """Open orders that were placed elsewhere."""
@@ -87,7 +97,7 @@ class OrderDesk:
 
     def resume(self, ask: Ask, published_ns: int, now_ns: int, *, was_told: bool) -> None:
         """A request of an earlier life of the gateway that the journal has no answer to."""
-        self._now_ns = now_ns
+        self.now_ns = now_ns
         order, settle_ns = ask.order, int(RESUME_SETTLE_S * NANOSECONDS)
         ask.due_ns = max(published_ns, getattr(ask.request, "deadline_ns", None) or 0) + settle_ns
         ask.stage = Stage.UNKNOWN if was_told else Stage.SENT
@@ -96,6 +106,10 @@ class OrderDesk:
             self.doubts.add(order, now_ns)
         elif not was_told:
             self.doubt(ask, OrderError.DISCONNECTED, "the gateway ended before the answer came")
+
+    def resume_left(self, published_ns: int, now_ns: int) -> None:
+        """The last request of an earlier life left then, by the wall clock; the venue still counts it."""
+        self.sender.pace.assume(now_ns - max(0, self._outbox.wall_ns() - published_ns))
 
     def resume_order(self, order: OwnOrder) -> None:
         """An order of an earlier life with no request under way."""
@@ -111,7 +125,7 @@ class OrderDesk:
 
     def on_open(self, orders: Orders, now_ns: int) -> None:
         """A connection is there; its requests go by `orders`."""
-        self._now_ns = now_ns
+        self.now_ns = now_ns
         self.sender.orders = orders
         self.sender.pace.configure(orders.limits)
 
@@ -123,7 +137,7 @@ class OrderDesk:
 
     def on_close(self, now_ns: int) -> None:
         """The connection is gone: what left on it and was not answered is in doubt."""
-        self._now_ns = now_ns
+        self.now_ns = now_ns
         self.sender.is_ready = False
         for ask in self.sender.take_unanswered():
             self.doubt(ask, OrderError.DISCONNECTED, "the connection ended before the answer came")
@@ -131,20 +145,23 @@ class OrderDesk:
 
     def on_timer(self, now_ns: int) -> None:
         """What is due."""
-        self._now_ns = now_ns
+        self.now_ns = now_ns
         self.sender.on_timer(now_ns)
         if (order := self.doubts.take(now_ns)) is not None:
             self._ask_venue(order)
+        for chore in self.chores:
+            chore.on_timer(now_ns)
 
     def times(self) -> list[int]:
         """When `on_timer` has something to do."""
-        return [at_ns for at_ns in (self.sender.next_ns(), self.doubts.next_ns()) if at_ns is not None]
+        times = (self.sender.next_ns(), self.doubts.next_ns(), *(chore.next_ns() for chore in self.chores))
+        return [at_ns for at_ns in times if at_ns is not None]
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
     def on_flow(self, parcel: Parcel, result: Sequence[AccountMessage] | VenueError, now_ns: int) -> None:
         """What came of the HTTP flow that requests left by."""
-        self._now_ns = now_ns
+        self.now_ns = now_ns
         if isinstance(result, VenueError):
             error, text = OrderError.INTERNAL, str(result)
             if isinstance(result, VenueUnavailable):
@@ -161,12 +178,13 @@ class OrderDesk:
 
     def on_answer(self, answer: OrderAnswer, now_ns: int) -> None:
         """What the venue says to a request. Late ones count as far as they are news."""
-        self._now_ns = now_ns
+        self.now_ns = now_ns
         asks = self.sender.of_wire(answer.request_id, answer.order)
         if not asks:
             self.late_answers += 1
         for ask in asks:
             if answer.error is OrderError.RATE_LIMIT:
+                self.rate_refusals += 1
                 self._slow_down(ask, answer)
             if answer.fate is Fate.UNKNOWN:
                 self.doubt(ask, answer.error or OrderError.OTHER, answer.text)
@@ -175,18 +193,23 @@ class OrderDesk:
                 self._done(ask, answer.venue_order_id)
             self.end(ask, answer.fate, origin=Origin.VENUE, answer=answer)
 
-    def on_limits(self, news: RateLimitsUpdate, now_ns: int) -> None:
-        """The venue says where its counters stand; one of a symbol is named `counter.SYMBOL`."""
+    def on_limits(self, news: RateLimitsUpdate, now_ns: int) -> tuple[RateLimit, ...]:
+        """The venue says where its counters stand; one of a symbol is named `counter.SYMBOL`. Those no forecast tells of."""
+        untold = []
         for limit in news.limits:
             name, _, symbol = limit.name.partition(".")
-            if limit.value is not None:
-                self.sender.pace.corrected(name, symbol or None, float(limit.value), now_ns)
+            is_told = limit.value is not None and self.sender.pace.corrected(
+                name, symbol or None, float(limit.value), now_ns
+            )
+            if not is_told:
+                untold.append(limit)
+        return tuple(untold)
 
     def _slow_down(self, ask: Ask, answer: OrderAnswer) -> None:
         retry_ns = None
         if answer.retry_at_ns is not None:
-            retry_ns = self._now_ns + max(0, answer.retry_at_ns - self._outbox.wall_ns())
-        self.sender.pace.refused(ask.order.symbol if ask.order else "", self._now_ns, retry_ns)
+            retry_ns = self.now_ns + max(0, answer.retry_at_ns - self._outbox.wall_ns())
+        self.sender.pace.refused(ask.order.symbol if ask.order else "", self.now_ns, retry_ns)
 
     def _done(self, ask: Ask, venue_order_id: str | None) -> None:
         """The venue took it: what follows from that alone. All else is the stream's to tell."""
@@ -195,8 +218,10 @@ class OrderDesk:
             return
         facts: dict[str, str | int | None] = {}
         if isinstance(request, ModifyOrder):
-            order.version, order.taken_ns = ask.version or order.version, self._now_ns
+            order.version = ask.version or order.version
             facts = {"version": order.version, **changes(request, order.update)}
+        if not ask.is_exit:
+            order.taken_ns = self.now_ns
         order.was_seen = True
         key = order.venue_order_id or (venue_order_id if isinstance(request, CreateOrder) else None)
         if key is None:
@@ -252,7 +277,7 @@ class OrderDesk:
             retry_at_ns=answer.retry_at_ns if answer is not None else None,
             count=answer.number_of_orders if answer is not None else None,
             venue_time_ns=answer.venue_time_ns if answer is not None else None,
-            now_ns=self._now_ns,
+            now_ns=self.now_ns,
         )
         if ask.group is not None:
             ask.group.unknown -= was_unknown
@@ -290,7 +315,7 @@ class OrderDesk:
         if order is None:
             return
         order.doubt(ask)
-        self.doubts.add(order, self._now_ns)
+        self.doubts.add(order, self.now_ns)
         if isinstance(ask.request, CreateOrder):
             self._change(order, {"order_status": OrderStatus.UNKNOWN, "reason": text or error.value})
         if ask.group is not None:
@@ -300,7 +325,7 @@ class OrderDesk:
 
     def settle(self, now_ns: int) -> None:
         """The venue told of orders: what that proves of their requests."""
-        self._now_ns = now_ns
+        self.now_ns = now_ns
         while self.own.touched:
             touched, self.own.touched = self.own.touched, {}
             for order in touched:
@@ -348,13 +373,13 @@ class OrderDesk:
     def _ask_venue(self, order: OwnOrder) -> None:
         way = self.sender.rest or self.sender.orders
         if way is None:
-            self.doubts.answered(self._now_ns, None)
+            self.doubts.answered(self.now_ns, None)
             return
         asked_ns = self._outbox.wall_ns()
         self._outbox.run_request(way.find_order(order.key), partial(self._on_found, order, asked_ns))
 
     def _on_found(self, order: OwnOrder, asked_ns: int, result: AccountSnapshot | VenueError, now_ns: int) -> None:
-        self._now_ns = now_ns
+        self.now_ns = now_ns
         if not isinstance(result, VenueError):
             self._found(result, now_ns)
             rows = [*(result.orders or ()), *result.closed]

@@ -206,6 +206,11 @@ class OwnOrders:
         """Orders that are, or may be, open."""
         return list(self._live)
 
+    @property
+    def live_count(self) -> int:
+        """How many are, or may be, open."""
+        return len(self._live)
+
     def open_orders(self) -> Iterable[OpenOrder]:
         """See `OrderView`."""
         for order in self.live():

@@ -80,21 +80,41 @@ class OrderPace(Protocol):
         ...
 
     def wait_ns(self, kind: RequestKind, symbol: str, age_s: float, orders: int, user: str, now_ns: int) -> int:
-        """How long until a request of this kind may leave; 0: now."""
+        """How long until so many requests of this kind may leave as one; 0: now."""
+        ...
+
+    def queue_ns(self, kind: RequestKind, symbol: str, queued: int, user: str, now_ns: int) -> int:
+        """How long, about, until a request leaves that comes behind so many of the same user."""
         ...
 
     def spent(self, kind: RequestKind, symbol: str, age_s: float, orders: int, user: str, now_ns: int) -> None:
         """It left."""
         ...
 
+    def assume(self, until_ns: int) -> None:
+        """Requests that were not counted here, as those of an earlier life, may have left until then."""
+        ...
+
     def refused(self, symbol: str, now_ns: int, retry_ns: int | None) -> None:
         """The venue said that the counter is over its maximum: believe it, and nothing but cancels until it decayed."""
         ...
 
-    def corrected(self, name: str, symbol: str | None, value: float, now_ns: int) -> None:
-        """The venue said where a counter stands."""
+    def corrected(self, name: str, symbol: str | None, value: float, now_ns: int) -> bool:
+        """The venue said where a counter stands. True: `forecast` tells of it."""
         ...
 
     def forecast(self, now_ns: int) -> tuple[RateLimit, ...]:
         """Where the counters stand, for RateLimitsUpdate."""
+        ...
+
+
+class Chore(Protocol):
+    """What has to be done at times, beside requests."""
+
+    def next_ns(self) -> int | None:
+        """When; None: nothing planned."""
+        ...
+
+    def on_timer(self, now_ns: int) -> None:
+        """Do what is due."""
         ...

@@ -27,6 +27,7 @@ class OrderRecall:
         self._desk = desk
         self._own: OwnOrders = desk.own
         self._ids = ids
+        self._left_ns = 0  # when the last request left
         self._open: dict[str, tuple[OrderAck, int, bool]] = {}  # FORWARDED, when, and whether UNKNOWN was told
 
     def recall(self, event: Event, published_ns: int) -> None:
@@ -57,6 +58,7 @@ class OrderRecall:
         if order is not None and ack.version is not None:
             order.requests = max(order.requests, ack.version)
         if ack.status is AckStatus.FORWARDED:
+            self._left_ns = max(self._left_ns, published_ns)
             self._open[ack.request_id] = (ack, published_ns, False)
         elif ack.status is AckStatus.UNKNOWN:
             if ack.request_id in self._open:
@@ -69,6 +71,10 @@ class OrderRecall:
     def finish(self, now_ns: int) -> None:
         """All is read: what is not answered is in doubt from now on. Publishes what that changes."""
         open_orders = dict.fromkeys(self._own.live())
+        if self._left_ns:
+            self._desk.resume_left(self._left_ns, now_ns)
+        for own in open_orders:
+            own.taken_ns = now_ns  # it is older than that, and dearer to cancel is the safe side
         for ack, published_ns, was_told in self._open.values():
             if isinstance(ack.asked, CreateOrders | CancelOrders) or ack.asked is None:
                 continue

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
+from gwcore.engine.access import Grant
+from gwcore.engine.cancel_timer import CancelTimer
 from gwcore.engine.order_checks import NANOSECONDS, check_create, check_modify, check_names
 from gwcore.engine.order_desk import OrderDesk
 from gwcore.engine.order_outbox import DeskOutbox
@@ -35,13 +37,17 @@ from gwcore.venue import OrderFeature, RequestKind
 #: Orders in one request of a client.
 BATCH_MAX: Final = 100
 #: What leaves also where the account's stream is down, or the journal.
+#: An order that would wait longer than this for the venue's counters is refused, and told when it may be asked for again.
+CREATE_WAIT_MAX_S: Final = 2.0
 EXITS: Final = (CancelOrder, CancelOrders, CancelAllOrders, CancelAllAfter)
 #: The verb of a user that may cancel what others placed.
 ADMIN: Final = "admin"
+#: The gateway itself.
+GATEWAY: Final = Requester("", 0, Grant())
 
 
 class OrderRequests:
-    """Of one account. `instruments`: a live view of what the gateway knows to be traded."""
+    """Of one account. `instruments`: a live view of what the gateway knows to be traded. The timer is the venue's."""
 
     def __init__(
         self,
@@ -52,6 +58,8 @@ class OrderRequests:
         instruments: Callable[[], Mapping[str, Instrument]],
         *,
         trading: str,
+        cancel_after_s: int | None = None,
+        tell_timer: Callable[[bool, str], None] = lambda is_armed, cause: None,
     ) -> None:
         self._desk = desk
         self._own: OwnOrders = desk.own
@@ -60,6 +68,9 @@ class OrderRequests:
         self._guard = guard
         self._instruments = instruments
         self._trading = trading
+        self.timer = CancelTimer(cancel_after_s, self._arm_timer, tell_timer, self._can_arm)
+        desk.acks.heed_timer = self.timer.on_ack
+        desk.chores.append(self.timer)
         self._verbs: dict[type, Callable[[Any, Requester, Reply | None], Refusal | None]] = {
             CreateOrder: self._create,
             ModifyOrder: self._modify,
@@ -72,6 +83,7 @@ class OrderRequests:
 
     def submit(self, request: OrderRequest, requester: Requester, reply: Reply | None, now_ns: int) -> None:
         """A request of a client, or of the gateway itself."""
+        self._desk.now_ns = now_ns
         refusal = self._closed(request) or self._guard.check_request(self._desk.account, request, requester, now_ns)
         if refusal is None:
             refusal = self._verbs[type(request)](request, requester, reply)
@@ -117,6 +129,7 @@ class OrderRequests:
             or self._duplicate(request, requester.user)
             or check_create(request, self._instruments(), way.abilities, wall_ns)
             or self._guard.check_create(request, requester, self._own)
+            or self._room(request.symbol, requester.user, way.limits.open_orders_per_symbol)
         )
         if refusal is not None:
             return refusal
@@ -130,6 +143,17 @@ class OrderRequests:
         ask = Ask(RequestKind.CREATE, request, order, requester.user, number)
         ask.reply, ask.batch = reply, batch
         return self._desk.sender.take(ask)
+
+    def _room(self, symbol: str, user: str, open_max: int | None) -> Refusal | None:
+        """What the venue would refuse, or what would wait so long that nobody wants it any more."""
+        if open_max is not None and self._desk.open_in(symbol, open_max) >= open_max:
+            text = f"{open_max} orders are open in {symbol}, and the venue takes no more: cancel some"
+            return Refusal(OrderError.OPEN_ORDERS_LIMIT, text)
+        wait_ns = self._desk.sender.queue_ns(symbol, user, self._desk.now_ns)
+        if wait_ns <= CREATE_WAIT_MAX_S * NANOSECONDS:
+            return None
+        text = f"the venue's counter for {symbol} has room in {wait_ns / NANOSECONDS:.1f} s: ask again then"
+        return Refusal(OrderError.RATE_LIMIT, text, self._outbox.wall_ns() + wait_ns)
 
     def _duplicate(self, request: CreateOrder, user: str) -> Refusal | None:
         if not self._ids.is_used(user, request.order_id):
@@ -268,7 +292,19 @@ class OrderRequests:
             return Refusal(OrderError.BAD_REQUEST, f"timeout_s is 0 (off) to {longest_s}, not {request.timeout_s}")
         if not _is_admin(requester):
             return Refusal(OrderError.DENIED, f"the verb {ADMIN} is not granted: the timer cancels everybody's orders")
+        if request.timeout_s and self.timer.hold:
+            return Refusal(OrderError.MARKET_CLOSED, f"the timer is not armed now: {self.timer.hold}")
         return self._desk.sender.take(Ask(kind_of(request), request, None, requester.user, self._desk.acks.number()))
+
+    def _can_arm(self) -> bool:
+        return self._trading == "live" and self._desk.was_ready and self._desk.sender.way is not None
+
+    def _arm_timer(self, timeout_s: int, now_ns: int) -> str:
+        """The gateway's own request; why it could not be made."""
+        request = CancelAllAfter(account=self._desk.account, timeout_s=timeout_s)
+        refusal = self._closed(request) or self._cancel_all_after(request, GATEWAY, None)
+        self._desk.sender.pump(now_ns)
+        return "" if refusal is None else refusal.text
 
 
 def _is_admin(requester: Requester) -> bool:

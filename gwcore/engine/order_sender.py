@@ -50,6 +50,7 @@ class OrderSender:
         self.rest: Orders | None = None  # for where there is none
         self.is_ready = False  # the account's state is known: all may leave, not cancels alone
         self.pace = pace
+        self.spends = 0  # requests that the venue's counters were charged for
         self.now_ns = 0
         self._outbox = outbox
         self._acks = acks
@@ -149,10 +150,17 @@ class OrderSender:
     def pump(self, now_ns: int) -> None:
         """Let leave what may leave."""
         self.now_ns = now_ns
+        way = self.way
+        self._lanes.batches_cancels = way is not None and _takes_cancels_together(way)
         while (ask := self._lanes.take(now_ns)) is not None:
             asks = [one for one in (ask, *self._mates(ask)) if self._still(one)]
             if asks:
                 self._stage(asks)
+
+    def queue_ns(self, symbol: str, user: str, now_ns: int) -> int:
+        """How long a new order would wait for its turn, about."""
+        queued = self._lanes.queued(symbol, user)
+        return self.pace.queue_ns(RequestKind.CREATE, symbol, queued, user, now_ns)
 
     def _mates(self, ask: Ask) -> list[Ask]:
         """What of its batch leaves with a request."""
@@ -167,7 +175,7 @@ class OrderSender:
                     self._lanes.add(one)
                 return []
             return mates
-        if ask.kind is RequestKind.CANCEL and hasattr(way, "cancel_orders"):
+        if ask.kind is RequestKind.CANCEL and _takes_cancels_together(way):
             return self._lanes.take_mates(ask, way.abilities.cancel_batch_max - 1, one_symbol=False)
         return []
 
@@ -207,8 +215,11 @@ class OrderSender:
             self._outbox.barrier(partial(self._leave, asks[0]))
 
     def _spend(self, ask: Ask, *, is_batch: bool) -> None:
+        if isinstance(ask.request, CancelAllAfter):
+            return  # it asks for a timer, and cancels nothing now
         kind = _BATCHED.get(ask.kind, ask.kind) if is_batch else ask.kind
         symbol = ask.order.symbol if ask.order is not None else ""
+        self.spends += 1
         self.pace.spent(kind, symbol, age_s(ask, self.now_ns), 1, ask.user, self.now_ns)
 
     def _last_look(self, ask: Ask) -> Refusal | None:
@@ -274,8 +285,8 @@ class OrderSender:
         settle_s = way.limits.settle_s + way.limits.answer_timeout_s
         deadline_ns = getattr(ask.request, "deadline_ns", None) or 0
         ask.due_ns = max(self._outbox.wall_ns(), deadline_ns) + int(settle_s * NANOSECONDS)
-        if ask.order is not None and ask.kind is RequestKind.CREATE:
-            ask.order.taken_ns = now_ns
+        if ask.order is not None and not ask.is_exit:
+            ask.order.taken_ns = now_ns  # once more when it is answered: the venue counts from some time between
         self._sent[ask] = None
 
     def _again(self, asks: list[Ask]) -> Parcel | Refusal:
@@ -321,6 +332,10 @@ class OrderSender:
                 ask.reply(OrderError.JOURNAL.value.lower(), text)
             self._fates.end(ask, Fate.NOT_DONE, error=OrderError.JOURNAL, text=text)
         self.pump(now_ns)
+
+
+def _takes_cancels_together(way: Orders) -> bool:
+    return hasattr(way, "cancel_orders") and way.abilities.cancel_batch_max > 1
 
 
 _CONNECTION_ENDED: Final = Refusal(OrderError.DISCONNECTED, "the connection ended before this left: nothing was sent")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import TypeVar
 
 from gwcore.engine.account import AccountMachine
 from gwcore.engine.account_fills import FillMemory
@@ -22,6 +23,7 @@ from gwcore.errors import AuthenticationError, ConfigError, GatewayError, VenueE
 from gwcore.model import ConnectionState, Event, OrderRequest, RateLimit, RateLimitsUpdate
 from gwcore.ports import Clock, Connection, Network, Random
 from gwcore.rest import HttpFlow
+from gwcore.runtime.account_hub import AccountHub
 from gwcore.runtime.account_rest import AccountRest
 from gwcore.runtime.http import run_flow
 from gwcore.runtime.order_parts import OrderParts, OrdersFactory
@@ -34,18 +36,6 @@ EARLY_FRAMES_MAX = 10_000
 COUNTER_EVENT_NS = 30 * NANOSECONDS
 
 T = TypeVar("T")
-
-
-class AccountHub(Protocol):
-    """What an account's connection tells the gateway."""
-
-    def on_account(self, account: str, state: ConnectionState, cause: str | None, *, halted: bool = False) -> None:
-        """The connection came or went; `halted`: it will not come again."""
-        ...
-
-    def publish_status(self, event: Event) -> None:
-        """Publish in partition `st`."""
-        ...
 
 
 class AccountConnection:
@@ -87,7 +77,14 @@ class AccountConnection:
         self.machine = AccountMachine(account.name, settings, self, random, FillMemory(), parts.pace())
         self._make_orders = orders
         self.requests = OrderRequests(
-            self.machine.desk, self, parts.ids, parts.guard, parts.instruments, trading=settings.trading
+            self.machine.desk,
+            self,
+            parts.ids,
+            parts.guard,
+            parts.instruments,
+            trading=settings.trading,
+            cancel_after_s=settings.cancel_after_s,
+            tell_timer=partial(hub.on_cancel_timer, account.name),
         )
         self.recall = OrderRecall(self.machine.desk, parts.ids)
         self._journal = parts.journal
@@ -247,6 +244,11 @@ class AccountConnection:
     def submit(self, request: OrderRequest, requester: Requester, reply: Reply) -> None:
         """A client asks for something about orders."""
         self.requests.submit(request, requester, reply, self._clock.monotonic_ns())
+        self._arm()
+
+    def tick(self) -> None:
+        """Something changed that the orders' timers go by."""
+        self.machine.desk.on_timer(self._clock.monotonic_ns())
         self._arm()
 
     def on_synced(self) -> None:

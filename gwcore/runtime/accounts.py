@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Coroutine, Mapping
@@ -14,13 +15,14 @@ import msgspec
 from gwcore.engine.access import Access
 from gwcore.engine.gateway import GatewayMachine
 from gwcore.engine.order_defaults import OpenGuard
+from gwcore.engine.order_pace import OrderPacer
 from gwcore.engine.order_ports import OrderGuard, Requester
 from gwcore.engine.orders import Reply
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.reconnect import RollingBudget
 from gwcore.errors import ConfigError, VenueError
 from gwcore.journal import Journal
-from gwcore.model import ConnectionState, Event, OrderRequest
+from gwcore.model import ConnectionState, Event, MarketStatus, OrderRequest, TradingStatus
 from gwcore.ports import Clock, Network, Random
 from gwcore.runtime.account_connection import AccountConnection
 from gwcore.runtime.clock_offset import ClockSample, OffsetBounds, offset_bounds
@@ -43,6 +45,8 @@ RECALL_RECORDS = 10_000
 RECALLED_KINDS = frozenset({"order_update", "trade_update", "download_begin", "order_ack"})
 #: The venue's clock is asked this often, in so many questions at different places within its second.
 CLOCK_CHECK_S, CLOCK_QUESTIONS, CLOCK_SPACING_S = 300.0, 4, 1.27
+#: At the end the venue's dead-man timers must be off within this.
+WIND_DOWN_S = 2.0
 #: An offset above this is told as a status, since nonces, tokens and times of orders go by the clock.
 CLOCK_WARN_NS = 1_000_000_000
 
@@ -71,11 +75,18 @@ class Accounts:
         orders: OrdersFactory | None = None if make_orders is None else partial(make_orders, config.venue.settings)
         if paper is not None:
             streams, network, orders = PaperStreams(streams, paper), paper, paper.orders
+        self._timer_news = asyncio.Event()
+        machine.hear_venue = self.on_venue_status
         self._takes_orders = orders is not None
         self._streams = streams
         self._network = network
         self._clock = clock
-        self.parts = OrderParts(guard=guard or OpenGuard(), instruments=lambda: machine.instruments, journal=journal)
+        self.parts = OrderParts(
+            guard=guard or OpenGuard(),
+            instruments=lambda: machine.instruments,
+            journal=journal,
+            pace=partial(OrderPacer, lambda at_ns: clock.now_ns() + at_ns - clock.monotonic_ns()),
+        )
         self.offset: OffsetBounds | None = None  # the venue's clock minus ours, as last measured
         self.connections = [
             AccountConnection(
@@ -157,6 +168,36 @@ class Accounts:
                 return
         reply("unknown_account", f"{request.account!r:.80} is no account of this gateway: see `gw accounts`")
 
+    # --- the venue's dead-man timers ----------------------------------------------------------------------------------
+
+    def on_venue_status(self, status: MarketStatus) -> None:
+        """The venue as a whole: a timer that is armed through maintenance cancels everything when it ends."""
+        cause = ""
+        if status.status is not TradingStatus.ONLINE:
+            cause = f"the venue is {status.status.value}"
+        elif status.upcoming_maintenance:
+            cause = "the venue announced maintenance"
+        for connection in self.connections:
+            connection.requests.timer.on_venue(cause)
+            connection.tick()
+
+    async def wind_down(self) -> None:
+        """Disarm the timers before the gateway stops; what can't be within WIND_DOWN_S runs out at the venue."""
+        for connection in self.connections:
+            connection.requests.timer.stop()
+            connection.tick()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WIND_DOWN_S):
+                while any(connection.requests.timer.may_be_armed for connection in self.connections):
+                    self._timer_news.clear()
+                    await self._timer_news.wait()
+        for connection in self.connections:
+            if connection.requests.timer.may_be_armed:
+                _log.error(
+                    "account %s: the venue's timer could not be disarmed and will cancel all its orders",
+                    connection.account.name,
+                )
+
     # --- AccountHub ---------------------------------------------------------------------------------------------------
 
     def on_account(self, account: str, state: ConnectionState, cause: str | None, *, halted: bool = False) -> None:
@@ -164,6 +205,13 @@ class Accounts:
         self._machine.on_component(f"account.{account}", state, cause)
         level = logging.ERROR if halted else logging.WARNING if state is ConnectionState.DISCONNECTED else logging.INFO
         _log.log(level, "account %s %s%s", account, state.value.lower(), f": {cause}" if cause else "")
+
+    def on_cancel_timer(self, account: str, is_armed: bool, cause: str) -> None:
+        """The venue's dead-man timer of an account was armed or disarmed, or ended."""
+        state = ConnectionState.CONNECTED if is_armed else ConnectionState.DISCONNECTED
+        self._machine.on_component(f"account.{account}.cancel_timer", state, cause)
+        _log.info("account %s: the venue's timer is %s: %s", account, "armed" if is_armed else "not armed", cause)
+        self._timer_news.set()
 
     def publish_status(self, event: Event) -> None:
         """Publish in partition `st`."""

@@ -357,6 +357,7 @@ class Gateway:
 
     async def _shut_down(self, transports: list[asyncio.Task[None]], sinks: list[asyncio.Task[None]]) -> None:
         await self.safety.on_shutdown()
+        await self.accounts.wind_down()
         others = [task for task in self._tasks if task not in transports and task not in sinks]
         await self._cancel(others)
         for connection in self.hub.connections:

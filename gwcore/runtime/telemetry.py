@@ -120,6 +120,8 @@ class Telemetry:
             if connection.token_ns is not None:
                 age_ns = self._gateway.ports.clock.monotonic_ns() - connection.token_ns
                 yield Sample("gw_account_token_age_seconds", label, age_ns / 1e9)
+            yield Sample("gw_cancel_timer_armed", label, int(connection.requests.timer.is_armed))
+            yield Sample("gw_cancel_timer_expired_total", label, connection.requests.timer.expired)
             yield from _orders(machine, label)
         safety = self._gateway.safety
         yield Sample("gw_order_halts", (), len(safety.halts))
@@ -296,6 +298,7 @@ def _orders(machine: AccountMachine, label: tuple[tuple[str, str], ...]) -> Iter
     yield Sample("gw_order_requests_unknown", label, len(desk.doubts))
     yield Sample("gw_order_requests_refused_total", label, desk.acks.refused)
     yield Sample("gw_order_answers_late_total", label, desk.late_answers)
+    yield Sample("gw_order_rate_refusals_total", label, desk.rate_refusals)
     yield Sample("gw_order_questions_total", label, desk.doubts.questions)
 
 
