@@ -7,7 +7,7 @@ from typing import Final
 
 from gwcore.engine.order_outbox import DeskOutbox
 from gwcore.engine.order_ports import Refusal
-from gwcore.engine.orders import Ask, Reply, verb_of
+from gwcore.engine.orders import Ask, Reply, Stage, verb_of
 from gwcore.model import AckStatus, CancelAllAfter, Fate, OrderAck, OrderError, OrderRequest, Origin
 
 #: Refusals that become events of the account: so many at once, and so many a second. The rest goes to the client alone.
@@ -114,3 +114,22 @@ class OrderAcks:
                 retry_at_ns=refusal.retry_at_ns,
             )
         )
+
+    def count(self, ask: Ask, *, is_done: bool) -> None:
+        """One of a group of cancels ended."""
+        group = ask.group
+        assert group is not None
+        group.open -= 1
+        group.done += is_done
+        self.tell_group(ask)
+
+    def tell_group(self, ask: Ask) -> None:
+        """How the CancelAllOrders stands that a cancel is of."""
+        group = ask.group
+        assert group is not None
+        if group.open == 0:
+            group.ask.stage = Stage.ENDED
+            self.tell(group.ask, AckStatus.ACCEPTED, fate=Fate.DONE, count=group.done)
+        elif group.unknown >= group.open and group.ask.stage is not Stage.UNKNOWN:
+            group.ask.stage = Stage.UNKNOWN
+            self.tell(group.ask, AckStatus.UNKNOWN, fate=Fate.UNKNOWN, count=group.done)

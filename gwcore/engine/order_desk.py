@@ -281,7 +281,7 @@ class OrderDesk:
         )
         if ask.group is not None:
             ask.group.unknown -= was_unknown
-            self._count(ask, is_done=is_done)
+            self.acks.count(ask, is_done=is_done)
         if order is not None:
             self._after(order)
 
@@ -320,7 +320,7 @@ class OrderDesk:
             self._change(order, {"order_status": OrderStatus.UNKNOWN, "reason": text or error.value})
         if ask.group is not None:
             ask.group.unknown += 1
-            self._tell_group(ask)
+            self.acks.tell_group(ask)
         self.sender.advance(order)
 
     def settle(self, now_ns: int) -> None:
@@ -390,20 +390,3 @@ class OrderDesk:
         self.sender.pump(now_ns)
 
     # --- cancels of many ----------------------------------------------------------------------------------------------
-
-    def _count(self, ask: Ask, *, is_done: bool) -> None:
-        group = ask.group
-        assert group is not None
-        group.open -= 1
-        group.done += is_done
-        self._tell_group(ask)
-
-    def _tell_group(self, ask: Ask) -> None:
-        group = ask.group
-        assert group is not None
-        if group.open == 0:
-            group.ask.stage = Stage.ENDED
-            self.acks.tell(group.ask, AckStatus.ACCEPTED, fate=Fate.DONE, count=group.done)
-        elif group.unknown >= group.open and group.ask.stage is not Stage.UNKNOWN:
-            group.ask.stage = Stage.UNKNOWN
-            self.acks.tell(group.ask, AckStatus.UNKNOWN, fate=Fate.UNKNOWN, count=group.done)

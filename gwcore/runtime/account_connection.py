@@ -20,7 +20,7 @@ from gwcore.engine.orders import Reply
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.reconnect import NANOSECONDS, Backoff, RollingBudget
 from gwcore.errors import AuthenticationError, ConfigError, GatewayError, VenueError, VenueUnavailable
-from gwcore.model import ConnectionState, Event, OrderRequest, RateLimit, RateLimitsUpdate
+from gwcore.model import ConnectionState, Event, OrderRequest, RateLimitsUpdate
 from gwcore.ports import Clock, Connection, Network, Random
 from gwcore.rest import HttpFlow
 from gwcore.runtime.account_hub import AccountHub
@@ -32,8 +32,6 @@ from gwcore.venue import Account, AccountCodec, Frame, Streams
 
 #: Frames that came before the machine was told of the connection; more than this is no exchange.
 EARLY_FRAMES_MAX = 10_000
-#: The REST counter is told at most this often.
-COUNTER_EVENT_NS = 30 * NANOSECONDS
 
 T = TypeVar("T")
 
@@ -103,7 +101,6 @@ class AccountConnection:
         self._requests: set[asyncio.Task[None]] = set()  # flows about orders, which outlive a connection
         self._halt_cause = ""
         self._is_stopped = False
-        self._counter_told_ns = -COUNTER_EVENT_NS
         self.connects = 0
         self.token_ns: int | None = (
             None  # monotonic, when what the connection stands on (a token, a listen key) was got
@@ -225,6 +222,12 @@ class AccountConnection:
         except StopIteration:
             self._login = None
             self._logged_in()
+            return
+        except AuthenticationError as error:
+            self.halt(str(error))
+            return
+        except (GatewayError, ValueError) as error:  # an answer that the plugin can't use ends this connection alone
+            self.close(f"the login failed: {error}")
             return
         if answer and self._connection is not None:
             self._connection.send(answer)
@@ -389,11 +392,8 @@ class AccountConnection:
         self._arm()
 
     def _tell_counter(self) -> None:
-        now_ns = self._clock.monotonic_ns()
-        if self._codec is not None and now_ns - self._counter_told_ns >= COUNTER_EVENT_NS:
-            self._counter_told_ns = now_ns
-            limits = self._codec.limits
-            counter = RateLimit(name="rest", value=f"{self.rest.count:.2f}", limit=f"{limits.rest_cost_max:g}")
+        counter = self.rest.take_news() if self._codec is not None else None
+        if counter is not None:
             self.publish(RateLimitsUpdate(account=self.account.name, limits=(counter,)))
 
     def _drop_flows(self) -> None:

@@ -11,6 +11,7 @@ import contextlib
 from collections import deque
 
 from gwcore.errors import VenueUnavailable
+from gwcore.model import RateLimit
 from gwcore.ports import Clock, Connection, ConnectionListener, Endpoint, Network
 from gwcore.rest import HttpRequest, HttpResponse
 from gwcore.venue import AccountLimits
@@ -18,6 +19,8 @@ from gwcore.venue import AccountLimits
 _NANOSECONDS = 1_000_000_000
 #: Calls that wait for their turn; one more is refused.
 WAITING_MAX = 100
+#: The counter is told at most this often.
+NEWS_NS = 30 * _NANOSECONDS
 
 
 class AccountRest:
@@ -36,6 +39,7 @@ class AccountRest:
         self._counted_ns = clock.monotonic_ns()  # ... at this time
         self.requests = 0
         self.waited_s = 0.0
+        self._told_ns = -NEWS_NS
 
     def limit(self, limits: AccountLimits) -> None:
         """What the venue allows."""
@@ -52,6 +56,14 @@ class AccountRest:
         """The counter now."""
         elapsed_s = (self._clock.monotonic_ns() - self._counted_ns) / _NANOSECONDS
         return max(0.0, self._count - elapsed_s * self._limits.rest_decay_per_s)
+
+    def take_news(self) -> RateLimit | None:
+        """The counter as an event has it, where it is time to tell it again."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._told_ns < NEWS_NS:
+            return None
+        self._told_ns = now_ns
+        return RateLimit(name="rest", value=f"{self.count:.2f}", limit=f"{self._limits.rest_cost_max:g}")
 
     async def connect(self, endpoint: Endpoint, listener: ConnectionListener) -> Connection:
         """Open a WebSocket, as the network does."""

@@ -106,7 +106,7 @@ class OrderSafety:
         self.guard.set_users(config.users)
         if self.policies is not None:
             self.policies.users = config.users
-        return ("limits of users",)
+        return ()  # who changes users says so already
 
     def _on_ban(self, user: str, seconds: float) -> None:
         detail = f"asked too often, again and again: only cancels pass for {seconds:g} s"

@@ -43,6 +43,7 @@ TEXT_FIELDS = frozenset(
         "quote_class",
         "quote_status",
         "reason",
+        "result",
         "request",
         "request_id",
         "session_id",

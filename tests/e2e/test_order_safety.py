@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,27 +71,22 @@ def test_a_halt_outlives_the_gateway_and_lets_cancels_through(tmp_path: Path) ->
 def test_orders_of_a_client_that_is_killed_end_as_its_user_is_set(tmp_path: Path, policy: str, left: int) -> None:
     """Row F35. The order that was placed elsewhere goes with `account` alone."""
     with shell_with(tmp_path, f'on_disconnect = "{policy}"', "disconnect_grace_s = 0.5") as shell:
-        play.do(shell.sim, "order", account="account1", symbol="BTC/USD", side="buy", quantity="0.001", price="15000")
+        where = ("--account", "account1", "--unix-path", str(shell.gateway.socket_path))
         client = subprocess.Popen(
-            [
-                play.GW,
-                "order",
-                BUY[0],
-                "--account",
-                "account1",
-                "--unix-path",
-                str(shell.gateway.socket_path),
-                *FAR[1:],
-                "--order-id",
-                "mine",
-                "--wait",
-            ],
+            [play.GW, "order", BUY[0], *where, *FAR[1:], "--order-id", "mine", "--wait"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        shell.gateway.wait_for("the order to stand", lambda: len(shell.open_orders()) == 2)
-        client.send_signal(signal.SIGKILL)
-        client.wait(20)
+        try:
+            # The other one comes while the client is there: what ran before has left nothing to be carried out.
+            shell.gateway.wait_for("the order to stand", lambda: len(shell.open_orders()) == 1)
+            play.do(
+                shell.sim, "order", account="account1", symbol="BTC/USD", side="buy", quantity="0.001", price="15000"
+            )
+            shell.gateway.wait_for("both to be known", lambda: len(play.truth(shell.sim, "account1")["orders"]) >= 2)
+        finally:
+            client.kill()
+            client.wait(20)
         if policy == "none":
             # Whoever comes and goes changes nothing: the last session is gone again and again.
             assert shell.run("cancel", "nope")[0] == 1
