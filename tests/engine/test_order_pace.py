@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gwcore.engine.order_lanes import age_s
 from gwcore.engine.order_pace import OrderPacer
-from gwcore.model import CancelOrder, Fate, ModifyOrder, OrderError, RateLimit, RateLimitsUpdate
+from gwcore.engine.orders import Ask, OwnOrder, pending_update
+from gwcore.model import CancelAllAfter, CancelOrder, Fate, ModifyOrder, OrderError, RateLimit, RateLimitsUpdate
 from gwcore.testing.order_stage import ACCOUNT, SYMBOL, OrderStage, create
 from gwcore.venue import Cost, CounterRule, OrderAnswer, OrderLimits, RequestKind
 
@@ -287,3 +289,30 @@ def test_after_a_restart_the_counters_stand_where_they_may_have(stage: OrderStag
     pace.configure(OrderLimits(counters=(rule(),)))
     assert pace.wait_ns(CREATE, SYMBOL, 0.0, 3, "ann", again.now_ns) == 0
     assert pace.wait_ns(CREATE, SYMBOL, 0.0, 4, "ann", again.now_ns) == SECOND
+
+
+def test_the_timer_costs_nothing() -> None:
+    made = OrderStage(pace=OrderPacer(lambda at_ns: at_ns))
+    made.ready()
+    pace = made.desk.sender.pace
+    pace.configure(OrderLimits(counters=(rule(),)))
+    made.submit(CancelAllAfter(account=ACCOUNT, timeout_s=60), "ann", "admin")
+    assert [sent.verb for sent in made.sent] == ["cancel_all_after"]
+    assert pace.wait_ns(CREATE, SYMBOL, 0.0, 35, "ann", made.now_ns) == 0
+
+
+def test_an_order_of_unknown_age_is_as_dear_as_a_new_one() -> None:
+    update = pending_update(create("a1"), "ann", "gw1")
+    request = Ask(CANCEL, cancel("a1"), OwnOrder(update), "ann", 1)
+    assert age_s(request, 1000 * SECOND) == 0.0
+    assert request.order is not None
+    request.order.taken_ns = 990 * SECOND
+    assert age_s(request, 1000 * SECOND) == 10.0
+
+
+def test_what_is_late_on_its_way_is_allowed_for() -> None:
+    venue, pace = Venue(rule(decay=10.0)), pacer(rule(decay=10.0))
+    for at_ns in (0, SECOND):
+        while not pace.wait_ns(CANCEL, "A", 0.0, 1, "ann", at_ns):
+            pace.spent(CANCEL, "A", 0.0, 1, "ann", at_ns)
+            assert venue.takes(CANCEL, 0.0, SECOND)  # the first of them took a second
