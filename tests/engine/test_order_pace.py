@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gwcore.engine.order_lanes import age_s
+from gwcore.engine.order_lanes import age_s as age_of
 from gwcore.engine.order_pace import OrderPacer
 from gwcore.engine.orders import Ask, OwnOrder, pending_update
 from gwcore.model import CancelAllAfter, CancelOrder, Fate, ModifyOrder, OrderError, RateLimit, RateLimitsUpdate
@@ -304,10 +304,10 @@ def test_the_timer_costs_nothing() -> None:
 def test_an_order_of_unknown_age_is_as_dear_as_a_new_one() -> None:
     update = pending_update(create("a1"), "ann", "gw1")
     request = Ask(CANCEL, cancel("a1"), OwnOrder(update), "ann", 1)
-    assert age_s(request, 1000 * SECOND) == 0.0
+    assert age_of(request, 1000 * SECOND) == 0.0
     assert request.order is not None
     request.order.taken_ns = 990 * SECOND
-    assert age_s(request, 1000 * SECOND) == 10.0
+    assert age_of(request, 1000 * SECOND) == 10.0
 
 
 def test_what_is_late_on_its_way_is_allowed_for() -> None:
