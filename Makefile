@@ -1,5 +1,5 @@
 # Each target is one line that calls scripts/; each does its own set-up.
-.PHONY: setup demo test check bench docs fuzz soak
+.PHONY: setup demo test check bench dist docs fuzz soak
 
 setup: ## make .venv/ from the hashed lock
 	@scripts/setup
@@ -21,6 +21,9 @@ fuzz: ## every fuzz target for MINUTES each; what fails is kept in fuzz/crashes
 
 soak: ## the whole of the long shows, which takes hours
 	@scripts/soak
+
+dist: ## build the wheels into dist/; CONDA=1 makes conda packages of them too
+	@scripts/dist
 
 docs: ## write the generated references and schemas again
 	@scripts/docs

@@ -178,6 +178,7 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     open_market_data: bool = (
         True  # market data is for everybody who can connect; false: for users with the verb md alone
     )
+    owner_is_operator: bool = True  # who runs the gateway may operate it (`gw ctl`), unless a [user.NAME] has his uid
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
     gw.<env>.<venue>.md.<kind>.<SYMBOL>       market data; `_` in place of the symbol where there is none
     gw.<env>.<venue>.ex.<account>.<kind>      execution
+    gw.<env>.<venue>.own.<user>.<account>.<kind>      execution once more: what belongs to the user's own orders
     gw.<env>.<venue>.st.<kind>[.<SYMBOL or account>]      status
 
 Subjects name the venue, never the gateway. Pure.
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import string
 
-from gwcore.model import Record
+import msgspec
+
+from gwcore.model import OWNED_KINDS, Record
 
 #: First token of every subject an event is known by.
 ROOT = "gw"
@@ -54,6 +57,17 @@ def unescape(token: str) -> str:
     return text
 
 
+class _Event(msgspec.Struct, gc=False):
+    user: str | None = None
+
+
+class _Line(msgspec.Struct, gc=False):
+    event: _Event
+
+
+_decoder = msgspec.json.Decoder(_Line)
+
+
 class Subjects:
     """Subjects of one venue in one environment. `root`: their first token."""
 
@@ -76,6 +90,16 @@ class Subjects:
                 self._known.clear()
             subject = self._known[key] = self._make(record)
         return subject
+
+    def of_owner(self, record: Record) -> str | None:
+        """The subject on which a record's owner hears it; None: it belongs to no user."""
+        if record.kind not in OWNED_KINDS:
+            return None
+        user = _decoder.decode(record.payload).event.user
+        if not user:
+            return None
+        account = record.account or record.partition.partition(".")[2]
+        return f"{self.prefix}.own.{escape(user)}.{escape(account)}.{record.kind}"
 
     def _make(self, record: Record) -> str:
         journal_class, _, rest = record.partition.partition(".")

@@ -79,7 +79,18 @@ class Ping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
     request_id: int = 0
 
 
-ClientRequest: TypeAlias = Hello | Subscribe | Unsubscribe | SnapshotRequest | Ping | OrderRequest
+class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="request", tag="control"):
+    """Have the gateway do something, or tell how it stands. Answered by Outcome, or refused; what it did is an event.
+
+    `action` is one of those the gateway knows (`gwcore.runtime.controls`); each has arguments of its own, by name.
+    """
+
+    request_id: int
+    action: str
+    arguments: dict[str, Any] = {}
+
+
+ClientRequest: TypeAlias = Hello | Subscribe | Unsubscribe | SnapshotRequest | Ping | ControlRequest | OrderRequest
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="welcome"):
@@ -87,6 +98,7 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
 
     `partial`: classes (md, ex, st) of which not everything is granted to him, so that sequences may jump without loss.
     `accounts`: those of this gateway that he may read; None: a gateway that does not say.
+    `drop_copy`: whether he sees others' orders; None: a gateway that does not say. `host`: the venue, as a URL.
     """
 
     protocol: int = PROTOCOL_VERSION
@@ -100,6 +112,8 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     user: str = ""
     partial: tuple[str, ...] = ()
     accounts: tuple[str, ...] | None = None
+    drop_copy: bool | None = None
+    host: str = ""
 
 
 class Subscribed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="subscribed"):
@@ -128,6 +142,14 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
     request_id: int
 
 
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="outcome"):
+    """What came of a ControlRequest. `text`: one sentence; `result`: the same for programs, as each action says."""
+
+    request_id: int
+    text: str
+    result: dict[str, Any] = {}
+
+
 class RequestError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="message", tag="error"):
     """A request could not be done. `code` is one word; `text` one sentence that says what to do."""
 
@@ -149,7 +171,7 @@ class Goodbye(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     reason: str
 
 
-ServerMessage: TypeAlias = Welcome | Subscribed | SnapshotEnd | Done | RequestError | Heartbeat | Goodbye
+ServerMessage: TypeAlias = Welcome | Subscribed | SnapshotEnd | Done | Outcome | RequestError | Heartbeat | Goodbye
 
 _encoder = msgspec.json.Encoder()
 _envelope_decoder = msgspec.json.Decoder(Envelope)

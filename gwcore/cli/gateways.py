@@ -14,6 +14,7 @@ import click
 
 from gwcore.errors import ConfigError
 from gwcore.model import TYPE_OF_KIND
+from gwcore.runtime.running import Running, find_running, state_root
 from gwcore.suggest import did_you_mean
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -73,7 +74,7 @@ def gateway_options(function: F) -> F:
 
 
 def find_socket(unix_path: str | None, state_dir: str | None, name: str | None) -> Path:
-    """The socket of the gateway meant. Without any option: the one gateway with a default state directory.
+    """The socket of the gateway meant. Without any option: the one gateway of this user that runs.
 
     Raises ConfigError where options contradict each other, or none or several gateways are found.
     """
@@ -83,22 +84,34 @@ def find_socket(unix_path: str | None, state_dir: str | None, name: str | None) 
         return Path(unix_path).expanduser()
     if state_dir is not None:
         return Path(state_dir).expanduser() / _SOCKET
-    root = state_root()
+    running, root = find_running(), state_root()
     if name is not None:
-        return root / name / _SOCKET
-    found = sorted(path for path in root.glob(f"*/{_SOCKET}") if _is_socket(path))
-    if len(found) == 1:
-        return found[0]
-    if not found:
+        named = [each for each in running if each.name == name and each.socket is not None]
+        return _one_of(named, f"several gateways are called {name}") or root / name / _SOCKET
+    if running:
+        reachable = [each for each in running if each.socket is not None]
+        found = _one_of(reachable, "several gateways run")
+        if found is None:
+            names = ", ".join(each.name for each in running)
+            raise ConfigError(
+                f"{names} runs without a socket", hint="give its --address, as nats://HOST:4222/ENV/VENUE"
+            )
+        return found
+    # Those of a version, or of a test, that makes no entry.
+    sockets = sorted(path for path in root.glob(f"*/{_SOCKET}") if _is_socket(path))
+    if len(sockets) == 1:
+        return sockets[0]
+    if not sockets:
         raise ConfigError(f"no gateway runs with its state below {root}", hint="start one, or give --unix-path")
-    names = ", ".join(path.parent.parent.name for path in found)
+    names = ", ".join(path.parent.parent.name for path in sockets)
     raise ConfigError(f"several gateways have a socket below {root}: {names}", hint="choose one with --name")
 
 
-def state_root() -> Path:
-    """The folder that holds the default state directories of all gateways."""
-    base = os.environ.get("XDG_STATE_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state") / "gw"
+def _one_of(found: list[Running], several: str) -> Path | None:
+    if len(found) <= 1:
+        return found[0].socket if found else None
+    names = ", ".join(f"{each.name} ({each.state_dir})" for each in found)
+    raise ConfigError(f"{several}: {names}", hint="choose one with --name or --state-dir; `gw ls` shows them")
 
 
 def split_list(values: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from gwcore.model import OrderUpdate
 @click.command(name="orders")
 @account_options
 def command(gateway: GatewayChoice, account: str, token: str | None, output: str) -> int:
-    """Print open orders, as the venue last told them.
+    """Print open orders, as the venue last told them; UNKNOWN: it may be there, or not, and the gateway is finding out.
 
     Who has no drop_copy sees the orders he placed alone. Exit code 1 where nothing is granted.
     """
@@ -29,10 +29,24 @@ def command(gateway: GatewayChoice, account: str, token: str | None, output: str
             order.price or order.stop_price,
             order.traded_quantity,
             order.order_status.value,
+            order.order_id or ("(external)" if order.external else None),
+            order.user,
             order.venue_order_id,
         )
         for order in orders
     ]
-    titles = ("account", "symbol", "side", "type", "quantity", "price", "traded", "status", "id at the venue")
+    titles = (
+        "account",
+        "symbol",
+        "side",
+        "type",
+        "quantity",
+        "price",
+        "traded",
+        "status",
+        "id",
+        "user",
+        "id at the venue",
+    )
     show(titles, rows, orders, as_json=output == "json")
     return 0

@@ -15,12 +15,13 @@ from gwcore.config import load_config
 def command(**options: Any) -> int:
     """Run a gateway.
 
-    SIGTERM or Ctrl-C stops it in order, within the time that gateway.shutdown_s allows; a second one ends it at once.
-    Settings: flags win over environment variables (GW_GATEWAY__BOOK_DEPTH=25, GW_VENUE__KRAKEN__REST_URL=...), and these
-    over files.
+    SIGHUP reads the configuration anew, as `gw ctl reload` does. SIGTERM or Ctrl-C stops the gateway in order, within the
+    time that gateway.shutdown_s allows; a second one ends it at once. Settings: flags win over environment variables
+    (GW_GATEWAY__BOOK_DEPTH=25, GW_VENUE__KRAKEN__REST_URL=...), and these over files; of several files the later one wins.
     """
-    loaded = load_config(sources_of(options))
+    sources = sources_of(options)
+    loaded = load_config(sources)
     # Late: it brings the network's libraries, and a wrong flag needs none.
     from gwcore.runtime.process import run_gateway
 
-    return run_gateway(loaded.config)
+    return run_gateway(loaded.config, lambda: load_config(sources).config)

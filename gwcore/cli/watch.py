@@ -28,6 +28,8 @@ SCREEN_S = 0.25
 LINES_S = 1.0
 #: Lines of a terminal that are not rows: title, head, rules, what is left out.
 _FRAME_LINES = 6
+#: States in red: nothing is on its way by itself soon.
+_BAD = frozenset({"STALE", "QUARANTINED", "REJECTED"})
 _RETRY_S = 24 * 3600.0
 
 
@@ -58,7 +60,10 @@ def _watch_screen(client: SyncClient, deadline: float | None) -> None:
     # The other screen of the terminal is written as a whole and only where it changed: nothing scrolls, nothing flickers.
     with keyboard() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
         for rows, title in _frames(client, deadline, SCREEN_S):
-            live.update(_table(rows, title, max(1, console.size.height - _FRAME_LINES)), refresh=True)
+            live.update(
+                _table(urgent_first(rows), title, max(1, console.size.height - _FRAME_LINES), console.size.width),
+                refresh=True,
+            )
             if pressed() in ("q", "Q"):
                 return
 
@@ -112,32 +117,64 @@ def _frames(client: SyncClient, deadline: float | None, interval_s: float) -> It
         rows.apply((delivery.envelope for delivery in batch), time.time_ns())
 
 
-def _table(rows: list[Row], title: str, rows_max: int) -> Table:
-    live = sum(row.is_live for row in rows)
+#: Columns, and which go first where the terminal is narrow: a price that is cut off is a price somebody misreads.
+COLUMNS = ("symbol", "state", "bid", "ask", "spread", "last trade", "upd/s", "gateway", "to here", "age")
+_GO_FIRST = ("to here", "gateway", "upd/s", "last trade", "age", "spread", "ask", "bid")
+#: What a column takes beside its text: a rule and two blanks.
+_RULES = 3
+
+
+def _cells(row: Row, now_ns: int) -> tuple[str, ...]:
+    return (
+        row.symbol,
+        f"{row.state} {row.reason}".rstrip(),
+        row.bid,
+        row.ask,
+        row.spread,
+        row.trade,
+        f"{row.rate:.1f}",
+        duration_text(row.gateway_ns),
+        duration_text(row.client_ns),
+        duration_text(now_ns - row.updated_ns) if row.updated_ns else "",
+    )
+
+
+def urgent_first(rows: list[Row]) -> list[Row]:
+    """Those that are not LIVE before the others, since the terminal may be too short for all; else in their order."""
+    return sorted(rows, key=lambda row: row.state in ("LIVE", "UNKNOWN"))
+
+
+def fitting(cells: list[tuple[str, ...]], width: int) -> list[str]:
+    """The columns that can be shown whole in this width; symbol and state always are."""
+    wide = {name: max([len(name), *(len(row[place]) for row in cells)]) for place, name in enumerate(COLUMNS)}
+    shown = list(COLUMNS)
+    for name in _GO_FIRST:
+        if sum(wide[each] + _RULES for each in shown) + 1 <= width:
+            break
+        shown.remove(name)
+    return shown
+
+
+def _table(rows: list[Row], title: str, rows_max: int, width: int) -> Table:
+    live, now_ns = sum(row.is_live for row in rows), time.time_ns()
+    cells = [_cells(row, now_ns) for row in rows[:rows_max]]
+    shown = fitting(cells, width)
     table = Table(
         title=f"{title}   {live} of {len(rows)} books live   q ends",
+        title_style="bold green" if live == len(rows) else "bold red",
         caption=f"... and {len(rows) - rows_max} more: narrow GLOB" if len(rows) > rows_max else None,
         expand=True,
     )
-    for name in ("symbol", "state"):
-        table.add_column(name, no_wrap=True)
-    for name in ("bid", "ask", "spread", "last trade", "upd/s", "gateway", "to here", "age"):
-        table.add_column(name, justify="right", no_wrap=True)
-    now_ns = time.time_ns()
-    for row in rows[:rows_max]:
-        colour = "green" if row.is_live else "red" if row.state == "STALE" else "yellow"
-        table.add_row(
-            row.symbol,
-            Text(f"{row.state} {row.reason}".rstrip(), style=colour),
-            row.bid,
-            row.ask,
-            row.spread,
-            row.trade,
-            f"{row.rate:.1f}",
-            duration_text(row.gateway_ns),
-            duration_text(row.client_ns),
-            duration_text(now_ns - row.updated_ns),
-        )
+    for name in shown:
+        table.add_column(name, no_wrap=True, justify="left" if name in ("symbol", "state") else "right")
+    for row, texts in zip(rows, cells, strict=False):
+        colour = "green" if row.is_live else "red" if row.state in _BAD else "yellow"
+        chosen = [
+            Text(text, style=colour if name == "state" else "")
+            for name, text in zip(COLUMNS, texts, strict=True)
+            if name in shown
+        ]
+        table.add_row(*chosen)
     return table
 
 

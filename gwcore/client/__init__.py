@@ -1,11 +1,14 @@
-"""What a Python user imports: connect, subscribe, read events and books."""
+"""What a Python user imports: connect, subscribe, read events and books, trade."""
 
 from gwcore.client.aio import Client
 from gwcore.client.book import Book, BookReader, Books, BookState, Level
 from gwcore.client.connect import connect
 from gwcore.client.errors import BookNotLive, RequestRefused
+from gwcore.client.outcome import Order, Outcome
 from gwcore.client.session import Delivery, Session
 from gwcore.client.sync import SyncClient, connect_sync
+from gwcore.client.sync_trader import SyncTrader
+from gwcore.client.trader import Trader
 from gwcore.client.view import DecimalView, decimals
 from gwcore.errors import NotConnected, ProtocolError
 
@@ -20,10 +23,14 @@ __all__ = [
     "Delivery",
     "Level",
     "NotConnected",
+    "Order",
+    "Outcome",
     "ProtocolError",
     "RequestRefused",
     "Session",
     "SyncClient",
+    "SyncTrader",
+    "Trader",
     "connect",
     "connect_sync",
     "decimals",

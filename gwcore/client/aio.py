@@ -8,28 +8,31 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, TypeAlias
 
+from gwcore.client.answers import REQUEST_TIMEOUT_S, Answers
 from gwcore.client.book import Books
-from gwcore.client.errors import RequestRefused
 from gwcore.client.link import Link
+from gwcore.client.order_tracker import OrderTracker
+from gwcore.client.outcome import Outcome
 from gwcore.client.queue import QUEUE_BYTES_MAX, QUEUE_EVENTS_MAX, DeliveryQueue
 from gwcore.client.session import Delivery, Item, Session
+from gwcore.client.subscriptions import texts
+from gwcore.client.trader import Trader
+from gwcore.client.traders import Traders
 from gwcore.errors import GatewayError, NotConnected
-from gwcore.model import Envelope
-from gwcore.wire import Goodbye, RequestError, ResumeToken, ServerMessage, SnapshotEnd, Welcome
+from gwcore.model import Envelope, OrderRequest
+from gwcore.wire import Goodbye, ResumeToken, ServerMessage, SnapshotEnd, Welcome
+from gwcore.wire import Outcome as ControlOutcome
 
 #: Opens the way to the gateway: given a maker of protocols, as `loop.create_unix_connection` is.
 Dial: TypeAlias = Callable[[Callable[[], asyncio.Protocol]], Awaitable[Any]]
 
-#: Time for the socket and the welcome, and for the answer to one request.
+#: Time for the socket and the welcome.
 CONNECT_TIMEOUT_S = 10.0
-REQUEST_TIMEOUT_S = 30.0
 #: Delay before a try to come back: uniform in [0, bound); the bound doubles up to the maximum.
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
 #: A connection that held this long resets the bound.
 BACKOFF_HELD_S = 5.0
-#: Requests that may wait for their answers at once.
-REQUESTS_MAX = 1000
 
 
 class Client:
@@ -59,9 +62,10 @@ class Client:
         self._keep_events = keep_events
         self._chance = chance or random.Random().random
         self._queue = DeliveryQueue(queue_events_max, queue_bytes_max, self._pause, self._resume)
+        self._traders = Traders(session)
         self._link: Link | None = None
         self._welcome: asyncio.Future[Welcome] | None = None
-        self._answers: dict[int, asyncio.Future[ServerMessage]] = {}
+        self._answers = Answers(lambda: self.backlog_hint)
         self._snapshots: dict[int, list[Envelope]] = {}
         self._news = asyncio.Event()  # the queue is not empty, or there is an end
         self._end: GatewayError | None = None  # nothing more will come, and why
@@ -102,6 +106,11 @@ class Client:
     def waiting(self) -> int:
         """Events received and not read yet."""
         return len(self._queue)
+
+    @property
+    def backlog_hint(self) -> str:
+        """Why answers may not come, where that is this side's doing."""
+        return "; the events that came before it are not being read" if self._queue.is_paused else ""
 
     def __aiter__(self) -> Client:
         return self
@@ -170,7 +179,7 @@ class Client:
         self._check_open()
         is_first = not self._session.subscriptions
         request_id = self._session.subscribe(
-            symbols=_texts(symbols), kinds=_texts(kinds), from_start=from_start, resume=resume, on_slow=on_slow
+            symbols=texts(symbols), kinds=texts(kinds), from_start=from_start, resume=resume, on_slow=on_slow
         )
         if is_first and resume:
             self._queue.start_from(resume)
@@ -185,7 +194,7 @@ class Client:
     async def snapshot(self, symbols: Sequence[str] = (), kinds: Sequence[str] = ()) -> list[Envelope]:
         """The present state of what matches, once. Raises RequestRefused, NotConnected."""
         self._check_open()
-        request_id = self._session.snapshot(symbols=_texts(symbols), kinds=_texts(kinds))
+        request_id = self._session.snapshot(symbols=texts(symbols), kinds=texts(kinds))
         self._snapshots[request_id] = []
         try:
             await self._answer(request_id)
@@ -193,23 +202,28 @@ class Client:
         finally:
             del self._snapshots[request_id]
 
-    async def _answer(self, request_id: int) -> ServerMessage:
-        if len(self._answers) >= REQUESTS_MAX:
-            raise NotConnected(f"{REQUESTS_MAX} requests wait for their answers: wait for some of them first")
-        future: asyncio.Future[ServerMessage] = asyncio.get_running_loop().create_future()
-        self._answers[request_id] = future
-        self._send()
-        try:
-            async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                answer = await future
-        except TimeoutError:
-            hint = "; the events that came before it are not being read" if self._queue.is_paused else ""
-            raise NotConnected(f"no answer within {REQUEST_TIMEOUT_S:g} s{hint}") from None
-        finally:
-            self._answers.pop(request_id, None)
-        if isinstance(answer, RequestError):
-            raise RequestRefused(answer.code, answer.text)
+    async def control(self, action: str, **arguments: Any) -> ControlOutcome:
+        """Have the gateway do something (`gw ctl`), or tell how it stands. Raises RequestRefused, NotConnected."""
+        self._check_open()
+        answer = await self._answer(self._session.control(action, arguments))
+        assert isinstance(answer, ControlOutcome)
         return answer
+
+    async def trader(self, account: str) -> Trader:
+        """Trade an account; its open orders are known then. `subscribe` first where that resumes. Raises as it does."""
+        self._check_open()
+        return Trader(self, await self._traders.open(account, self._answer, REQUEST_TIMEOUT_S), self._traders.numbers)
+
+    def send_order(self, tracker: OrderTracker, request: OrderRequest, parts: Sequence[OrderRequest]) -> list[Outcome]:
+        """What a Trader calls: a request leaves, and what becomes of it is followed. Raises NotConnected: nothing left."""
+        self._check_open()
+        outcomes = tracker.add(parts, request.request_id)
+        self._session.order(request)
+        self._send()
+        return outcomes
+
+    async def _answer(self, request_id: int) -> ServerMessage:
+        return await self._answers.wait(request_id, self._send)
 
     def _check_open(self) -> None:
         if self._end is not None:
@@ -312,10 +326,11 @@ class Client:
         error = self._session.fault or NotConnected(f"the gateway closed: {self._goodbye}" if self._goodbye else cause)
         was_welcome = self._session.welcome is not None
         self._session.on_close(self._goodbye or cause)
+        self._traders.on_lost(self._goodbye or cause)
         self._queue.disconnected()
-        for future in [*self._answers.values(), self._welcome]:
-            if future is not None and not future.done():
-                future.set_exception(error)
+        self._answers.fail(error)
+        if self._welcome is not None and not self._welcome.done():
+            self._welcome.set_exception(error)
         if not was_welcome or self._is_closing or self._comeback is not None:
             return
         if self._reconnect_s > 0 and self._session.fault is None:
@@ -331,6 +346,8 @@ class Client:
             self._link.write(data)
 
     def _take(self, item: Item) -> None:
+        if self._traders.on_item(item):
+            return
         if isinstance(item, Delivery):
             if item.request_id:
                 collected = self._snapshots.get(item.request_id)
@@ -356,9 +373,7 @@ class Client:
             if self._keep_events:
                 self._queue.put(item)
             return
-        future = self._answers.get(request_id) if request_id else None
-        if future is not None and not future.done():
-            future.set_result(item)
+        self._answers.take(request_id, item)
 
     async def _come_back(self, error: GatewayError) -> None:
         # Tries until it stands or the time is over; a try that is welcomed starts over with a short delay.
@@ -383,8 +398,3 @@ class Client:
     def _finish(self, error: GatewayError) -> None:
         self._end = error
         self._news.set()
-
-
-def _texts(values: Sequence[str]) -> Sequence[str]:
-    # One text alone is a sequence of letters, which nobody means.
-    return (values,) if isinstance(values, str) else values

@@ -7,6 +7,7 @@ or not at all; `sequence` is gapless only for who subscribed to everything. It m
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from gwcore.model import Gap, Header
 from gwcore.wire import ResumeToken
@@ -14,6 +15,10 @@ from gwcore.wire import ResumeToken
 #: Causes of the gaps found here; the gateway's own are other words.
 CAUSE_SEQUENCE = "CLIENT_SEQUENCE"
 CAUSE_TOPIC = "CLIENT_TOPIC_SEQUENCE"
+
+
+#: Kind, symbol (account where there is none), and the user whose orders it is about.
+Topic: TypeAlias = tuple[str, str | None, str | None]
 
 
 class _Partition:
@@ -24,7 +29,7 @@ class _Partition:
         self.sequence = sequence  # the last one seen; None: any may come next
         self.from_one = from_one  # the first event of every topic must be its number 1
         self.excused = False  # the gateway announced a gap: a new session may begin anywhere
-        self.topics: dict[tuple[str, str | None], int] = {}
+        self.topics: dict[Topic, int] = {}
 
 
 class GapFinder:
@@ -54,9 +59,9 @@ class GapFinder:
         self._partitions.clear()
 
     def forget_topics(self, condition: Callable[[str, str | None], bool]) -> None:
-        """Topics (kind, symbol or account) that meet the condition are not followed any more; they may come back anywhere."""
+        """Topics whose kind and symbol (or account) meet the condition are not followed any more: they may begin anywhere."""
         for known in self._partitions.values():
-            known.topics = {topic: number for topic, number in known.topics.items() if not condition(*topic)}
+            known.topics = {topic: number for topic, number in known.topics.items() if not condition(*topic[:2])}
 
     def confirmed(self, *, whole: bool, is_first: bool) -> None:
         """A subscription stands from here on; `is_first`: nothing was subscribed before it on this connection."""
@@ -87,7 +92,7 @@ class GapFinder:
         elif known.sequence is not None:
             known.sequence = max(known.sequence, gap.last_sequence)
 
-    def check(self, header: Header, topic: tuple[str, str | None]) -> Gap | None:
+    def check(self, header: Header, topic: Topic) -> Gap | None:
         """One numbered event, in order of arrival. Returns the hole before it, if there is one that nobody announced.
 
         Numbers seen before are no fault: a second subscription may replay them.
@@ -119,7 +124,7 @@ class GapFinder:
         if before is None or number > before:
             known.topics[topic] = number
             if gap is None and before is not None and number > before + 1:
-                kind, symbol = topic
+                kind, symbol, _ = topic
                 gap = Gap(
                     cause=CAUSE_TOPIC,
                     partition=header.partition,

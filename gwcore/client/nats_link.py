@@ -73,7 +73,7 @@ class NatsLink(asyncio.Transport):
         self._ask: Ask | None = None  # the one under way
         self._replay: NatsReplay | None = None  # how far its answer is
         self._hello = b""  # as the session said it
-        self._accounts: tuple[str, ...] | None = None  # what the gateway grants, as it said in the welcome
+        self._grants: tuple[tuple[str, ...] | None, str] = (None, "")  # accounts, and who hears his own orders alone
         self._too_big: RequestError | None = None  # a part of its answer that the server did not take
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -158,7 +158,7 @@ class NatsLink(asyncio.Transport):
         prefix = self.bus.prefix
         for part in ask.parts:
             self._selection.add(part)
-            self._subjects[part.request_id] = wanted = patterns(prefix, part, self._accounts)
+            self._subjects[part.request_id] = wanted = patterns(prefix, part, *self._grants)
             refused = await self.bus.subscribe(wanted)
             self._subjects[part.request_id] = [subject for subject in wanted if subject not in refused]
             missing = [subject for subject in refused if must_be_granted(prefix, part, subject)]
@@ -222,10 +222,14 @@ class NatsLink(asyncio.Transport):
         if isinstance(message, (Welcome, SnapshotEnd)):
             self._order.expect(message.sessions)
         if isinstance(message, Welcome):
-            self._accounts = message.accounts
+            self._grants = (message.accounts, message.user if message.drop_copy is False else "")
         if isinstance(message, Heartbeat) and not self._is_reading:
             return  # what waits to be read already says that the gateway lives
         ask, replay = self._ask, self._replay
+        asked = ask.request.request_id if ask is not None else 0
+        if isinstance(message, RequestError) and message.request_id not in (None, 0, asked):
+            self._add_answer(frame_message(message))  # about orders, whatever else is under way
+            return
         if replay is not None and replay.phase is not Phase.COMING and not isinstance(message, (Heartbeat, Done)):
             if isinstance(message, Welcome):
                 replay.phase = Phase.RESTING
@@ -233,11 +237,8 @@ class NatsLink(asyncio.Transport):
             return  # of an answer that was cut
         self._is_over = self._is_over or isinstance(message, Goodbye)
         if isinstance(message, (Subscribed, SnapshotEnd, RequestError)) and message.request_id:
-            if ask is None or message.request_id != ask.request.request_id:
-                if isinstance(message, RequestError):
-                    self._add_answer(frame_message(message))
-                return
-            self._on_ask_answered(ask, message)
+            if ask is not None and message.request_id == asked:
+                self._on_ask_answered(ask, message)
         else:
             self._add_answer(frame_message(message))
 

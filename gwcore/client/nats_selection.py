@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from gwcore.client.nats_news import News
 from gwcore.client.subscriptions import covers
-from gwcore.model import ACCOUNT_KINDS, MARKET_KINDS, TYPE_OF_KIND
+from gwcore.model import ACCOUNT_KINDS, MARKET_KINDS, OWNED_KINDS, TYPE_OF_KIND
 from gwcore.subjects import ABSENT, escape
 from gwcore.wire import ResumeToken, SnapshotRequest, Subscribe
 
@@ -20,11 +20,12 @@ _GAP = "gap"
 _GLOB_CHARACTERS = frozenset("*?[")
 
 
-def patterns(prefix: str, request: Subscribe, accounts: Sequence[str] | None = None) -> list[str]:
+def patterns(prefix: str, request: Subscribe, accounts: Sequence[str] | None = None, owner: str = "") -> list[str]:
     """Subjects that hold all a subscription asks for; `prefix`: `gw.<env>.<venue>`. Notices of gaps are always among them.
 
     `accounts`: those that the gateway grants. Each is a subject of its own, since the server's rights may be of single ones;
-    None: the gateway did not say, and all are asked for. Kinds that nobody knows have no subject: the gateway refuses them.
+    None: the gateway did not say, and all are asked for. `owner`: the gateway takes the client for this user and shows him no
+    orders but his own, which have subjects of their own. Kinds that nobody knows have no subject: the gateway refuses them.
     """
     tokens = ["*"] if accounts is None else [escape(account) for account in accounts]
     kinds = [kind for kind in request.kinds if kind in TYPE_OF_KIND]
@@ -32,6 +33,10 @@ def patterns(prefix: str, request: Subscribe, accounts: Sequence[str] | None = N
     if not request.kinds:
         market = [f"{prefix}.md.*.{symbol}" for symbol in symbols] if symbols else [f"{prefix}.md.>"]
         executions = [f"{prefix}.ex.>"] if accounts is None else [f"{prefix}.ex.{token}.>" for token in tokens]
+        if owner:
+            rest = sorted(TYPE_OF_KIND.keys() - MARKET_KINDS - OWNED_KINDS)
+            executions = [f"{prefix}.ex.{token}.{kind}" for token in tokens for kind in rest]
+            executions.append(f"{prefix}.own.{escape(owner)}.>")
         found = [*market, f"{prefix}.st.>", *executions]
     else:
         found = []
@@ -39,7 +44,9 @@ def patterns(prefix: str, request: Subscribe, accounts: Sequence[str] | None = N
             if kind not in ACCOUNT_KINDS:
                 found += [f"{prefix}.md.{kind}.{symbol}" for symbol in symbols or ["*"]]
                 found += [f"{prefix}.st.{kind}", f"{prefix}.st.{kind}.*"]
-            if kind not in MARKET_KINDS:
+            if owner and kind in OWNED_KINDS:
+                found.append(f"{prefix}.own.{escape(owner)}.*.{kind}")
+            elif kind not in MARKET_KINDS:
                 found += [f"{prefix}.ex.{token}.{kind}" for token in tokens]
     if f"{prefix}.md.>" not in found:
         found.append(f"{prefix}.md.{_GAP}.*")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -18,12 +18,23 @@ from gwcore.client.gaps import GapFinder
 from gwcore.client.subscriptions import Progress, Subscription, covers
 from gwcore.client.token import TokenTracker
 from gwcore.errors import GatewayError, ProtocolError
-from gwcore.model import KIND_OF_TYPE, Envelope, Gap, Header, MarketByPriceUpdate
+from gwcore.model import (
+    KIND_OF_TYPE,
+    Envelope,
+    Gap,
+    Header,
+    MarketByPriceUpdate,
+    OrderAck,
+    OrderRequest,
+    OrderUpdate,
+    TradeUpdate,
+)
 from gwcore.wire import (
     FRAME_BYTES_MAX,
     TYPE_CONTROL,
     TYPE_EVENT,
     ClientRequest,
+    ControlRequest,
     Done,
     FrameParser,
     Hello,
@@ -82,6 +93,7 @@ class Session:
         self.welcome: Welcome | None = None  # of the present connection
         self.fault: GatewayError | None = None  # set: close this connection, nothing more can be done with it
         self.gaps = 0  # found on this side; each is also a Delivery
+        self.traders = 0  # the subscription whose events are for traders alone, where no other one asks for them
         self.heals = 0  # snapshots this side asked for by itself
         self._user_token = user_token
         self._tracker = TokenTracker()
@@ -203,6 +215,20 @@ class Session:
         self._send(request)
         return request.request_id
 
+    def control(self, action: str, arguments: dict[str, Any]) -> int:
+        """Have the gateway do something; the request's number."""
+        request = ControlRequest(request_id=self._next_id(), action=action, arguments=arguments)
+        self._send(request)
+        return request.request_id
+
+    def order(self, request: OrderRequest) -> None:
+        """Ask for something about orders; it has a number of its own."""
+        self._send(request)
+
+    def is_asked(self, kind: str, symbol: str | None, *, apart_from: int) -> bool:
+        """Whether another subscription takes an event."""
+        return any(s.covers(kind, symbol) for name, s in self._subscriptions.items() if name != apart_from)
+
     def ping(self) -> int:
         """Show that this side lives; answered with a Heartbeat of the same request id."""
         request = Ping(request_id=self._next_id())
@@ -224,8 +250,10 @@ class Session:
         kind = KIND_OF_TYPE[type(event)]
         symbol: str | None = getattr(event, "symbol", None)
         if header.sequence is not None:
-            # The topic as the gateway counts it: symbol where there is one, else account.
-            gap = self._finder.check(header, (kind, getattr(event, "account", None) if symbol is None else symbol))
+            # The topic as the gateway counts it: symbol where there is one, else account; of orders each user's.
+            about = getattr(event, "account", None) if symbol is None else symbol
+            user = event.user if isinstance(event, OrderAck | OrderUpdate | TradeUpdate) else None
+            gap = self._finder.check(header, (kind, about, user))
             if gap is not None:
                 self._on_gap_found(gap, header, items)
         elif type(event) is Gap:
@@ -274,6 +302,9 @@ class Session:
         elif isinstance(message, SnapshotEnd):
             if self._on_snapshot_end(message.request_id):
                 return
+            if message.request_id == self.traders:
+                # Who trades misses nothing after a reconnect, also where nothing came before it.
+                self._tracker.start(message.sessions)
         elif isinstance(message, RequestError) and message.request_id is not None:
             if self._healing.pop(message.request_id, None) is not None:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from fnmatch import fnmatchcase
 
@@ -55,3 +56,8 @@ class Subscription:
         if token is not None:
             self.request = msgspec.structs.replace(self.request, from_start=False, resume=token or None)
         return self.request
+
+
+def texts(values: Sequence[str]) -> Sequence[str]:
+    """What was given as a list; one text alone is a sequence of letters, which nobody means."""
+    return (values,) if isinstance(values, str) else values

@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 from gwcore.client.aio import Client
 from gwcore.client.connect import connect
 from gwcore.client.session import Delivery
+from gwcore.client.sync_trader import SyncTrader
 from gwcore.model import Envelope
-from gwcore.wire import ResumeToken, Welcome
+from gwcore.wire import Outcome, ResumeToken, Welcome
 
 T = TypeVar("T")
 
@@ -76,6 +77,14 @@ class SyncClient:
     def snapshot(self, symbols: Sequence[str] = (), kinds: Sequence[str] = ()) -> list[Envelope]:
         """As `Client.snapshot`."""
         return self._wait(self._client.snapshot(symbols, kinds))
+
+    def trader(self, account: str) -> SyncTrader:
+        """As `Client.trader`."""
+        return SyncTrader(self._wait(self._client.trader(account)), self._wait, self.call)
+
+    def control(self, action: str, **arguments: Any) -> Outcome:
+        """As `Client.control`."""
+        return self._wait(self._client.control(action, **arguments))
 
     def batch(self, count_max: int = 1000, *, timeout_s: float | None = None) -> list[Delivery]:
         """As `Client.batch`."""

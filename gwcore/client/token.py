@@ -34,6 +34,11 @@ class TokenTracker:
                 self._token[partition] = stand
         self._pending.clear()
 
+    def start(self, stand: ResumeToken) -> None:
+        """Everything up to here is in what was told: of partitions that nothing came of it is not known otherwise."""
+        for partition, place in stand.items():
+            self._token.setdefault(partition, place)
+
     def disconnected(self) -> None:
         """A snapshot that was under way will not be finished."""
         self._pending.clear()

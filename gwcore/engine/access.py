@@ -43,12 +43,15 @@ class Grant:
         return "read" in self.verbs and _matches(account, self.accounts)
 
     def sees(self, kind: str, symbol: str | None, account: str | None, owner: str | None = None) -> bool:
-        """Whether an event is for him. Status that is of no account is for everybody; `owner`: who placed the order."""
+        """Whether an event is for him. Status that is of no account is for everybody; `owner`: who placed the order.
+
+        Of his own orders he is told also where their symbol is not his to trade any more.
+        """
+        if kind in OWNED_KINDS and account is not None and owner and owner == self.user:
+            return bool(TRADING_VERBS & self.verbs) and _matches(account, self.accounts)
         if symbol is not None and not _matches(symbol, self.symbols):
             return False
         if account is not None:
-            if owner and owner == self.user and kind in OWNED_KINDS:
-                return _matches(account, self.accounts)
             return self.has_account(account) and (self.drop_copy or kind not in OWNED_KINDS)
         return kind not in _GRANTED_KINDS or "md" in self.verbs
 
@@ -75,6 +78,23 @@ class Grant:
             return f"the symbol {symbol} is not granted"
         return ""
 
+    def may_control(self, verb: str, account: str | None, symbol: str | None) -> str:
+        """Why he may not have the gateway do something, about an account or a symbol or neither; empty: he may.
+
+        The verb `admin` is for the gateway as a whole, but not for accounts or symbols that are not granted.
+        """
+        if verb not in self.verbs:
+            return f"the verb {verb} is not granted"
+        if account is not None and not _matches(account, self.accounts):
+            return f"the account {account} is not granted"
+        if symbol is not None and not _matches(symbol, self.symbols):
+            return f"the symbol {symbol} is not granted"
+        return ""
+
+    def covers_symbols(self, glob: str, symbols: Iterable[str]) -> bool:
+        """Whether all of these symbols that a glob matches are granted."""
+        return all(_matches(symbol, self.symbols) for symbol in symbols if fnmatchcase(symbol, glob))
+
     def complaint(self, kinds: Iterable[str], accounts: Iterable[str], symbols: Iterable[str]) -> str:
         """Why a subscription that names something asks for more than is granted; empty: it does not.
 
@@ -96,7 +116,8 @@ class Grant:
 
 
 class Access:
-    """All users. `tokens`: user -> the token that stands for him."""
+    """All users. `tokens`: user -> the token that stands for him. `owner`: the identity of who runs the gateway; he is an
+    operator, since he could stop it or change its files as well, unless a user's settings say what that identity may."""
 
     def __init__(
         self,
@@ -104,11 +125,14 @@ class Access:
         tokens: Mapping[str, Secret] | None = None,
         *,
         open_market_data: bool = True,
+        owner: str = "",
     ) -> None:
         self._tokens = dict(tokens or {})
         self._grants: dict[str, Grant] = {}
         self._by_identity: dict[str, str] = {}
         self._anybody = Grant(verbs=frozenset({"md"} if open_market_data else ()))
+        self._owner = owner
+        self._of_owner = Grant(verbs=self._anybody.verbs | {"admin"})
         for name, user in (users or {}).items():
             self._grants[name] = Grant(
                 user=name,
@@ -137,7 +161,9 @@ class Access:
 
     def _of_identity(self, identity: str) -> Grant:
         name = self._by_identity.get(identity)
-        return self._anybody if name is None else self._grants[name]
+        if name is not None:
+            return self._grants[name]
+        return self._of_owner if identity and identity == self._owner else self._anybody
 
 
 def _is_glob(text: str) -> bool:

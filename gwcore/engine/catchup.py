@@ -5,7 +5,7 @@ The switch from journal to news happens between two records, on one thread: noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gwcore.errors import RecordsGone, StorageError
@@ -177,3 +177,17 @@ class CatchUp:
         """Gaps found since the last call."""
         gaps, self.gaps = self.gaps, []
         return gaps
+
+
+def conflation_gaps(dropped: Mapping[str, tuple[str, int, int, int]]) -> Iterator[Gap]:
+    """What a slow client was not sent, of each partition: its session, first and last sequence, and how many."""
+    for partition, (session_id, first, last, count) in dropped.items():
+        yield Gap(
+            state=GapState.LOST,
+            cause="this client was too slow: market data conflated",
+            partition=partition,
+            session_id=session_id,
+            first_sequence=first,
+            last_sequence=last,
+            dropped=count,
+        )

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gwcore.engine.access import Access
+from gwcore.engine.access import Access, Grant
+from gwcore.engine.control import ControlPort
 from gwcore.engine.order_ports import Requester
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.session import Session
@@ -16,7 +17,7 @@ from gwcore.model import Control, Event, OrderRequest, Record
 from gwcore.ports import Clock
 from gwcore.settings import ClientSettings
 from gwcore.transport import ClientInfo, ClientWriter
-from gwcore.wire import ResumeToken
+from gwcore.wire import ResumeToken, Welcome
 
 #: Records published within one turn are handed to sessions together, at most this many at a time.
 TURN_RECORDS_MAX = 1024
@@ -71,6 +72,7 @@ class Identity:
     venue: str
     environment: str
     source: str
+    host: str = ""  # where the venue is asked, as a URL
 
 
 class Fanout:
@@ -105,10 +107,12 @@ class Fanout:
         self._is_of_accounts = False  # some of the turn
         self._next_id = 1
         self._sent_before = 0  # to clients that are gone
+        self.controls: ControlPort | None = None  # what operators can have done; None: nothing
         self.opened: Counter[str] = Counter()  # clients that came, by transport
         self.refused: Counter[str] = Counter()  # ... over the limit
         self.cut: dict[str, int] = {}
         self.conflations = 0
+        self.dropped = 0  # events that a slow client was not sent
         self.denials = 0
         self.orders: OrderPort | None = None
 
@@ -124,6 +128,23 @@ class Fanout:
     def positions(self) -> ResumeToken:
         """Of each partition its session and the last sequence told: of executions, what is held is not."""
         return {name: (one.session_id, one.visible) for name, one in self.publisher.partitions.items()}
+
+    def welcome(self, client: ClientInfo, client_id: str, grant: Grant) -> Welcome:
+        """What a client is told that may come in."""
+        return Welcome(
+            version=self.identity.version,
+            venue=self.identity.venue,
+            environment=self.identity.environment,
+            source=self.identity.source,
+            client_id=client_id,
+            heartbeat_s=self.settings.heartbeat_s,
+            sessions=self.positions(),
+            user=grant.user,
+            partial=self.access.partial(client, grant),
+            accounts=tuple(account for account in self.accounts() if grant.has_account(account)),
+            drop_copy=grant.drop_copy,
+            host=self.identity.host,
+        )
 
     def accounts(self) -> list[str]:
         """Names of the gateway's accounts, sorted: each has a partition from the start."""
@@ -212,6 +233,12 @@ class Fanout:
         if self._sessions.pop(session.number, None) is not None:
             self._sent_before += session.events_sent
             self._live = tuple(self._sessions.values())
+
+    def regrant(self, access: Access) -> int:
+        """These are the users from now on; returns for how many clients that changed something."""
+        self.access = access
+        self.share()
+        return sum(session.regrant() for session in self.sessions)
 
     def deny(self, user: str, action: str, detail: str, account: str | None, symbol: str | None) -> None:
         """A client asked for what is not granted: for the record."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gwcore.engine.access import Grant
+from gwcore.engine.control import Operator
 from gwcore.engine.selection import part_wants
 from gwcore.engine.state import Wants
 from gwcore.model import (
@@ -16,8 +17,9 @@ from gwcore.model import (
     CreateOrders,
     ModifyOrder,
 )
+from gwcore.secrets import Secret
 from gwcore.transport import ClientInfo
-from gwcore.wire import Subscribe
+from gwcore.wire import ControlRequest, Subscribe
 
 if TYPE_CHECKING:
     from gwcore.engine.fanout import Fanout
@@ -43,6 +45,8 @@ class Gate:
     def __init__(self, client: ClientInfo, fanout: Fanout) -> None:
         self.grant = Grant(verbs=frozenset())  # nothing, until he said hello
         self._client = client
+        self._token: Secret | None = None  # what it said
+        self._partial: tuple[str, ...] = ()  # what it was told of classes it does not see everything of
         self._fanout = fanout
         self._denials = 0
 
@@ -58,13 +62,42 @@ class Gate:
             self._deny("hello", "the token is not known", None, None)
             return False
         self.grant = grant
+        self._token = Secret(token) if token else None
+        self._partial = self._fanout.access.partial(self._client, grant)
         return True
+
+    def readmit(self, *, is_catching_up: bool) -> str:
+        """Find out what it may by now. Why it has to connect anew for that; empty: it need not.
+
+        It was told of which classes it does not see everything, and takes a jump of the others for a loss.
+        """
+        access = self._fanout.access
+        grant = access.grant(self._client, self._token.reveal() if self._token is not None else "")
+        if grant is None:
+            return "the token is not known any more: ask the operator"
+        is_other = access.partial(self._client, grant) != self._partial
+        if is_other or (grant != self.grant and is_catching_up):
+            return "what is granted to you has changed: connect again"
+        self.grant = grant
+        return ""
 
     def deny_order(self, request: Any) -> str:
         """Why it may not ask for this; empty: it may."""
         verb, symbol = VERBS[type(request)], getattr(request, "symbol", None)
         text = self.grant.may(verb, request.account, symbol)
         return text and self._deny(verb, text, request.account, symbol)
+
+    def deny_control(self, request: ControlRequest, verb: str) -> str:
+        """Why it may not have the gateway do this, for which `verb` is needed (empty: none is); empty: it may."""
+        account, symbol = request.arguments.get("account"), request.arguments.get("symbol")
+        account, symbol = (value if isinstance(value, str) else None for value in (account, symbol))
+        text = self.grant.may_control(verb, account, symbol) if verb else ""
+        return text and self._deny(request.action, text, account, symbol)
+
+    @property
+    def operator(self) -> Operator:
+        """Who it is, for the record of what it does."""
+        return Operator(self.grant.user or self._client.identity, self.grant)
 
     def deny_events(self, request: Subscribe | SnapshotRequest) -> str:
         """Why it may not see what it names; empty: it may."""

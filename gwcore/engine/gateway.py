@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from gwcore.engine.choice import Choice, Globs
 from gwcore.engine.details import Details
 from gwcore.engine.market_data import MarketDataMachine
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.recovery import Recovered
-from gwcore.engine.shards import group_of, matches, plan_shards, topics_of
+from gwcore.engine.shards import group_of, plan_shards, topics_of
 from gwcore.engine.state import CurrentState
 from gwcore.engine.subscription import Subscription
 from gwcore.errors import ConfigError
@@ -99,6 +100,7 @@ class GatewayMachine:
         self.instruments: dict[str, Instrument] = {}  # those that are subscribed
         self.machines: list[MarketDataMachine] = []
         self._machine_of: dict[str, MarketDataMachine] = {}
+        self.choice = Choice(Globs(tuple(settings.symbols), tuple(settings.exclude)))
         self._details = Details()
         self.ask_details: Callable[[], None] = lambda: None  # called where discovery would know more of an instrument
         self._venue_status = TradingStatus.ONLINE
@@ -174,9 +176,10 @@ class GatewayMachine:
 
     def on_discovered(self, instruments: Sequence[Instrument], now_ns: int) -> None:
         """The venue's instruments are known: choose, plan the shards, publish, start. Raises ConfigError."""
-        chosen = {i.symbol: i for i in instruments if self._is_wanted(i)}
-        if not chosen and self._settings.symbols:
-            globs = " ".join(self._settings.symbols)
+        self.choice.note(instruments, is_whole=True)
+        chosen = {i.symbol: i for i in instruments if self.choice.wants(i)}
+        if not chosen and self.choice.globs.symbols:
+            globs = " ".join(self.choice.globs.symbols)
             raise ConfigError(
                 f"no symbol of the venue's {len(instruments)} matches {globs!r}",
                 place="gateway.symbols",
@@ -200,10 +203,29 @@ class GatewayMachine:
         for shard in shards:
             self._start(shard)
 
-    def _is_wanted(self, instrument: Instrument) -> bool:
-        return instrument.status is not TradingStatus.DELISTED and matches(
-            instrument.symbol, self._settings.symbols, self._settings.exclude
-        )
+    def choose(self, globs: Globs, received_ns: int, now_ns: int) -> tuple[list[str], list[str]]:
+        """Subscribe and leave symbols until they are what these globs say; the others are not touched. Returns what was
+        added and what was left, sorted. The caller has the connections send what that takes."""
+        wanted = self.choice.wanted_by(globs)
+        self.choice.globs = globs
+        added = sorted(wanted.keys() - self.instruments.keys())
+        left = sorted(self.instruments.keys() - wanted.keys())
+        for symbol in left:  # first: it may make room
+            self._leave(symbol, now_ns)
+        for symbol in added:
+            self._list(wanted[symbol], received_ns, now_ns)
+            if self._details.are_missing(wanted[symbol]):
+                self.ask_details()
+        return added, left
+
+    def _leave(self, symbol: str, now_ns: int) -> None:
+        del self.instruments[symbol]
+        self._machine_of.pop(symbol, None)
+        for machine in self.machines:
+            for each in _both(machine):
+                if symbol in each.instruments:
+                    each.remove(symbol, now_ns)
+        self._state.forget(symbol, wholly=True)
 
     def _partition(self, shard: Shard) -> Partition:
         return self._publisher.partition(f"md.{shard.index}")
@@ -229,10 +251,12 @@ class GatewayMachine:
 
     def on_instruments(self, update: InstrumentUpdate, received_ns: int, now_ns: int) -> None:
         """The venue said what is traded: publish what changed, take what is new, end what is gone."""
+        is_whole = update.update_type is UpdateType.SNAPSHOT and bool(update.instruments)
+        self.choice.note(update.instruments, is_whole=is_whole)
         for instrument in update.instruments:
             known = self.instruments.get(instrument.symbol)
             if known is None:
-                if self._is_wanted(instrument):
+                if self.choice.wants(instrument):
                     self._list(instrument, received_ns, now_ns)
                     if self._details.are_missing(instrument):
                         self.ask_details()
@@ -240,7 +264,7 @@ class GatewayMachine:
                 self._delist(known, received_ns, now_ns, instrument.venue_status)
             elif instrument != known:
                 self._change(known, instrument, received_ns, now_ns)
-        if update.update_type is UpdateType.SNAPSHOT and update.instruments:
+        if is_whole:
             present = {instrument.symbol for instrument in update.instruments}
             for symbol in [symbol for symbol in self.instruments if symbol not in present]:
                 self._delist(self.instruments[symbol], received_ns, now_ns)

@@ -6,12 +6,26 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gwcore.histogram import LatencyHistogram
-from gwcore.model import EVENT_TYPES, KIND_OF_TYPE, SCHEMA_VERSION, Envelope, Event, Header, Record, UpdateType
+from gwcore.model import (
+    EVENT_TYPES,
+    KIND_OF_TYPE,
+    SCHEMA_VERSION,
+    Envelope,
+    Event,
+    Header,
+    OrderAck,
+    OrderUpdate,
+    Record,
+    TradeUpdate,
+    UpdateType,
+)
 from gwcore.ports import Clock, Ids
 from gwcore.wire import encode
 
 #: Events that belong to an account.
 _OF_ACCOUNTS = frozenset(kind for kind in EVENT_TYPES if "account" in kind.__struct_fields__)
+#: Events about an order, which belong to the user who placed it.
+_OWNED = frozenset((OrderAck, OrderUpdate, TradeUpdate))
 # A named tuple made by its own constructor costs twice as much.
 _new_record = tuple.__new__
 
@@ -25,7 +39,7 @@ class Appender(Protocol):
 
 
 class Topic:
-    """What a subscriber to one kind and symbol (or account) sees of a partition."""
+    """What a subscriber to one kind and symbol (or account), of orders one user's, sees of a partition."""
 
     __slots__ = ("kind", "sequence")
 
@@ -45,7 +59,7 @@ class Partition:
         self.epoch = epoch
         self.sequence = 0  # of the last event
         self.first_position = 0  # journal position of the first event; 0 before it
-        self.topics: dict[tuple[type[Event], str | None], Topic] = {}
+        self.topics: dict[tuple[type[Event], str | None, str | None], Topic] = {}
         self.holds = False  # clients get its events when these are durable
         self.released = 0  # sequence of the last one they got, where it holds
 
@@ -101,7 +115,8 @@ class Publisher:
         event_type = type(event)
         symbol: str | None = getattr(event, "symbol", None)
         account: str | None = event.account if event_type in _OF_ACCOUNTS else None  # type: ignore[union-attr]
-        key = (event_type, account if symbol is None else symbol)
+        user: str | None = event.user if event_type in _OWNED else None  # type: ignore[union-attr]
+        key = (event_type, account if symbol is None else symbol, user)
         topic = partition.topics.get(key)
         if topic is None:
             topic = partition.topics[key] = Topic(KIND_OF_TYPE[event_type])

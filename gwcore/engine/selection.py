@@ -10,7 +10,7 @@ import msgspec
 
 from gwcore.engine.access import Grant
 from gwcore.model import OWNED_KINDS, TYPE_OF_KIND, Record
-from gwcore.wire import Subscribe
+from gwcore.wire import SnapshotRequest, Subscribe
 
 _GLOB_CHARACTERS = frozenset("*?[")
 
@@ -23,6 +23,18 @@ def is_glob(pattern: str) -> bool:
 def unknown_kinds(kinds: Iterable[str]) -> list[str]:
     """Names that are no kind of event."""
     return [kind for kind in kinds if kind not in TYPE_OF_KIND]
+
+
+def complaint_of(request: Subscribe | SnapshotRequest, symbols: Iterable[str]) -> tuple[str, str] | None:
+    """Why a request names what is not there, as code and text; `symbols` are those the gateway has."""
+    bad_kinds = unknown_kinds(request.kinds)
+    if bad_kinds:
+        return "unknown_kind", f"{bad_kinds[0]!r} is no kind of event: see `gw tail --help`"
+    known = frozenset(symbols)
+    for symbol in request.symbols:
+        if not is_glob(symbol) and known and symbol not in known:
+            return "unknown_symbol", f"{symbol!r} is not subscribed by this gateway: see `gw symbols`"
+    return None
 
 
 class Selection:

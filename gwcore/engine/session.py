@@ -12,27 +12,28 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from gwcore.engine.catchup import CatchUp
+from gwcore.engine.catchup import CatchUp, conflation_gaps
 from gwcore.engine.gate import DENIALS_MAX, Gate
 from gwcore.engine.order_ports import Requester
-from gwcore.engine.selection import Selection, account_of, is_glob, owner_of, part_wants, unknown_kinds
+from gwcore.engine.selection import Selection, account_of, complaint_of, owner_of, part_wants
 from gwcore.engine.state import Wants
-from gwcore.model import Gap, GapState, Record
+from gwcore.model import Gap, Record
 from gwcore.transport import ClientInfo, ClientWriter
 from gwcore.wire import (
     PROTOCOL_VERSION,
     ClientRequest,
+    ControlRequest,
     Done,
     Heartbeat,
     Hello,
     Ping,
     RequestError,
+    ServerMessage,
     SnapshotEnd,
     SnapshotRequest,
     Subscribe,
     Subscribed,
     Unsubscribe,
-    Welcome,
 )
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ class Session:
         self.client = client
         self._writer = writer
         self._fanout = fanout
-        self._buffer_bytes_max = fanout.settings.buffer_bytes_max
         self._gate = Gate(client, fanout)
         self._selection = Selection(self._gate.grant)
         self._had_ex = 0  # position of the last execution record that came from the journal
@@ -70,7 +70,13 @@ class Session:
             Unsubscribe: self._on_unsubscribe,
             SnapshotRequest: self._on_snapshot,
             Ping: self._on_ping,
+            ControlRequest: self._on_control,
         }
+
+    @property
+    def client_id(self) -> str:
+        """What it is told it is called here; `gw ctl client cut` takes it."""
+        return f"{self.client.transport}-{self.number}"
 
     @property
     def buffered_bytes(self) -> int:
@@ -101,6 +107,18 @@ class Session:
             self._on_order_request(request)
         else:
             handler(request)
+
+    def regrant(self) -> bool:
+        """Who may what has changed: go on with what is granted now, or part. Returns whether anything changed for it."""
+        before = self._gate.grant
+        reason = self._gate.readmit(is_catching_up=self._catch_up is not None) if self._is_welcome else ""
+        if reason:
+            self.end(reason)
+        elif self._gate.grant != before:
+            self._flush_pending()
+            self._selection.allow(self._gate.grant)
+            self._write_state(lambda *topic: self._selection.wants(*topic) and not before.sees(*topic))
+        return bool(reason) or self._gate.grant != before
 
     def pause(self) -> None:
         """The writer is full."""
@@ -135,22 +153,8 @@ class Session:
             self.end("the token is not known: leave it out, or ask the operator")
             return
         self._is_welcome = True
-        identity, fanout, grant = self._fanout.identity, self._fanout, self._gate.grant
-        self._selection.allow(grant)
-        self._writer.write_message(
-            Welcome(
-                version=identity.version,
-                venue=identity.venue,
-                environment=identity.environment,
-                source=identity.source,
-                client_id=f"{self.client.transport}-{self.number}",
-                heartbeat_s=fanout.settings.heartbeat_s,
-                sessions=fanout.positions(),
-                user=grant.user,
-                partial=fanout.access.partial(self.client, grant),
-                accounts=tuple(account for account in fanout.accounts() if grant.has_account(account)),
-            )
-        )
+        self._selection.allow(self._gate.grant)
+        self._writer.write_message(self._fanout.welcome(self.client, self.client_id, self._gate.grant))
 
     def _on_order_request(self, request: Any) -> None:
         """Who may not even ask is told that; all else is the account's to judge."""
@@ -163,6 +167,19 @@ class Session:
         requester = Requester(self._gate.grant.user, self.number, self._gate.grant)
         orders.submit(request, requester, partial(self._refuse, request))
 
+    def _on_control(self, request: ControlRequest) -> None:
+        controls = self._fanout.controls
+        verb = controls.verb_of(request.action) if controls is not None else None
+        if controls is None or verb is None:
+            self._refuse(request, "unknown_action", f'there is no action "{request.action:.60}": see `gw ctl`')
+        elif not self._is_denied(request, self._gate.deny_control(request, verb)):
+            controls.submit(request, self._gate.operator, self._answer)
+
+    def _answer(self, message: ServerMessage) -> None:
+        """What came of something that took its time."""
+        if self._is_open:
+            self._writer.write_message(message)
+
     def _is_denied(self, request: ClientRequest, text: str) -> bool:
         if self._gate.is_exhausted:
             self.end(f"{DENIALS_MAX} requests were denied: ask for what is granted")
@@ -173,7 +190,7 @@ class Session:
     def _on_subscribe(self, request: Subscribe) -> None:
         if self._is_denied(request, self._gate.deny_events(request)):
             return
-        complaint = self._complaint(request.symbols, request.kinds)
+        complaint = complaint_of(request, self._fanout.state.symbols())
         if complaint is None and request.on_slow not in ("conflate", "disconnect"):
             complaint = ("bad_request", f"on_slow {request.on_slow!r}: choose conflate or disconnect")
         if complaint is None and len(self._selection) >= self._fanout.settings.subscriptions_max:
@@ -222,7 +239,7 @@ class Session:
     def _on_snapshot(self, request: SnapshotRequest) -> None:
         if self._is_denied(request, self._gate.deny_events(request)):
             return
-        complaint = self._complaint(request.symbols, request.kinds)
+        complaint = complaint_of(request, self._fanout.state.symbols())
         if complaint is not None:
             self._refuse(request, *complaint)
             return
@@ -232,16 +249,6 @@ class Session:
 
     def _on_ping(self, request: Ping) -> None:
         self._writer.write_message(Heartbeat(request_id=request.request_id, time_ns=self._fanout.clock.now_ns()))
-
-    def _complaint(self, symbols: tuple[str, ...], kinds: tuple[str, ...]) -> tuple[str, str] | None:
-        bad_kinds = unknown_kinds(kinds)
-        if bad_kinds:
-            return "unknown_kind", f"{bad_kinds[0]!r} is no kind of event: see `gw tail --help`"
-        known = frozenset(self._fanout.state.symbols())
-        for symbol in symbols:
-            if not is_glob(symbol) and known and symbol not in known:
-                return "unknown_symbol", f"{symbol!r} is not subscribed by this gateway: see `gw symbols`"
-        return None
 
     def _refuse(self, request: object, code: str, text: str) -> None:
         request_id = getattr(request, "request_id", None)
@@ -261,7 +268,11 @@ class Session:
             wants = self._selection.wants
             records = [record for record in records if wants(record.kind, record.symbol, None)]
         size = sum(map(len, map(_payload_of, records)))
-        if self._catch_up is not None or self._dropped or self._pending_bytes + size > self._buffer_bytes_max:
+        if (
+            self._catch_up is not None
+            or self._dropped
+            or self._pending_bytes + size > self._fanout.settings.buffer_bytes_max
+        ):
             for record in records:
                 if self._is_open:
                     self._offer_one(record)
@@ -277,7 +288,7 @@ class Session:
             return
         self._pending.append(record)
         self._pending_bytes += len(record.payload)
-        if self._pending_bytes > self._buffer_bytes_max:
+        if self._pending_bytes > self._fanout.settings.buffer_bytes_max:
             self._overflow()
 
     def _wants_record(self, record: Record) -> bool:
@@ -299,7 +310,7 @@ class Session:
         # A notice (without a sequence) is kept too: it may be about what is dropped here.
         rest = [record for record in self._pending if record.journal_class != "md" or not record.sequence]
         rest_bytes = sum(len(record.payload) for record in rest)
-        limit = self._buffer_bytes_max
+        limit = self._fanout.settings.buffer_bytes_max
         if not self._selection.conflates or rest_bytes > limit // 2:
             self._fanout.count_cut("slow")
             self.end(f"too slow: more than {limit} bytes were waiting; read faster, ask for less, or resume later")
@@ -312,6 +323,7 @@ class Session:
         self._pending_bytes = rest_bytes
 
     def _drop(self, record: Record) -> None:
+        self._fanout.dropped += 1
         _, first, _, count = self._dropped.get(record.partition, ("", record.sequence, 0, 0))
         self._dropped[record.partition] = (record.session_id, first, record.sequence, count + 1)
 
@@ -334,18 +346,8 @@ class Session:
 
     def _end_conflation(self) -> None:
         dropped, self._dropped = self._dropped, {}
-        for partition, (session_id, first, last, count) in dropped.items():
-            self._write_private(
-                Gap(
-                    state=GapState.LOST,
-                    cause="this client was too slow: market data conflated",
-                    partition=partition,
-                    session_id=session_id,
-                    first_sequence=first,
-                    last_sequence=last,
-                    dropped=count,
-                )
-            )
+        for gap in conflation_gaps(dropped):
+            self._write_private(gap)
         self._write_state(
             lambda kind, symbol, account, owner=None: (
                 account is None

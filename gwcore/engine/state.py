@@ -110,11 +110,17 @@ class CurrentState:
             return None
         return found[1].book
 
-    def forget(self, symbol: str) -> None:
-        """The symbol is gone."""
+    def forget(self, symbol: str, *, wholly: bool = False) -> None:
+        """The symbol is not subscribed any more. Its reference data and status stay (they say DELISTED), but for `wholly`."""
         self._books.pop(symbol, None)
         self._last[TopOfBook].pop(symbol, None)
         self._last[StatisticsUpdate].pop(symbol, None)
+        streams = self._last[StreamStatus]
+        for topic in [topic for topic in streams if isinstance(topic, tuple) and topic[1] == symbol]:
+            del streams[topic]
+        if wholly:
+            self._last[ReferenceData].pop(symbol, None)
+            self._last[MarketStatus].pop(symbol, None)
 
     def forget_partition(self, name: str) -> None:
         """A partition began anew: what its last session said is the state no more."""

@@ -10,6 +10,8 @@ from gwcore.engine.subscription import Subscription
 from gwcore.model import Channel, StaleReason, StreamState, StreamStatus
 from gwcore.venue import Topic
 
+#: States in which a subscription is being got back.
+_GOT_BACK = frozenset({StreamState.RESYNC, StreamState.QUARANTINED})
 #: States on the way up: clients are not told, a subscription is theirs from its first answer on.
 _UNTOLD = frozenset({StreamState.IDLE, StreamState.SUBSCRIBING})
 
@@ -24,6 +26,7 @@ class StreamStates:
         # Counters, read at scrape time.
         self.transitions: Counter[tuple[StreamState, StreamState]] = Counter()
         self.faults: Counter[tuple[Channel, StaleReason]] = Counter()
+        self.resyncs: Counter[tuple[Channel, StaleReason]] = Counter()  # tries to get it back
 
     def change(
         self,
@@ -41,6 +44,8 @@ class StreamStates:
             self.transitions[before, state] += 1
         if reason is not None and (before is StreamState.LIVE or subscription.reason is not reason):
             self.faults[subscription.topic.channel, reason] += 1
+        if reason is not None and state in _GOT_BACK:
+            self.resyncs[subscription.topic.channel, reason] += 1
         subscription.state = state
         subscription.reason = reason
         subscription.detail = detail

@@ -95,6 +95,7 @@ class StaleReason(str, Enum):
     DECODE = "DECODE"
     UNSUBSCRIBED = "UNSUBSCRIBED"
     OVERFLOW = "OVERFLOW"  # more levels than a book may hold
+    OPERATOR = "OPERATOR"  # an operator had it subscribed anew
 
 
 class GatewayState(str, Enum):

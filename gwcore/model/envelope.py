@@ -72,9 +72,10 @@ KIND_OF_TYPE: dict[type[Event], str] = {t: kind for kind, t in TYPE_OF_KIND.item
 class Header(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Where an event stands. The event id is `session_id:sequence`.
 
-    `sequence` rises by one per session (one holder's tenure of one partition), `topic_sequence` by one per session,
-    kind and symbol or account. What is made for one client (a snapshot, a notice of a gap) has neither: it carries
-    `after_sequence`, the last sequence of the partition that it already contains.
+    `sequence` rises by one per session (one holder's tenure of one partition), `topic_sequence` by one per session, kind
+    and symbol or account; of orders by one for each user too, who may see nobody else's. What is made for one client (a
+    snapshot, a notice of a gap) has neither: it carries `after_sequence`, the last sequence of the partition that it
+    already contains.
     """
 
     v: int

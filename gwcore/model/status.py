@@ -194,7 +194,10 @@ class Discrepancy(
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="kind", tag="control"):
-    """An operator's action, or a denial, for the record."""
+    """An operator's action, or a denial, for the record.
+
+    An action is told twice: when it is asked for, with its arguments in `detail`, and, with a `result`, when it ended.
+    """
 
     action: str
     user: str | None = None
@@ -203,3 +206,5 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
     allowed: bool = True
     detail: str | None = None
     origin: Origin = Origin.GATEWAY
+    result: str | None = None  # what came of it, in one sentence; None: it was asked for, or denied
+    failed: bool | None = None  # of a result: it could not be done, or not wholly

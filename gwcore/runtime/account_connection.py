@@ -105,7 +105,15 @@ class AccountConnection:
         self._is_stopped = False
         self._counter_told_ns = -COUNTER_EVENT_NS
         self.connects = 0
+        self.token_ns: int | None = (
+            None  # monotonic, when what the connection stands on (a token, a listen key) was got
+        )
         self.rights: tuple[str, ...] | None = None
+
+    @property
+    def halt_cause(self) -> str:
+        """Why it ended until the operator acts; empty: it did not."""
+        return self._halt_cause
 
     @property
     def is_halted(self) -> bool:
@@ -188,6 +196,7 @@ class AccountConnection:
         self._early = []
         try:
             endpoint = await self._run(codec.endpoint())
+            self.token_ns = self._clock.monotonic_ns()
             self._connection = await self.rest.connect(endpoint, self)
         except AuthenticationError as error:
             self.halt(str(error))

@@ -42,6 +42,12 @@ class AccountRest:
         self._limits = limits
 
     @property
+    def budget_ratio(self) -> float:
+        """The share of what the venue's counter may reach that is used; 0 where it has no limit."""
+        limit = self._limits.rest_cost_max
+        return self.count / limit if limit else 0.0
+
+    @property
     def count(self) -> float:
         """The counter now."""
         elapsed_s = (self._clock.monotonic_ns() - self._counted_ns) / _NANOSECONDS

@@ -265,9 +265,10 @@ def access_of(config: GatewayConfig) -> Access:
     values = [token.reveal() for token in tokens.values()]
     if len(set(values)) != len(values):
         raise ConfigError("two users have the same token", place="user", hint="give each one of his own")
+    owner = f"uid:{os.getuid()}" if config.clients.owner_is_operator else ""
     users = config.users
     if config.paper.enabled and not users:
         # It is nobody's money: whoever started the gateway may do everything with it.
         everything: tuple[Verb, ...] = ("md", "read", "create", "modify", "cancel", "admin")
         users = {"paper": UserSettings(uids=(os.getuid(),), accounts=("*",), verbs=everything, drop_copy=True)}
-    return Access(users, tokens, open_market_data=config.clients.open_market_data)
+    return Access(users, tokens, open_market_data=config.clients.open_market_data, owner=owner)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import gwcore
-from gwcore.engine.fanout import Fanout, Identity
+from gwcore.engine.fanout import Fanout
 from gwcore.engine.gateway import GatewayMachine
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.reconnect import Backoff, RollingBudget
@@ -30,6 +30,7 @@ from gwcore.runtime.accounts import Accounts, access_of
 from gwcore.runtime.captures import gateway_captures
 from gwcore.runtime.committer_port import CommitterPort
 from gwcore.runtime.connection import MarketDataConnection
+from gwcore.runtime.controls import Controls
 from gwcore.runtime.http import run_flow
 from gwcore.runtime.hub import Hub
 from gwcore.runtime.journal_watch import JournalWatch
@@ -37,6 +38,7 @@ from gwcore.runtime.keys import Keys, StorageKeys
 from gwcore.runtime.paper import make_paper_room
 from gwcore.runtime.rest import PacedNetwork
 from gwcore.runtime.sinks import SinkRunner
+from gwcore.runtime.told_identity import identity_of
 from gwcore.settings import GatewayConfig, SelectedSink, SelectedTransport
 from gwcore.sink import AckMeaning, SinkContext, SinkStatus
 from gwcore.transport import TransportContext, TransportCounters
@@ -91,12 +93,7 @@ class Gateway:
             on_record=self.hub.on_record,
         )
         self.fanout = Fanout(
-            identity=Identity(
-                version=gwcore.__version__,
-                venue=config.venue.spec.name,
-                environment=config.gateway.env,
-                source=self.name,
-            ),
+            identity=identity_of(config, self.name),
             publisher=self.publisher,
             state=self.state,
             journal=self.journal,
@@ -133,9 +130,18 @@ class Gateway:
             on_event=self.paper.on_event if self.paper is not None else None,
             has_standby=config.healing.standby,
         )
+        self._make_operable()
         self.watch = JournalWatch(self.journal, self.machine)
         cursors = CursorStore(ports.storage)
         self.sinks = [self._make_sink(selected, cursors) for selected in config.sinks]
+
+    def _make_operable(self) -> None:
+        self.started_ns = self.ports.clock.now_ns()
+        self.on_address: Callable[[], None] = lambda: None  # called when `addresses` has one more
+        # Called with a configuration that was read anew; each says what it took of it.
+        self.on_reload: list[Callable[[GatewayConfig], Sequence[str]]] = []
+        self.controls = Controls(self.machine.publish_status, self._spawn, self.ports.clock.monotonic_ns)
+        self.fanout.controls = self.controls
 
     # --- parts ----------------------------------------------------------------------------------------------------
 
@@ -211,6 +217,7 @@ class Gateway:
     async def _run_transport(self, selected: SelectedTransport) -> None:
         def ready(address: str) -> None:
             self.addresses[selected.spec.name] = address
+            self.on_address()
             _log.info("clients of transport %s: %s", selected.spec.name, address)
 
         def status(cause: str, detail: str) -> None:

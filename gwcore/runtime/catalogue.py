@@ -38,6 +38,7 @@ _METRICS = (
     # Connections to the venue
     Metric("gw_connection_up", "gauge", ("connection",), "1 while this connection to the venue is open."),
     Metric("gw_connect_attempts_total", "counter", ("connection",), "Attempts to connect."),
+    Metric("gw_connection_ends_total", "counter", ("connection", "cause"), "Connections that ended, by kind of cause."),
     Metric("gw_frames_total", "counter", ("connection",), "Frames received."),
     Metric("gw_requests_total", "counter", ("connection",), "Frames sent to the venue."),
     Metric("gw_round_trip_seconds", "gauge", ("connection",), "Last ping to pong."),
@@ -56,6 +57,10 @@ _METRICS = (
     Metric("gw_feed_transitions_total", "counter", ("before", "after"), "Changes of state of subscriptions."),
     Metric("gw_probes_total", "counter", ("outcome",), "Quiet subscriptions asked about, by what came of it."),
     Metric("gw_feed_age_seconds", "gauge", ("channel", "symbol"), "Time since the last data of this subscription."),
+    Metric(
+        "gw_book_resyncs_total", "counter", ("reason",), "Tries to get a book back by subscribing it anew, by reason."
+    ),
+    Metric("gw_book_stale_seconds", "gauge", ("symbol",), "For how long this book has not been LIVE; 0: it is."),
     Metric("gw_book_stale_total", "counter", ("reason",), "Books declared stale, by reason."),
     Metric("gw_trade_duplicates_total", "counter", (), "Trades left out because they came before."),
     Metric("gw_trades_backfilled_total", "counter", (), "Missing trades that were fetched afterwards."),
@@ -75,6 +80,13 @@ _METRICS = (
     Metric("gw_account_orders_lacking_fills", "gauge", ("account",), "Orders of which fills are missing at present."),
     Metric("gw_account_rest_calls_total", "counter", ("account",), "Private REST calls."),
     Metric("gw_account_rest_counter", "gauge", ("account",), "The venue's REST counter, as we model it."),
+    Metric(
+        "gw_account_rest_budget_ratio",
+        "gauge",
+        ("account",),
+        "Share of the venue's REST budget that is used, as modelled.",
+    ),
+    Metric("gw_account_token_age_seconds", "gauge", ("account",), "Age of what the private connection stands on."),
     Metric("gw_orders", "gauge", ("account", "state"), "Orders of ours that are remembered, by state."),
     Metric(
         "gw_order_requests_waiting", "gauge", ("account",), "Requests about orders that were taken and not answered."
@@ -107,6 +119,7 @@ _METRICS = (
     Metric("gw_journal_compressed_bytes_total", "counter", ("form",), "Bytes of closed segments before and after."),
     Metric("gw_journal_stored_bytes", "gauge", ("journal",), "Bytes on disk."),
     Metric("gw_journal_free_bytes", "gauge", (), "Space left on the journal's volume."),
+    Metric("gw_journal_reserve_bytes", "gauge", (), "Free space below which the journal stops."),
     Metric("gw_journal_dropped_total", "counter", ("journal",), "Records that could not be journalled."),
     # Sinks
     Metric("gw_sink_up", "gauge", ("sink",), "1 while the sink is connected."),
@@ -121,6 +134,8 @@ _METRICS = (
     Metric("gw_sink_reconnects_total", "counter", ("sink", "cause"), "Times the sink was connected again, by cause."),
     Metric("gw_sink_gaps_total", "counter", ("sink",), "Records that retention removed before the sink took them."),
     Metric("gw_sink_ack_meaning_info", "gauge", ("sink", "meaning"), "What an acknowledgement is worth; always 1."),
+    # Operators
+    Metric("gw_command_seconds", "histogram", ("command",), "Time an action or a question of an operator takes."),
     # Captures
     Metric("gw_incidents_total", "counter", ("outcome",), "Incidents: written, dropped for a limit, failed."),
     Metric("gw_record_frames_total", "counter", (), "Frames of the venue recorded."),
@@ -134,6 +149,8 @@ _METRICS = (
     Metric("gw_client_denied_total", "counter", (), "Requests of clients for what is not granted."),
     Metric("gw_client_cut_total", "counter", ("reason",), "Clients cut, by reason."),
     Metric("gw_client_conflations_total", "counter", (), "Times a slow client was given snapshots instead of updates."),
+    Metric("gw_client_dropped_total", "counter", (), "Events of market data that slow clients were not sent."),
+    Metric("gw_client_queue_limit_bytes", "gauge", (), "What may be buffered for one client."),
     Metric("gw_client_queue_bytes", "gauge", (), "Bytes buffered for all clients."),
     Metric("gw_client_queue_max_bytes", "gauge", (), "Bytes buffered for the client that lags most."),
     Metric("gw_client_events_total", "counter", (), "Events written to clients."),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,6 +28,9 @@ from gwcore.venue import Frame, InstrumentUpdate, MarketDataMessage, Shard, Stre
 
 #: Frames that came before the machine was told of the connection; more than this is no exchange.
 EARLY_FRAMES_MAX = 1_000
+#: Kinds of causes told apart; the rest is "other".
+CAUSES_MAX = 20
+_NUMBERS = re.compile(r"[0-9][0-9.]*( s)?")
 
 T = TypeVar("T")
 
@@ -56,6 +61,11 @@ class Hub(Protocol):
     def on_turn(self) -> None:
         """Something was handled: readiness may have changed."""
         ...
+
+
+def cause_kind(cause: str) -> str:
+    """What kind of cause it is: the words before a colon, without numbers, so that a metric may carry it."""
+    return " ".join(_NUMBERS.sub("", cause.partition(":")[0]).lower().split())[:40] or "other"
 
 
 class MarketDataConnection:
@@ -108,6 +118,7 @@ class MarketDataConnection:
         self._lost_ns: int | None = None  # monotonic, when the connection was lost; None while there is one
         self.connects = 0
         self.last_cause = ""
+        self.ends: Counter[str] = Counter()  # of this connection, by the kind of cause
         now_ns = clock.monotonic_ns()
         outbox: Outbox = self
         shared = None
@@ -137,6 +148,8 @@ class MarketDataConnection:
                 cause = await self._once()
                 delay_s = self._backoff.on_failure(self._clock.monotonic_ns())
                 self.last_cause = cause
+                kind = cause_kind(cause)
+                self.ends[kind if kind in self.ends or len(self.ends) < CAUSES_MAX else "other"] += 1
                 self._hub.on_connection(self.name, ConnectionState.DISCONNECTED, cause)
                 await asyncio.sleep(delay_s)
         finally:

@@ -1,4 +1,6 @@
-"""A small HTTP endpoint for machines that watch: /metrics, /healthz, /readyz, /status. It only answers GET and HEAD.
+"""A small HTTP endpoint for what watches: /metrics, /healthz, /readyz, /status for machines, / and /events for a browser.
+
+It only answers GET and HEAD.
 
 Must not carry secrets or take orders: it listens on loopback unless told otherwise and has no other verb.
 """
@@ -21,9 +23,19 @@ from gwcore.runtime.metrics import CONTENT_TYPE, Metrics
 REQUEST_BYTES_MAX = 8 * 1024
 REQUEST_S = 5.0
 CONNECTIONS_MAX = 32
+#: Browsers that are told news at once, and the words for one more.
+STREAMS_MAX = 8
+_TOO_MANY = b"8 browsers look already: close one\n"
+
+#: What a page may load: itself and nothing from elsewhere.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "connect-src 'self'; frame-ancestors 'none'"
+)
 
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
+_HTML = "text/html; charset=utf-8"
 _logger = logging.getLogger(__name__)
 
 
@@ -37,7 +49,8 @@ class Answer(NamedTuple):
 
 class HealthServer:
     """Serves metrics and health. `not_ready` gives the reasons why the gateway is not ready (none: it is), `status` a
-    mapping for JSON, `not_alive` reasons to restart the process."""
+    mapping for JSON, `not_alive` reasons to restart the process. `page` is the HTML of /, `news` what it is told at
+    /events each `news_s`: one JSON text on one line."""
 
     def __init__(
         self,
@@ -47,12 +60,19 @@ class HealthServer:
         status: Callable[[], Mapping[str, Any]],
         not_alive: Callable[[], Sequence[str]] = lambda: (),
         request_s: float = REQUEST_S,
+        page: bytes = b"",
+        news: Callable[[], bytes] | None = None,
+        news_s: float = 1.0,
     ) -> None:
         self._metrics = metrics
         self._not_ready = not_ready
         self._status = status
         self._not_alive = not_alive
         self._request_s = request_s
+        self._page = page
+        self._news = news
+        self._news_s = news_s
+        self._streams = 0
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[Any]] = set()
         self._paths: dict[str, Callable[[], Answer]] = {
@@ -98,13 +118,33 @@ class HealthServer:
         try:
             async with asyncio.timeout(self._request_s):
                 head = await _head(reader)
-                writer.write(_encode(*self._answer(head)))
-                await writer.drain()
+                news = self._news if head is not None and head.startswith(b"GET /events ") else None
+                if news is None or self._streams >= STREAMS_MAX:
+                    answer = Answer("503 Service Unavailable", _TEXT, _TOO_MANY) if news else None
+                    writer.write(_encode(answer, False) if answer else _encode(*self._answer(head)))
+                    await writer.drain()
+                    return
+            await self._tell_news(news, writer)
         except (TimeoutError, OSError, asyncio.CancelledError):
             pass  # a watcher that is slow or gone, or our own end: nothing to tell
         finally:
             self._connections.discard(task)
             writer.close()
+
+    async def _tell_news(self, news: Callable[[], bytes], writer: asyncio.StreamWriter) -> None:
+        """Server-sent events, until the browser is gone or does not read for as long as a request may take."""
+        self._streams += 1
+        try:
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
+            )
+            while not writer.is_closing() and (data := _made(news)) is not None:
+                async with asyncio.timeout(self._request_s):
+                    writer.write(b"data: " + data + b"\n\n")
+                    await writer.drain()
+                await asyncio.sleep(self._news_s)
+        finally:
+            self._streams -= 1
 
     def _answer(self, head: bytes | None) -> tuple[Answer, bool]:
         if head is None:
@@ -126,7 +166,17 @@ class HealthServer:
             return Answer("500 Internal Server Error", _TEXT, b"failed; the log says why\n"), verb == "HEAD"
 
     def _index(self) -> Answer:
+        if self._page:
+            return Answer("200 OK", _HTML, self._page)
         return Answer("200 OK", _TEXT, "\n".join(sorted(self._paths)).encode() + b"\n")
+
+
+def _made(news: Callable[[], bytes]) -> bytes | None:
+    try:
+        return news()
+    except Exception:
+        _logger.exception("the news of the page failed")
+        return None
 
 
 async def _head(reader: asyncio.StreamReader) -> bytes | None:
@@ -145,8 +195,9 @@ def _verdict(word: str, reasons: Sequence[str]) -> Answer:
 
 def _encode(answer: Answer, head_only: bool) -> bytes:
     allow = "Allow: GET, HEAD\r\n" if answer.status.startswith("405") else ""
+    policy = f"Content-Security-Policy: {POLICY}\r\n" if answer.content_type == _HTML else ""
     head = (
         f"HTTP/1.1 {answer.status}\r\nContent-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n"
-        f"Cache-Control: no-store\r\n{allow}Connection: close\r\n\r\n"
+        f"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n{policy}{allow}Connection: close\r\n\r\n"
     )
     return head.encode() + (b"" if head_only else answer.body)

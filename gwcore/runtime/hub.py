@@ -142,9 +142,10 @@ class Hub:
         self._rearm()
 
     def _rearm(self) -> None:
-        self._loop.call_soon(self._rearm_all)
+        self._loop.call_soon(self.rearm)
 
-    def _rearm_all(self) -> None:
+    def rearm(self) -> None:
+        """Have every connection send what it was given to say from outside."""
         for connection in self.connections:
             connection.rearm()
 

@@ -35,11 +35,19 @@ def configure_logging(
         handler.close()
     handler = LogHandler(stream if stream is not None else sys.stderr, style)
     root.addHandler(handler)
+    set_level(level)
+    return handler
+
+
+def set_level(level: str) -> str:
+    """Write messages of this level and above from now on; returns the level before."""
+    root = logging.getLogger()
+    before = logging.getLevelName(root.level).lower()
     root.setLevel(level.upper())
     # These libraries tell each request and frame on `info` or `debug`; that is for the debugger of the library.
     for name in ("httpx", "httpcore", "websockets", "picows", "nats", "asyncio"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
-    return handler
+    return before
 
 
 class LogHandler(logging.StreamHandler[TextIO]):

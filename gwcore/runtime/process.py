@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import resource
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -24,6 +26,10 @@ from gwcore.runtime.logs import LogHandler, configure_logging
 from gwcore.runtime.memory import calm_allocator, find_trim, give_back
 from gwcore.runtime.metrics import Metrics, Sample, build_info
 from gwcore.runtime.network import RealNetwork
+from gwcore.runtime.operations import Operations
+from gwcore.runtime.page import TELL_S, Page, page_html
+from gwcore.runtime.reload import ReadConfig, Reload
+from gwcore.runtime.running import Entry, Running
 from gwcore.runtime.stall import StallWatch
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.runtime.telemetry import Telemetry
@@ -37,8 +43,8 @@ LAG_CHECK_S = 0.25
 COLLECT_AFTER_OBJECTS = 20_000
 
 
-def run_gateway(config: GatewayConfig) -> int:
-    """Run one gateway until it is told to stop; returns the exit code.
+def run_gateway(config: GatewayConfig, read_again: ReadConfig | None = None) -> int:
+    """Run one gateway until it is told to stop; returns the exit code. `read_again` reads the configuration for a reload.
 
     Raises ConfigError where it can't start (a second process on the state directory, a port in use).
     """
@@ -48,7 +54,7 @@ def run_gateway(config: GatewayConfig) -> int:
     client, loop = find_client(config.runtime.websocket), find_loop(config.runtime.loop)
     _log.info("WebSockets by %s, event loop of %s", client.library, loop.library)
     with asyncio.Runner(loop_factory=loop.factory) as runner:
-        return runner.run(_run(config, client, logs))
+        return runner.run(_run(config, client, logs, read_again))
 
 
 def refuse_core_dumps() -> None:
@@ -63,7 +69,7 @@ def calm_collector() -> None:
     gc.set_threshold(COLLECT_AFTER_OBJECTS, 20, 100)
 
 
-async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler) -> int:
+async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler, read_again: ReadConfig | None) -> int:
     state_dir = Path(config.gateway.state_dir)
     storage = _open_state(state_dir)
     clock = SystemClock()
@@ -93,17 +99,48 @@ async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler)
                 keys=keys,
             ),
         )
+        Operations(gateway).add()
+        reload = Reload(gateway, read_again, asyncio.to_thread)
+        reload.add()
         install_signals(gateway)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload.on_signal)
         install_crash_handler(asyncio.get_running_loop(), lambda reason: gateway.request_stop(reason, EXIT_INTERNAL))
         _log.info("state in %s", state_dir)
+        entry = Entry()
+        gateway.on_address = lambda: _tell_running(gateway, entry)
+        _tell_running(gateway, entry)
         calm_collector()
         tidying = asyncio.create_task(give_back(asyncio.to_thread, find_trim()), name="memory")
         try:
             async with _telemetry(gateway, clock.now_ns(), logs):
                 return await gateway.run()
         finally:
+            entry.close()
             tidying.cancel()
             await network.close()
+
+
+def _tell_running(gateway: Gateway, entry: Entry) -> None:
+    config = gateway.config
+    trouble = entry.write(
+        Running(
+            name=gateway.name,
+            venue=config.venue.spec.name,
+            environment=config.gateway.env,
+            pid=os.getpid(),
+            state_dir=str(Path(config.gateway.state_dir).absolute()),
+            version=gwcore.__version__,
+            started_ns=gateway.started_ns,
+            addresses={name: _absolute(address) for name, address in gateway.addresses.items()},
+        )
+    )
+    if trouble:
+        _log.info("`gw ls` will not know of this gateway: %s", trouble)
+
+
+def _absolute(address: str) -> str:
+    path = address.removeprefix("unix://")
+    return address if path == address else f"unix://{Path(path).absolute()}"
 
 
 def _open_state(state_dir: Path) -> DirectoryStorage:
@@ -122,6 +159,7 @@ def _open_state(state_dir: Path) -> DirectoryStorage:
 @contextlib.asynccontextmanager
 async def _telemetry(gateway: Gateway, started_ns: int, logs: LogHandler) -> AsyncIterator[None]:
     telemetry = Telemetry(gateway, started_ns)
+    telemetry.report.add()
     stalls = StallWatch(
         lambda late_s, place: _log.error("the event loop has not run for %.1f s; it is in %s", late_s, place)
     )
@@ -140,10 +178,19 @@ async def _telemetry(gateway: Gateway, started_ns: int, logs: LogHandler) -> Asy
             )
             metrics.add(telemetry.samples)
             metrics.add(lambda: [Sample("gw_log_suppressed_total", (), logs.suppressed)])
-            server = HealthServer(metrics, not_ready=telemetry.not_ready, status=telemetry.status)
+            page = Page(gateway, telemetry.report, gateway.ports.clock.monotonic_ns)
+            server = HealthServer(
+                metrics,
+                not_ready=telemetry.not_ready,
+                status=telemetry.status,
+                page=page_html(),
+                news=page.data,
+                news_s=TELL_S,
+            )
             host, bound = await server.start(gateway.config.gateway.metrics_host, port)
             gateway.addresses["metrics"] = f"http://{host}:{bound}/metrics"
             _log.info("metrics and health: http://%s:%d/", host, bound)
+            gateway.on_address()
         yield
     finally:
         lag.cancel()

@@ -17,6 +17,10 @@ LIMIT_S = 1.0
 CALLS_MAX = 4
 
 
+#: A stall is told in the status for this long.
+RECENT_S = 300.0
+
+
 class StallWatch:
     """Watches the thread it is made in. `on_stall(seconds, where)` is called from the watching thread, once a stall."""
 
@@ -30,10 +34,15 @@ class StallWatch:
         self._thread = threading.Thread(target=self._watch, name="stall watch", daemon=True)
         self.stalls = 0  # since the start
         self.last = ""  # where the last one was
+        self.last_s = 0.0  # and when, by the monotonic clock
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    def recent(self, within_s: float = RECENT_S) -> str:
+        """Where the last one was, if that is not long ago; else empty."""
+        return self.last if self.stalls and time.monotonic() - self.last_s < within_s else ""
 
     def beat(self) -> None:
         """The loop runs. To be called several times within the limit."""
@@ -51,6 +60,7 @@ class StallWatch:
             if late_s > self._limit_s and not self._is_told:
                 self._is_told = True
                 self.stalls += 1
+                self.last_s = time.monotonic()
                 self.last = where(sys._current_frames().get(self._thread_id))
                 self._on_stall(late_s, self.last)
 

@@ -9,13 +9,17 @@ from typing import Any
 from gwcore.engine.account import AccountMachine
 from gwcore.engine.account_state import AccountState
 from gwcore.engine.market_data import MarketDataMachine
-from gwcore.model import StreamState
+from gwcore.model import Channel, GapState, OrderStatus, StaleReason, StreamState
 from gwcore.runtime.app import Gateway
 from gwcore.runtime.backlog import measure_backlog
 from gwcore.runtime.metrics import Sample
 from gwcore.runtime.sinks import CLASSES
 from gwcore.runtime.stall import StallWatch
+from gwcore.runtime.status import Status
 
+#: What becomes of a probe (`engine.quiet`), and why the core cuts a client.
+OUTCOMES = ("confirmed", "confirmed by a snapshot", "contradicted", "data came", "failed", "can't be probed")
+CUTS = ("slow", "operator")
 #: Symbols named in one reason of `not_ready`; the rest is counted.
 NAMED_MAX = 5
 
@@ -29,6 +33,12 @@ class Telemetry:
         self.loop_lag_s = 0.0
         self.loop_lag_max_s = 0.0
         self.stalls: StallWatch | None = None
+        self.report = Status(
+            gateway,
+            self.not_ready,
+            stall=lambda: self.stalls.recent() if self.stalls is not None else "",
+            lag_s=lambda: self.loop_lag_s,
+        )
 
     def samples(self) -> Iterable[Sample]:
         """All samples of the gateway."""
@@ -36,6 +46,8 @@ class Telemetry:
         for connection in self._gateway.hub.connections:
             label = (("connection", connection.name),)
             yield Sample("gw_connect_attempts_total", label, connection.connects)
+            for cause, count in connection.ends.items():
+                yield Sample("gw_connection_ends_total", (*label, ("cause", cause)), count)
             yield from _machine(connection.machine, label)
         yield from self._feeds()
         yield from self._accounts()
@@ -79,14 +91,14 @@ class Telemetry:
                 states[(topic.channel.value, subscription.state.value)] += 1
         for (channel, state), count in states.items():
             yield Sample("gw_feed_state", (("channel", channel), ("state", state)), count)
-        for name, count in stale.items():
-            yield Sample("gw_book_stale_total", (("reason", name),), count)
+        for reason in StaleReason:  # those that never came too: a rate needs the zero before the first one
+            yield Sample("gw_book_stale_total", (("reason", reason.value),), stale[reason.value])
         yield Sample("gw_trade_duplicates_total", (), duplicates)
         yield Sample("gw_trades_backfilled_total", (), backfilled)
         yield Sample("gw_trades_lost_total", (), lost)
         yield Sample("gw_trades_held", (), held)
-        for name, count in gaps.items():
-            yield Sample("gw_trade_gaps_total", (("state", name),), count)
+        for state_of_gap in GapState:
+            yield Sample("gw_trade_gaps_total", (("state", state_of_gap.value),), gaps[state_of_gap.value])
 
     def _accounts(self) -> Iterable[Sample]:
         for connection in self._gateway.accounts.connections:
@@ -105,6 +117,10 @@ class Telemetry:
             yield Sample("gw_account_rest_counter", label, connection.rest.count)
             yield Sample("gw_cancel_timer_armed", label, int(connection.requests.timer.is_armed))
             yield Sample("gw_cancel_timer_expired_total", label, connection.requests.timer.expired)
+            yield Sample("gw_account_rest_budget_ratio", label, connection.rest.budget_ratio)
+            if connection.token_ns is not None:
+                age_ns = self._gateway.ports.clock.monotonic_ns() - connection.token_ns
+                yield Sample("gw_account_token_age_seconds", label, age_ns / 1e9)
             yield from _orders(machine, label)
         offset = self._gateway.accounts.offset
         if offset is not None:
@@ -115,12 +131,19 @@ class Telemetry:
         faults: Counter[tuple[str, str]] = Counter()
         transitions: Counter[tuple[str, str]] = Counter()
         probes: Counter[str] = Counter()
+        resyncs: Counter[StaleReason] = Counter()
         now_ns = self._gateway.ports.clock.monotonic_ns()
         for machine in self._gateway.machine.machines:
             watch = machine.watch
             probes.update(watch.quiet.outcomes)
             for (channel, reason), count in watch.states.faults.items():
                 faults[channel.value, reason.value] += count
+            for (channel, reason), count in watch.states.resyncs.items():
+                if channel is Channel.BOOK:
+                    resyncs[reason] += count
+            for symbol, book in machine.books.of_symbol.items():
+                stale_s = 0.0 if book.state is StreamState.LIVE else (now_ns - (book.since_ns or now_ns)) / 1e9
+                yield Sample("gw_book_stale_seconds", (("symbol", symbol),), stale_s)
             for (before, after), count in watch.states.transitions.items():
                 transitions[before.value, after.value] += count
             for topic, subscription in machine.subscriptions.topics.items():
@@ -129,12 +152,14 @@ class Telemetry:
                 age_ns = watch.quiet.age_ns(topic, now_ns)
                 if age_ns is not None:
                     yield Sample("gw_feed_age_seconds", labels, age_ns / 1e9)
-        for (name, why), count in faults.items():
-            yield Sample("gw_feed_faults_total", (("channel", name), ("reason", why)), count)
+        for (name, fault), count in faults.items():
+            yield Sample("gw_feed_faults_total", (("channel", name), ("reason", fault)), count)
         for (before_state, after_state), count in transitions.items():
             yield Sample("gw_feed_transitions_total", (("before", before_state), ("after", after_state)), count)
-        for outcome, count in probes.items():
-            yield Sample("gw_probes_total", (("outcome", outcome),), count)
+        for outcome in OUTCOMES:
+            yield Sample("gw_probes_total", (("outcome", outcome),), probes[outcome])
+        for why in StaleReason:
+            yield Sample("gw_book_resyncs_total", (("reason", why.value),), resyncs[why])
 
     def _rest(self) -> Iterable[Sample]:
         network = self._gateway.network
@@ -154,6 +179,7 @@ class Telemetry:
             yield Sample("gw_journal_pending_bytes", label, journal.pending_bytes(name))
             yield Sample("gw_journal_stored_bytes", label, journal.stored_bytes(name))
             yield Sample("gw_journal_dropped_total", label, journal.dropped_of(name))
+        yield Sample("gw_journal_reserve_bytes", (), self._gateway.config.journal.reserve_bytes)
         yield Sample("gw_journal_free_bytes", (), self._gateway.ports.storage.free_bytes())
         committer = self._gateway.committer
         yield Sample("gw_journal_up", (), int(not journal.failed))
@@ -186,8 +212,9 @@ class Telemetry:
 
     def _captures(self) -> Iterable[Sample]:
         captures = self._gateway.captures
-        for outcome, count in captures.outcomes().items():
-            yield Sample("gw_incidents_total", (("outcome", outcome),), count)
+        outcomes = captures.outcomes()
+        for outcome in ("written", "dropped", "failed"):
+            yield Sample("gw_incidents_total", (("outcome", outcome),), outcomes.get(outcome, 0))
         if captures.recorder is not None:
             yield Sample("gw_record_frames_total", (), captures.recorder.frames)
             yield Sample("gw_record_lost_total", (), captures.recorder.lost)
@@ -204,16 +231,20 @@ class Telemetry:
             yield Sample("gw_transport_dropped_total", (("transport", transport),), counted.dropped)
         for transport, count in fanout.opened.items():
             yield Sample("gw_client_connects_total", (("transport", transport),), count)
-        for transport, count in fanout.refused.items():
-            yield Sample("gw_client_refused_total", (("transport", transport),), count)
+        for transport in sorted({*fanout.refused, *self._gateway.transport_counters}):
+            yield Sample("gw_client_refused_total", (("transport", transport),), fanout.refused[transport])
         queues = [session.buffered_bytes for session in fanout.sessions]
         yield Sample("gw_client_queue_bytes", (), sum(queues))
         yield Sample("gw_client_queue_max_bytes", (), max(queues, default=0))
+        yield Sample("gw_client_queue_limit_bytes", (), fanout.settings.buffer_bytes_max)
         yield Sample("gw_client_conflations_total", (), fanout.conflations)
+        yield Sample("gw_client_dropped_total", (), fanout.dropped)
         yield Sample("gw_client_denied_total", (), fanout.denials)
         yield Sample("gw_client_events_total", (), fanout.events_sent())
-        for reason, count in fanout.cut.items():
-            yield Sample("gw_client_cut_total", (("reason", reason),), count)
+        for reason in CUTS:
+            yield Sample("gw_client_cut_total", (("reason", reason),), fanout.cut.get(reason, 0))
+        for command, latency in self._gateway.controls.latency.items():
+            yield Sample("gw_command_seconds", (("command", command),), latency)
 
     # --- readiness and status -------------------------------------------------------------------------------------
 
@@ -249,59 +280,15 @@ class Telemetry:
         ]
 
     def status(self) -> Mapping[str, Any]:
-        """The whole in one JSON object."""
-        gateway, reasons = self._gateway, self.not_ready()
-        books = Counter(
-            subscription.state.value
-            for machine in gateway.machine.machines
-            for subscription in machine.books.of_symbol.values()
-        )
-        return {
-            "name": gateway.name,
-            "venue": gateway.config.venue.spec.name,
-            "environment": gateway.config.gateway.env,
-            "state": gateway.machine.gateway_state.value,
-            "ready": not reasons,
-            "not_ready": reasons,
-            "symbols": len(gateway.machine.instruments),
-            "books": dict(books),
-            "events": gateway.publisher.events,
-            "latency_p50_ns": gateway.publisher.latency.quantile_ns(0.5),
-            "latency_p99_ns": gateway.publisher.latency.quantile_ns(0.99),
-            "connections": [
-                {
-                    "name": connection.name,
-                    "is_open": connection.machine.is_open,
-                    "leads": connection.leads,
-                    "frames": connection.machine.frames,
-                    "connects": connection.connects,
-                    "last_cause": connection.last_cause,
-                }
-                for connection in gateway.hub.connections
-            ],
-            "sinks": [
-                {
-                    "name": runner.name,
-                    "is_connected": runner.is_connected,
-                    "backlog": runner.backlog(),
-                    "cause": runner.cause,
-                    "detail": runner.detail,
-                    "ack_meaning": runner.ack_meaning,
-                    "progress": runner.progress,
-                }
-                for runner in gateway.sinks
-            ],
-            "last_stall": self.stalls.last if self.stalls is not None else "",
-            "clients": len(gateway.fanout.sessions),
-            "journal_failed": gateway.journal.failed,
-            "addresses": gateway.addresses,
-        }
+        """The whole in one JSON object, for anybody: no client and no account is named."""
+        return self.report.report()
 
 
 def _orders(machine: AccountMachine, label: tuple[tuple[str, str], ...]) -> Iterable[Sample]:
     desk = machine.desk
-    for state, count in machine.own.counts().items():
-        yield Sample("gw_orders", (*label, ("state", state.value)), count)
+    counts = machine.own.counts()
+    for state in OrderStatus:
+        yield Sample("gw_orders", (*label, ("state", state.value)), counts.get(state, 0))
     yield Sample("gw_order_requests_waiting", label, desk.sender.waiting)
     yield Sample("gw_order_requests_unknown", label, len(desk.doubts))
     yield Sample("gw_order_requests_refused_total", label, desk.acks.refused)

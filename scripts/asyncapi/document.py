@@ -15,7 +15,7 @@ import jsonschema
 import msgspec
 
 from gwcore import wire
-from gwcore.model import KIND_OF_TYPE, SCHEMA_VERSION, TYPE_OF_KIND, Envelope, Header, Record
+from gwcore.model import KIND_OF_TYPE, OWNED_KINDS, SCHEMA_VERSION, TYPE_OF_KIND, Envelope, Header, Record
 from gwcore.subjects import Subjects
 
 VERSION = "3.0.0"
@@ -43,6 +43,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "status": ("envelope", "snapshot_end", "error"),
     "subscribe": ("subscribed", "envelope", "snapshot_end", "error"),
     "unsubscribe": ("done", "error"),
+    "control": ("outcome", "error"),
     "create_order": ("error",),
     "modify_order": ("error",),
     "cancel_order": ("error",),
@@ -108,8 +109,10 @@ def document() -> Node:
         raise UnknownKind(f"scripts/asyncapi/document.py places no {', '.join(sorted(missing))}: say on which subject")
     channels, operations = {}, {}
     for name, address, kind in event_channels():
-        channels[name] = channel(address, {"live": f"{kind}.live", "stored": f"{kind}.stored"}, stream_of(name))
-        for how in ("live", "stored"):
+        ways = ("live",) if name.startswith("own.") else ("live", "stored")  # the sink stores each event once
+        stored = stream_of(name) if len(ways) > 1 else None
+        channels[name] = channel(address, {how: f"{kind}.{how}" for how in ways}, stored)
+        for how in ways:
             operations[f"{name}.{how}"] = operation("send", name, [how])
     told = ["envelope", *answers]
     channels["reply"] = channel("_INBOX.{user}.{inbox}", {each: f"answer.{each}" for each in told})
@@ -161,6 +164,9 @@ def event_channels() -> Iterator[tuple[str, str, str]]:
         for kind in kinds:
             if journal_class != "st":
                 yield f"{journal_class}.{kind}", event_address(journal_class, kind, "SYMBOL", "ACCOUNT"), kind
+                if kind in OWNED_KINDS:
+                    own = event_address(journal_class, kind, "SYMBOL", "ACCOUNT").replace("}.ex.", "}.own.{user}.")
+                    yield f"own.{kind}", own, kind
                 continue
             yield f"st.{kind}", event_address("st", kind, None, None), kind
             fields = {field.name for field in msgspec.structs.fields(TYPE_OF_KIND[kind])}

@@ -43,6 +43,7 @@ def _load(name: str) -> Any:
 
 NatsGateway = _load("nats_gateway").NatsGateway
 CorePort = _load("core_port").CorePort
+SmallDesk = _load("small_desk").SmallDesk
 
 
 class Stage:
@@ -218,6 +219,12 @@ def nats_gateway(tmp_path: Path, nats_server: NatsServer) -> Iterator[Gateway]:
     gateway = Gateway(tmp_path / "gw" / "toy", nats_server.url)
     yield gateway
     gateway.close()
+
+
+@pytest.fixture
+def load_desk() -> Any:
+    """Makes the one who takes orders, of what publishes."""
+    return SmallDesk
 
 
 WAYS = ("unix", "nats", "stand-in")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -37,6 +37,7 @@ class CorePort:
         self._storage = MemoryStorage()
         self._settings = ClientSettings(**settings)
         self._journal: Journal | None = None
+        self.desk: Any = None
         self._begin(1)
 
     @property
@@ -54,6 +55,11 @@ class CorePort:
         self._journal.commit()
         self.fanout.release()
         return self._published
+
+    def equip(self, access: Access, make_desk: Callable[[Callable[..., Any]], Any]) -> None:
+        """Users, and somebody who takes orders."""
+        self.fanout.access = access
+        self.fanout.orders = self.desk = make_desk(self.publish)
 
     def restart(self, reason: str = "") -> None:
         """A new session of every partition; with a reason clients are said goodbye."""

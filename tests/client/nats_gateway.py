@@ -26,6 +26,7 @@ from gwcore.wire import (
     SnapshotRequest,
     Subscribe,
     Unsubscribe,
+    decode_envelope,
     decode_request,
     encode,
 )
@@ -72,6 +73,10 @@ class BusWriter:
         for record in records if self._is_live else ():
             headers = {"Gw_Event": record.event_id} if record.sequence else {}
             self._outlet.put(self._subjects.of_record(record), record.payload, Gw_Kind=record.kind, **headers)
+            own = decode_envelope(record.payload).event
+            if record.partition.startswith("ex.") and getattr(own, "user", None):
+                prefix, _, rest = self._subjects.of_record(record).rpartition(".ex.")
+                self._outlet.put(f"{prefix}.own.{own.user}.{rest}", record.payload, Gw_Kind=record.kind, **headers)
 
     def write_message(self, message: ServerMessage) -> None:
         self._is_live = self._is_live or isinstance(message, SnapshotEnd)

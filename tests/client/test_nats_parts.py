@@ -195,3 +195,19 @@ def test_an_event_is_read_as_far_as_needed() -> None:
     for garbage in (b"", b"{}", b"\xff", b'{"header":{},"event":{}}'):
         with pytest.raises(ProtocolError):
             read_news(garbage)
+
+
+def test_who_sees_his_own_orders_alone_asks_for_their_subjects() -> None:
+    """The server may let him hear nothing of `ex`."""
+    kinds = ("order_ack", "trade_update", "funds")
+    assert patterns("p", Subscribe(request_id=1, kinds=kinds), ["main"], "a b") == [
+        "p.own.a_20b.*.order_ack",
+        "p.own.a_20b.*.trade_update",
+        "p.ex.main.funds",
+        "p.md.gap.*",
+        "p.st.gap",
+        "p.st.gap.*",
+    ]
+    everything = patterns("p", Subscribe(request_id=1), ["main"], "a b")
+    assert {"p.own.a_20b.>", "p.ex.main.funds", "p.ex.main.ready"} < set(everything)
+    assert not [one for one in everything if one.endswith("order_update") or one.startswith("p.ex.main.>")]

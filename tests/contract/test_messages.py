@@ -101,6 +101,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             client.ask(wire.SnapshotRequest(request_id=2, symbols=("BTC/*",)), "snapshot_end")
             client.ask(wire.Subscribe(request_id=3, symbols=("NO/SUCH",)), "error")
             client.ask(CancelAllOrders(account="main"), "error")
+            level = wire.ControlRequest(request_id=7, action="log_level", arguments={"level": "info"})
+            client.ask(level, "outcome")
             client.ask(wire.Ping(request_id=4), "heartbeat")
             gateway.wait_for("the bad book", lambda: any(b'"CHECKSUM"' in body for _, body in said_by(client)))
             client.ask(wire.Unsubscribe(request_id=5, subscription=1), "done")
@@ -149,7 +151,7 @@ def test_the_wire(run: Run, contract: Any) -> None:
 
 def test_requests(run: Run, contract: Any) -> None:
     verbs = {json.loads(body)["request"]: body for body in run.requests}
-    assert verbs.keys() == {"hello", "subscribe", "snapshot", "ping", "unsubscribe", "cancel_all_orders"}
+    assert verbs.keys() == {"hello", "subscribe", "snapshot", "ping", "unsubscribe", "control", "cancel_all_orders"}
     for verb, body in verbs.items():
         contract.check(f"cmd.{verb}", verb, body)
 

@@ -31,16 +31,25 @@ def truth(sim: Sim, account: str) -> Any:
     return json.loads(ask(f"{sim.rest_url}/sim/account?{urlencode({'account': account})}"))
 
 
-def config_file(folder: Path, *accounts: str, drop_copy: bool = True, **references: str) -> Path:
-    """Accounts with their keys by `file:` (or the references given), and this user, who may see them all."""
+def config_file(folder: Path, *accounts: str, drop_copy: bool = True, verbs: str = "", **references: str) -> Path:
+    """Accounts with their keys by `file:` (or the references given), and this user, who may see them all.
+
+    `verbs`, as `"read", "create"`: what he may do; the accounts trade then.
+    """
     lines = []
     for name in accounts:
         for key in ("key", "secret"):
             references.setdefault(f"{name}_{key}", f"file:{folder / 'simkeys' / name}.{key}")
         lines += [f"[account.{name}]", f'key = "{references[f"{name}_key"]}"']
-        lines += [f'secret = "{references[f"{name}_secret"]}"', "check_s = 20.0", f"[account.{name}.options]"]
+        lines += [
+            f'secret = "{references[f"{name}_secret"]}"',
+            "check_s = 20.0",
+            f'trading = "{"live" if verbs else "off"}"',
+            f"[account.{name}.options]",
+        ]
         lines += ['tier = "pro"']
     lines += ["[user.me]", f"uids = [{os.getuid()}]", 'accounts = ["*"]', f"drop_copy = {str(drop_copy).lower()}"]
+    lines += [f"verbs = [{verbs}]"] if verbs else []
     path = folder / "accounts.toml"
     path.write_text("\n".join(lines) + "\n")
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from gwcore.model import KIND_OF_TYPE, Record
+from gwcore.model import KIND_OF_TYPE, OWNED_KINDS, Record
 from gwcore.wire import decode_envelope
 
 #: How many violations of one run are worth reading.
@@ -18,7 +18,7 @@ def check_sequences(records: Iterable[Record]) -> list[str]:
     found: list[str] = []
     positions: dict[str, int] = {}
     sequences: dict[str, int] = {}
-    topics: dict[tuple[str, str, str | None], int] = {}
+    topics: dict[tuple[str, str, str | None, str | None], int] = {}
     partitions: dict[str, str] = {}
     for record in records:
         if len(found) >= VIOLATIONS_MAX:
@@ -38,7 +38,7 @@ def check_sequences(records: Iterable[Record]) -> list[str]:
     return found
 
 
-def _check_header(record: Record, topics: dict[tuple[str, str, str | None], int]) -> list[str]:
+def _check_header(record: Record, topics: dict[tuple[str, str, str | None, str | None], int]) -> list[str]:
     envelope = decode_envelope(record.payload)
     header, event = envelope.header, envelope.event
     kind = KIND_OF_TYPE[type(event)]
@@ -54,7 +54,8 @@ def _check_header(record: Record, topics: dict[tuple[str, str, str | None], int]
     )
     if said != tuple(record[:8]):
         return [f"{record.event_id}: the record says {tuple(record[:8])}, its payload {said}"]
-    topic = (record.session_id, kind, record.account if record.symbol is None else record.symbol)
+    about = record.account if record.symbol is None else record.symbol
+    topic = (record.session_id, kind, about, getattr(event, "user", None) if kind in OWNED_KINDS else None)
     last = topics.get(topic, 0)
     topics[topic] = header.topic_sequence or 0
     if header.topic_sequence != last + 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import msgspec
 
@@ -18,6 +18,7 @@ from gw_transports.nats_publisher import Outlet
 from gw_transports.nats_session import RemoteClient
 from gw_transports.nats_settings import NatsTransportSettings
 from gwcore.errors import ProtocolError
+from gwcore.model import OrderRequest
 from gwcore.ports import Clock
 from gwcore.subjects import Subjects, unescape
 from gwcore.transport import ClientPort
@@ -44,6 +45,8 @@ USER_ONCE_MAX = 8
 REPLY_CHARACTERS_MAX = 256
 #: Longest name of a user, as it is before the escape.
 USER_CHARACTERS_MAX = 64
+#: Requests about orders, which are answered on the events' subjects.
+ORDER_REQUESTS = get_args(OrderRequest)
 #: What a status is made of.
 STATUS_KINDS = ("gateway_status", "stream_status")
 #: Silent clients are looked for this often within the timeout.
@@ -225,6 +228,9 @@ class Clients:
             self._on_hello(user, waiting.reply, request)
         elif client is not None:
             client.submit(request)
+        elif isinstance(request, ORDER_REQUESTS):
+            text = "say hello first: orders belong to a client that is there"
+            self._answer(waiting.reply, RequestError(request_id=request.request_id, code="hello_first", text=text))
         else:
             self._serve_once(user, waiting.reply, request)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gwcore.model import SCHEMA_VERSION, Record
+from gwcore.model import OWNED_KINDS, SCHEMA_VERSION, Record
 from gwcore.subjects import Subjects
 from gwcore.wire import ServerMessage, encode
 
@@ -67,11 +67,17 @@ class EventCommands:
             if header_size + payload_size > size_max:
                 too_big.append(record)
                 continue
-            command = f"{lead}{header_size} {header_size + payload_size}\r\n{headers}{event}".encode()
+            rest = f"{header_size} {header_size + payload_size}\r\n{headers}{event}"
+            command = f"{lead}{rest}".encode()
             append(command)
             append(payload)
             append(_END)
             total += len(command) + payload_size + 2
+            if kind in OWNED_KINDS and (own := self._subjects.of_owner(record)) is not None:
+                # The same bytes for who placed the order: the server can't tell apart what one subject carries.
+                command = f"HPUB {own} {rest}".encode()
+                parts += (command, payload, _END)
+                total += len(command) + payload_size + 2
         return parts, total, too_big
 
     def _remember(self, record: Record) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from gwcore.wire import (
     Goodbye,
     Heartbeat,
     Hello,
+    Outcome,
     RequestError,
     ServerMessage,
     SnapshotEnd,
@@ -153,7 +154,7 @@ class RemoteClient:
         self._answer(message)
         if isinstance(message, SnapshotEnd | RequestError):
             self._on_end(message)
-        if self.is_once and isinstance(message, SnapshotEnd | RequestError | Done | Heartbeat):
+        if self.is_once and isinstance(message, SnapshotEnd | RequestError | Done | Outcome | Heartbeat):
             self._end()
 
     def close(self, reason: str) -> None:

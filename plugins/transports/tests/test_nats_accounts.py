@@ -11,12 +11,14 @@ import pytest
 
 from gwcore import wire
 from gwcore.engine.access import Access
+from gwcore.engine.control import Operator
 from gwcore.engine.fanout import Fanout, Identity
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.state import CurrentState
 from gwcore.journal import Journal
 from gwcore.model import CancelAllOrders, FundsUpdate, OrderStatus, OrderUpdate, RateLimitsUpdate
 from gwcore.runtime.clock import SystemClock
+from gwcore.runtime.controls import Action, Answer, Controls
 from gwcore.settings import ClientSettings, JournalSettings, UserSettings
 from gwcore.testing.events import trade
 from gwcore.testing.storage import MemoryStorage
@@ -25,11 +27,13 @@ from gwcore.transport import ClientInfo, ClientWriter
 #: Two clients and the gateway, each with the rights that conf/nats gives such users; the environment is any.
 RIGHTS = """
 authorization { users: [
-  { user: gw, password: g, permissions: { publish: ["gw.*.toy.md.>", "gw.*.toy.st.>", "gw.*.toy.ex.>", "_INBOX.>"],
-                                          subscribe: ["gw.*.toy.cmd.>"] } }
+  { user: gw, password: g, permissions: {
+      publish: ["gw.*.toy.md.>", "gw.*.toy.st.>", "gw.*.toy.ex.>", "gw.*.toy.own.>", "_INBOX.>"],
+      subscribe: ["gw.*.toy.cmd.>"] } }
   { user: alice, password: a, permissions: {
       publish: ["gw.*.toy.cmd.alice.*"], subscribe: ["gw.*.toy.ex.>", "gw.*.toy.md.>", "gw.*.toy.st.>", "_INBOX.alice.>"] } }
-  { user: bob, password: b, permissions: { publish: ["gw.*.toy.cmd.bob.*"], subscribe: ["gw.*.toy.md.>", "_INBOX.bob.>"] } }
+  { user: bob, password: b, permissions: {
+      publish: ["gw.*.toy.cmd.bob.*"], subscribe: ["gw.*.toy.own.bob.>", "gw.*.toy.md.>", "_INBOX.bob.>"] } }
 ] }
 """
 USERS = {
@@ -164,7 +168,7 @@ def test_a_request_is_answered_within_the_grant_of_who_may_publish_on_its_subjec
             assert end.sessions[f"ex.{account}"][1] == 2
             denied = await say(peer, wire.SnapshotRequest(request_id=3, accounts=(other,)))
             assert (denied.code, denied.request_id) == ("denied", 3)
-            assert (await say(peer, CancelAllOrders(account=other))).code == "denied"
+            assert (await say(peer, CancelAllOrders(account=other, request_id=4))).code == "denied"
         assert stage.port.fanout.denials == 4
 
     play_core(scene)
@@ -182,6 +186,33 @@ def test_nobody_asks_as_somebody_else(play_core: Any) -> None:
     play_core(scene)
 
 
+def test_an_operator_over_nats_is_whom_the_server_lets_publish_there(play_core: Any) -> None:
+    async def scene(stage: Any) -> None:
+        operated: list[str] = []
+
+        async def note(asked: Any, operator: Operator) -> Answer:
+            operated.append(operator.name)
+            return Answer("noted", {"count": len(operated)})
+
+        tasks: set[asyncio.Task[None]] = set()
+        controls = Controls(lambda event: None, lambda work, name: tasks.add(asyncio.create_task(work)))
+        controls.add("note", Action(verb="admin", run=note))
+        stage.port.fanout.controls = controls
+        alice = await stage.peer("alice", user="alice", password="a")
+        bob = await stage.peer("bob", user="bob", password="b")
+        request = wire.ControlRequest(request_id=5, action="note")
+        # Without a hello, each request is served for itself; with one they are of a client that stays.
+        assert await say(alice, request) == wire.Outcome(request_id=5, text="noted", result={"count": 1})
+        assert (await say(bob, request)).code == "denied"
+        assert [session.client.identity for session in stage.port.fanout.sessions] == ["bus"]
+        assert (await say(alice, wire.Hello(name="tester"))).user == "alice"
+        assert (await say(alice, request)).result == {"count": 2}
+        assert operated == ["alice", "alice"]
+        await asyncio.gather(*tasks)
+
+    play_core(scene, alice=UserSettings(nats=("alice",), verbs=("md", "admin")))
+
+
 def test_over_the_bus_a_client_sees_no_more_than_the_bus(play_core: Any) -> None:
     """What its sequences lack is then no loss: the client is told so."""
 
@@ -190,3 +221,67 @@ def test_over_the_bus_a_client_sees_no_more_than_the_bus(play_core: Any) -> None
         assert (await say(alice, wire.Hello(name="tester"))).partial == ("ex", "st")
 
     play_core(scene, alice=UserSettings(nats=("alice",), accounts=("*",), drop_copy=True))
+
+
+EVERYBODY = UserSettings(bus=True, accounts=("*",), drop_copy=True)
+
+
+def tell_orders(stage: Any, number: int) -> None:
+    """Orders of alice, of bob and of nobody we know, and then a trade."""
+    partition = stage.port.publisher.partition("ex.main")
+    for user in ("alice", "bob", None):
+        order = OrderUpdate(
+            account="main", symbol="BTC/USD", order_id=f"{user}{number}", user=user, order_status=OrderStatus.WORKING
+        )
+        stage.port.publisher.publish(partition, order)
+    stage.port.sync()
+    stage.port.publisher.publish(stage.port.publisher.partition("md.0"), trade(trade_id=str(number)))
+
+
+def test_who_trades_hears_his_own_orders_on_a_subject_of_his_own(play_core: Any) -> None:
+    async def scene(stage: Any) -> None:
+        bob = await stage.peer("bob", "own.bob.>", "md.>", user="bob", password="b")
+        alice = await stage.peer("alice", "ex.>", "md.>", user="alice", password="a")
+        for number in (1, 2):
+            tell_orders(stage, number)
+            heard = await bob.events(2)
+            assert [message.headers["Gw-Kind"] for message in heard] == ["order_update", "trade_summary"]
+            assert heard[0].subject.endswith(".own.bob.main.order_update")
+            event = wire.decode_envelope(heard[0].data)
+            assert (event.event.order_id, event.header.topic_sequence) == (f"bob{number}", number)
+            everything = await alice.events(4)
+            assert everything[1].data == heard[0].data
+            assert everything[1].headers["Gw-Event"] == heard[0].headers["Gw-Event"]
+
+    play_core(scene, everybody=EVERYBODY)
+
+
+def test_what_a_broken_connection_took_comes_again_to_its_owner(play_core: Any) -> None:
+    """Out of the journal, whose files do not say whose a record is."""
+
+    async def scene(stage: Any) -> None:
+        bob = await stage.peer("bob", "own.bob.>", "md.>", user="bob", password="b")
+        tell_orders(stage, 1)
+        first = await bob.events(2)
+        bus = stage.transport.bus
+        bus.on_lost()
+        tell_orders(stage, 2)
+        bus._confirmed = {}
+        bus.on_back(replay=True)
+        again = await bob.events(4)
+        names = [getattr(wire.decode_envelope(one.data).event, "order_id", None) for one in [*first, *again]]
+        assert [name for name in names if name] == ["bob1", "bob1", "bob2"]
+
+    play_core(scene, everybody=EVERYBODY)
+
+
+def test_orders_are_taken_from_clients_that_said_hello(play_core: Any) -> None:
+    async def scene(stage: Any) -> None:
+        bob = await stage.peer("bob", user="bob", password="b")
+        refused = await say(bob, CancelAllOrders(account="other", request_id=5))
+        assert (refused.code, refused.request_id) == ("hello_first", 5)
+        await say(bob, wire.Hello(name="tester"))
+        refused = await say(bob, CancelAllOrders(account="other", request_id=6))
+        assert (refused.code, refused.request_id) == ("denied", 6)  # the verb is not his
+
+    play_core(scene)
