@@ -223,11 +223,9 @@ class AccountConnection:
             self._login = None
             self._logged_in()
             return
-        except AuthenticationError as error:
-            self.halt(str(error))
-            return
-        except (GatewayError, ValueError) as error:  # an answer that the plugin can't use ends this connection alone
-            self.close(f"the login failed: {error}")
+        except (GatewayError, ValueError) as error:  # it ends this connection, or this account, alone
+            end = self.halt if isinstance(error, AuthenticationError) else self.close
+            end(f"the login failed: {error}")
             return
         if answer and self._connection is not None:
             self._connection.send(answer)

@@ -116,12 +116,12 @@ class Telemetry:
             yield Sample("gw_account_orders_lacking_fills", label, sum(1 for _ in machine.table.held))
             yield Sample("gw_account_rest_calls_total", label, connection.rest.requests)
             yield Sample("gw_account_rest_counter", label, connection.rest.count)
+            yield Sample("gw_cancel_timer_armed", label, int(connection.requests.timer.is_armed))
+            yield Sample("gw_cancel_timer_expired_total", label, connection.requests.timer.expired)
             yield Sample("gw_account_rest_budget_ratio", label, connection.rest.budget_ratio)
             if connection.token_ns is not None:
                 age_ns = self._gateway.ports.clock.monotonic_ns() - connection.token_ns
                 yield Sample("gw_account_token_age_seconds", label, age_ns / 1e9)
-            yield Sample("gw_cancel_timer_armed", label, int(connection.requests.timer.is_armed))
-            yield Sample("gw_cancel_timer_expired_total", label, connection.requests.timer.expired)
             yield from _orders(machine, label)
         safety = self._gateway.safety
         yield Sample("gw_order_halts", (), len(safety.halts))

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gwcore.engine.order_lanes import age_s as age_of
 from gwcore.engine.order_pace import OrderPacer
-from gwcore.model import OrderError
-from gwcore.testing.order_stage import OrderStage, create
-from gwcore.venue import Cost, CounterRule, OrderLimits, RequestKind
+from gwcore.engine.orders import Ask, OwnOrder, pending_update
+from gwcore.model import CancelAllAfter, CancelOrder, Fate, ModifyOrder, OrderError, RateLimit, RateLimitsUpdate
+from gwcore.testing.order_stage import ACCOUNT, SYMBOL, OrderStage, create
+from gwcore.venue import Cost, CounterRule, OrderAnswer, OrderLimits, RequestKind
 
 SECOND = 1_000_000_000
 CREATE, MODIFY, CANCEL = RequestKind.CREATE, RequestKind.MODIFY, RequestKind.CANCEL
@@ -210,6 +212,10 @@ def stage() -> OrderStage:
     return made
 
 
+def cancel(order_id: str) -> CancelOrder:
+    return CancelOrder(account=ACCOUNT, order_id=order_id, request_id=8)
+
+
 def test_an_order_that_would_wait_too_long_is_refused_with_the_time(stage: OrderStage) -> None:
     for number in range(40):
         stage.submit(create(f"a{number}", deadline_ns=None))
@@ -219,3 +225,94 @@ def test_an_order_that_would_wait_too_long_is_refused_with_the_time(stage: Order
     assert refused[0].retry_at_ns == stage.wall_ns() + 3 * SECOND
     stage.wait(2.0)
     assert len(stage.sent) == 37
+
+
+def test_cancels_that_find_no_room_leave_together(stage: OrderStage) -> None:
+    for number in range(3):
+        stage.submit(create(f"a{number}"))
+        stage.tell(OrderAnswer(request_id=stage.sent[-1].wire_id, fate=Fate.DONE, venue_order_id=f"V{number}"))
+    stage.desk.sender.pace.refused(SYMBOL, stage.now_ns, None)
+    stage.submit(cancel("a0"))
+    assert [sent.verb for sent in stage.sent[3:]] == []
+    stage.submit(cancel("a1"))
+    assert [sent.verb for sent in stage.sent[3:]] == ["cancel_several"]
+    stage.submit(cancel("a2"))
+    stage.wait(60.0)
+    assert [sent.verb for sent in stage.sent[3:]] == ["cancel_several", "cancel"]
+
+
+def test_a_change_that_waits_is_not_overtaken_by_new_orders_of_its_user(stage: OrderStage) -> None:
+    stage.submit(create("a0"))
+    stage.tell(OrderAnswer(request_id=stage.sent[-1].wire_id, fate=Fate.DONE, venue_order_id="V0"))
+    for number in range(1, 34):
+        stage.submit(create(f"a{number}"))
+    assert len(stage.sent) == 34
+    stage.submit(ModifyOrder(account=ACCOUNT, order_id="a0", price="101.0", request_id=9))
+    stage.submit(create("b1"))  # there is room for one, and not for a change
+    assert len(stage.sent) == 34
+    stage.wait(3.5)
+    assert [sent.verb for sent in stage.sent[34:]] == ["modify"]
+    stage.wait(2.0)
+    assert [sent.verb for sent in stage.sent[34:]] == ["modify", "create"]
+
+
+def test_no_more_orders_are_opened_than_the_venue_takes() -> None:
+    made = OrderStage()
+    made.ready()
+    assert made.desk.sender.orders is not None
+    made.desk.sender.orders.limits = OrderLimits(open_orders_per_symbol=2)  # type: ignore[misc]
+    for number in range(3):
+        made.submit(create(f"a{number}"))
+    [refused] = [ack for ack in made.acks() if ack.error]
+    assert (refused.order_id, refused.error) == ("a2", "OPEN_ORDERS_LIMIT")
+
+
+def test_what_the_venue_says_is_told_by_the_forecast_at_a_bounded_rate(stage: OrderStage) -> None:
+    for number in range(10):
+        stage.submit(create(f"a{number}"))
+        limit = RateLimit(name=f"orders.{SYMBOL}", value=f"{number + 1}.0", limit="60")
+        stage.tell(RateLimitsUpdate(account=ACCOUNT, limits=(limit,)))
+        stage.wait(1.0)
+    told = [event.limits[0].value for event in stage.events if isinstance(event, RateLimitsUpdate)]
+    assert len(told) == 3  # at once, and every 5 s
+    limit = RateLimit(name="others", value="3", limit="9")
+    stage.tell(RateLimitsUpdate(account=ACCOUNT, limits=(limit,)))
+    assert [event.limits[0].name for event in stage.events if isinstance(event, RateLimitsUpdate)][-1] == "others"
+
+
+def test_after_a_restart_the_counters_stand_where_they_may_have(stage: OrderStage) -> None:
+    stage.submit(create("a1"))
+    stage.wait(3.0)
+    again = stage.restart(pace=OrderPacer(lambda at_ns: at_ns))
+    again.ready()
+    pace = again.desk.sender.pace
+    pace.configure(OrderLimits(counters=(rule(),)))
+    assert pace.wait_ns(CREATE, SYMBOL, 0.0, 3, "ann", again.now_ns) == 0
+    assert pace.wait_ns(CREATE, SYMBOL, 0.0, 4, "ann", again.now_ns) == SECOND
+
+
+def test_the_timer_costs_nothing() -> None:
+    made = OrderStage(pace=OrderPacer(lambda at_ns: at_ns))
+    made.ready()
+    pace = made.desk.sender.pace
+    pace.configure(OrderLimits(counters=(rule(),)))
+    made.submit(CancelAllAfter(account=ACCOUNT, timeout_s=60), "ann", "admin")
+    assert [sent.verb for sent in made.sent] == ["cancel_all_after"]
+    assert pace.wait_ns(CREATE, SYMBOL, 0.0, 35, "ann", made.now_ns) == 0
+
+
+def test_an_order_of_unknown_age_is_as_dear_as_a_new_one() -> None:
+    update = pending_update(create("a1"), "ann", "gw1")
+    request = Ask(CANCEL, cancel("a1"), OwnOrder(update), "ann", 1)
+    assert age_of(request, 1000 * SECOND) == 0.0
+    assert request.order is not None
+    request.order.taken_ns = 990 * SECOND
+    assert age_of(request, 1000 * SECOND) == 10.0
+
+
+def test_what_is_late_on_its_way_is_allowed_for() -> None:
+    venue, pace = Venue(rule(decay=10.0)), pacer(rule(decay=10.0))
+    for at_ns in (0, SECOND):
+        while not pace.wait_ns(CANCEL, "A", 0.0, 1, "ann", at_ns):
+            pace.spent(CANCEL, "A", 0.0, 1, "ann", at_ns)
+            assert venue.takes(CANCEL, 0.0, SECOND)  # the first of them took a second
