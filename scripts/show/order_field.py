@@ -234,7 +234,7 @@ class RealField:
 def make_config(folder: Path, *accounts: str) -> Path:
     """A configuration in which this user trades."""
     path = processes.config_file(folder, *(accounts or ("account1", "account2")), drop_copy=False)
-    text = path.read_text().replace("check_s = 20.0", 'check_s = 20.0\ntrading = "live"')
+    text = path.read_text().replace('trading = "off"', 'trading = "live"')
     path.write_text(text.replace('accounts = ["*"]', f'accounts = ["*"]\nverbs = {list(VERBS)!r}'.replace("'", '"')))
     return path
 
