@@ -104,6 +104,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             level = wire.ControlRequest(request_id=7, action="log_level", arguments={"level": "info"})
             client.ask(level, "outcome")
             client.ask(wire.Ping(request_id=4), "heartbeat")
+            gateway.wait_for("a ticker", lambda: any(b'"kind":"statistics"' in body for _, body in said_by(client)))
             gateway.wait_for("the bad book", lambda: any(b'"CHECKSUM"' in body for _, body in said_by(client)))
             client.ask(wire.Unsubscribe(request_id=5, subscription=1), "done")
             gateway.end()
