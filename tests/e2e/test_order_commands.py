@@ -98,8 +98,11 @@ def test_another_account_is_denied(shell: Any) -> None:
 
 
 def test_an_answer_that_does_not_come_is_unknown(shell: Any) -> None:
-    code, out, errors = shell.run(*BUY, "--price", "20000", "--order-id", "late", "--timeout", "0")
-    assert (code, out.splitlines()[0]) == (5, "UNKNOWN: no answer within 0 s")
+    shell.sim.fault("delay_executions", ms=3000)
+    shell.sim.fault("lose_replies", count=1, method="add_order")
+    code, out, errors = shell.run(*BUY, "--price", "20000", "--order-id", "late", "--timeout", "0.1")
+    shell.sim.fault("restore")
+    assert (code, out.splitlines()[0]) == (5, "UNKNOWN: no answer within 0.1 s")
     assert "look with `gw orders` before you act" in errors
     shell.gateway.wait_for(
         "the order", lambda: [o for o in play.rows(shell.gateway, "orders") if o["order_id"] == "late"]
