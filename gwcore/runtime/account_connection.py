@@ -25,6 +25,7 @@ from gwcore.ports import Clock, Connection, Network, Random
 from gwcore.rest import HttpFlow
 from gwcore.runtime.account_hub import AccountHub
 from gwcore.runtime.account_rest import AccountRest
+from gwcore.runtime.beat import ATTEMPT_S, Beat
 from gwcore.runtime.http import run_flow
 from gwcore.runtime.order_parts import OrderParts, OrdersFactory
 from gwcore.settings import AccountSettings, HealingSettings
@@ -101,10 +102,9 @@ class AccountConnection:
         self._requests: set[asyncio.Task[None]] = set()  # flows about orders, which outlive a connection
         self._halt_cause = ""
         self._is_stopped = False
+        self.beat = Beat(self._loop.time)  # of `run`, while it does not wait for the venue
         self.connects = 0
-        self.token_ns: int | None = (
-            None  # monotonic, when what the connection stands on (a token, a listen key) was got
-        )
+        self.token_ns: int | None = None  # monotonic, when what the connection stands on (a token, say) was got
         self.rights: tuple[str, ...] | None = None
 
     @property
@@ -129,8 +129,9 @@ class AccountConnection:
                     break
                 delay_s = self._backoff.on_failure(self._clock.monotonic_ns())
                 self._hub.on_account(self.account.name, ConnectionState.DISCONNECTED, cause)
-                await asyncio.sleep(delay_s)
+                await self.beat.sleep(delay_s)
         finally:
+            self.beat.rest()
             self._end()
         self._hub.on_account(self.account.name, ConnectionState.DISCONNECTED, self._halt_cause, halted=True)
 
@@ -149,12 +150,13 @@ class AccountConnection:
         codec = self._streams.account(self.account)
         self.rest.limit(codec.limits)
         while not self._halt_cause:
+            self.beat.within(ATTEMPT_S)
             try:
                 rights = await self._run(codec.rights())
             except VenueUnavailable as error:
                 self._hub.on_account(self.account.name, ConnectionState.DISCONNECTED, str(error))
                 delay_s = self._backoff.on_failure(self._clock.monotonic_ns())
-                await asyncio.sleep(max(delay_s, error.retry_after_s or 0.0))
+                await self.beat.sleep(max(delay_s, error.retry_after_s or 0.0))
             except AuthenticationError as error:
                 self.halt(str(error))
             except GatewayError as error:
@@ -179,11 +181,9 @@ class AccountConnection:
 
     async def _once(self) -> str:
         """One connection from start to end; returns why it ended."""
-        while True:
-            wait_s = self._budget.wait_s(self._clock.monotonic_ns())
-            if wait_s <= 0:
-                break
-            await asyncio.sleep(wait_s)
+        while (wait_s := self._budget.wait_s(self._clock.monotonic_ns())) > 0:
+            await self.beat.sleep(wait_s)
+        self.beat.within(ATTEMPT_S)
         self._budget.spend(self._clock.monotonic_ns())
         self.connects += 1
         self._hub.on_account(self.account.name, ConnectionState.CONNECTING, None)
@@ -200,7 +200,7 @@ class AccountConnection:
             return str(error)
         except VenueUnavailable as error:
             if error.retry_after_s:
-                await asyncio.sleep(error.retry_after_s)
+                await self.beat.sleep(error.retry_after_s)
             return str(error)
         except VenueError as error:
             return str(error)
@@ -209,6 +209,7 @@ class AccountConnection:
         self._log_in(None)
         if endpoint.max_age_s is not None:
             self._loop.call_later(endpoint.max_age_s, self._too_old, self._connection)
+        self.beat.rest()
         return await self._closed
 
     def _too_old(self, connection: Connection) -> None:

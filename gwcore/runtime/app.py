@@ -26,6 +26,7 @@ from gwcore.journal import CursorStore, Journal
 from gwcore.model import ConnectionState, ExternalLatency, GatewayState, Instrument, UpdateType
 from gwcore.ports import Clock, Ids, Network, Random, Storage
 from gwcore.runtime.accounts import Accounts, access_of
+from gwcore.runtime.beat import ATTEMPT_S, Beat
 from gwcore.runtime.captures import gateway_captures
 from gwcore.runtime.committer_port import CommitterPort
 from gwcore.runtime.connection import MarketDataConnection
@@ -77,6 +78,7 @@ class Gateway:
         self.name = config.gateway.name or config.venue.spec.name
         self._stop = asyncio.Event()
         self._exit_code = EXIT_OK
+        self.discovery = Beat(asyncio.get_running_loop().time)
         self._tasks: set[asyncio.Task[None]] = set()
         self.transport_counters: dict[str, Callable[[], TransportCounters]] = {}  # of transports that count
         self.addresses: dict[str, str] = {}  # transport -> where clients come in
@@ -249,6 +251,10 @@ class Gateway:
         """Whether somebody has asked it to stop."""
         return self._stop.is_set()
 
+    async def stopping(self) -> None:
+        """Return when somebody has asked it to stop."""
+        await self._stop.wait()
+
     def request_stop(self, reason: str, exit_code: int = EXIT_OK) -> None:
         """Stop in order; the first reason counts."""
         if not self._stop.is_set():
@@ -348,12 +354,15 @@ class Gateway:
     async def _ask_instruments(self) -> Sequence[Instrument]:
         backoff = Backoff(self.ports.random, first_s=0.5, max_s=30.0, held_s=60.0)
         while True:
+            self.discovery.within(ATTEMPT_S)
             try:
-                return await run_flow(self.network, self.symbols.discover())
+                instruments = await run_flow(self.network, self.symbols.discover())
+                self.discovery.rest()
+                return instruments
             except VenueError as error:
                 self.machine.on_component("discovery", ConnectionState.DISCONNECTED, str(error))
                 _log.warning("discovery: %s", error)
-                await asyncio.sleep(backoff.on_failure(self.ports.clock.monotonic_ns()))
+                await self.discovery.sleep(backoff.on_failure(self.ports.clock.monotonic_ns()))
 
     async def _shut_down(self, transports: list[asyncio.Task[None]], sinks: list[asyncio.Task[None]]) -> None:
         await self.safety.on_shutdown()

@@ -33,6 +33,7 @@ _METRICS = (
         (),
         "Times the event loop did not run for a second; the log says who held it.",
     ),
+    Metric("gw_parts_stuck", "gauge", (), "Parts that should have moved on and did not; `gw status` names them."),
     Metric("gw_metrics_errors_total", "counter", (), "Metrics that could not be collected at a scrape."),
     Metric("gw_log_suppressed_total", "counter", (), "Log messages left out because they repeat."),
     # Connections to the venue

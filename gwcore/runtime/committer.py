@@ -17,12 +17,15 @@ from gwcore.errors import StorageError
 from gwcore.histogram import LatencyHistogram
 from gwcore.journal.format import CLASSES
 from gwcore.journal.log import Journal
+from gwcore.runtime.beat import Beat
 from gwcore.settings import JournalSettings
 
 #: After a commit that failed the next is tried no sooner.
 RETRY_S: Final = 1.0
 #: Barriers that may wait at once; more means that the disk stands still, and the caller must not go on.
 BARRIERS_MAX: Final = 100_000
+#: A commit that takes longer than this is stuck, and so is the thread: disks that are merely slow answer sooner.
+COMMIT_S: Final = 60.0
 
 
 class CommitSchedule:
@@ -37,6 +40,7 @@ class CommitSchedule:
         self._delay_s = settings.md_sync_ms / 1000
         self._commit = commit
         self._loop = asyncio.get_running_loop()
+        self.beat = Beat(self._loop.time)
         self._timer: asyncio.TimerHandle | None = None
         self._committing = False
         self._again = False  # a request came while a commit was under way
@@ -101,11 +105,13 @@ class CommitSchedule:
             self._timer = self._loop.call_later(wait_s, self._request)
             return
         self._committing = True
+        self.beat.within(COMMIT_S)
         self._commit()
 
     def on_committed(self, error: str, took_ns: int) -> None:
         """A commit ended; `error` is empty where it worked."""
         self._committing = False
+        self.beat.rest()
         if error:
             self.failures += 1
             self._retry_at_s = self._loop.time() + RETRY_S
@@ -179,6 +185,11 @@ class Committer:
     def latency(self) -> LatencyHistogram:
         """How long commits that worked took."""
         return self._schedule.latency
+
+    @property
+    def beat(self) -> Beat:
+        """Late while a commit does not come back."""
+        return self._schedule.beat
 
     def start(self, on_synced: Callable[[], None], on_failed: Callable[[str], None]) -> None:
         """Begin. `on_synced` is called after each commit, `on_failed` with the cause when one failed and with an empty
@@ -277,6 +288,11 @@ class InlineCommitter:
     def latency(self) -> LatencyHistogram:
         """How long commits that worked took."""
         return self._schedule.latency
+
+    @property
+    def beat(self) -> Beat:
+        """Late while a commit does not come back."""
+        return self._schedule.beat
 
     def start(self, on_synced: Callable[[], None], on_failed: Callable[[str], None]) -> None:
         """Begin; see `Committer.start`."""

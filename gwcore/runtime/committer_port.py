@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gwcore.histogram import LatencyHistogram
+from gwcore.runtime.beat import Beat
 
 
 class CommitterPort(Protocol):
@@ -24,6 +25,11 @@ class CommitterPort(Protocol):
     @property
     def latency(self) -> LatencyHistogram:
         """How long commits that worked took."""
+        ...
+
+    @property
+    def beat(self) -> Beat:
+        """Late while a commit does not come back."""
         ...
 
     def start(self, on_synced: Callable[[], None], on_failed: Callable[[str], None]) -> None:

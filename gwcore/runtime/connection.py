@@ -21,6 +21,7 @@ from gwcore.errors import VenueError
 from gwcore.model import ConnectionState, Event, Instrument, MarketStatus, StreamStatus
 from gwcore.ports import Clock, Connection, Network, Random
 from gwcore.rest import HttpFlow
+from gwcore.runtime.beat import ATTEMPT_S, LATE_S, Beat
 from gwcore.runtime.capture import ConnectionCapture
 from gwcore.runtime.http import outcome_of, run_flow
 from gwcore.settings import DetectionSettings, HealingSettings
@@ -114,6 +115,7 @@ class MarketDataConnection:
         self._timer_ns = 0
         self._fetches: set[asyncio.Task[None]] = set()
         self._is_stopped = False
+        self._beat = Beat(self._loop.time)  # of `run`; while the connection is open the machine's times take its place
         self._outage: Outage | None = None  # the last one; while there is no connection, the one that lasts
         self._lost_ns: int | None = None  # monotonic, when the connection was lost; None while there is one
         self.connects = 0
@@ -151,9 +153,10 @@ class MarketDataConnection:
                 kind = cause_kind(cause)
                 self.ends[kind if kind in self.ends or len(self.ends) < CAUSES_MAX else "other"] += 1
                 self._hub.on_connection(self.name, ConnectionState.DISCONNECTED, cause)
-                await asyncio.sleep(delay_s)
+                await self._beat.sleep(delay_s)
         finally:
             self._is_stopped = True
+            self._beat.rest()
             for task in self._fetches:
                 task.cancel()
             self._disarm()
@@ -163,11 +166,9 @@ class MarketDataConnection:
 
     async def _once(self) -> str:
         """One connection from start to end; returns why it ended."""
-        while True:
-            wait_s = self._budget.wait_s(self._clock.monotonic_ns())
-            if wait_s <= 0:
-                break
-            await asyncio.sleep(wait_s)
+        while (wait_s := self._budget.wait_s(self._clock.monotonic_ns())) > 0:
+            await self._beat.sleep(wait_s)
+        self._beat.within(ATTEMPT_S)
         self._budget.spend(self._clock.monotonic_ns())
         self.connects += 1
         self._hub.on_connection(self.name, ConnectionState.CONNECTING, None)
@@ -193,6 +194,7 @@ class MarketDataConnection:
         self.on_burst_end()
         if endpoint.max_age_s is not None:
             self._loop.call_later(endpoint.max_age_s, self._too_old, self._connection)
+        self._beat.rest()
         return await self._closed
 
     def _came_back(self, now_ns: int) -> None:
@@ -244,6 +246,12 @@ class MarketDataConnection:
             self._closed.set_result(cause)
 
     # --- time -----------------------------------------------------------------------------------------------------
+
+    def late_s(self) -> float:
+        """For how many seconds this connection has been overdue; 0: it moves. Silence of the venue is no lateness."""
+        next_ns = self.machine.next_ns() if self.machine.is_open and not self._is_stopped else None
+        overdue_s = 0.0 if next_ns is None else (self._clock.monotonic_ns() - next_ns) / NANOSECONDS - LATE_S
+        return max(0.0, overdue_s, self._beat.late_s())
 
     def _arm(self) -> None:
         next_ns = None if self._is_stopped else self.machine.next_ns()

@@ -22,6 +22,7 @@ from gwcore.runtime.health import HealthServer
 from gwcore.runtime.identity import Identity, claim_state
 from gwcore.runtime.keys import DirectoryKeys
 from gwcore.runtime.libraries import WebSocketClient, find_client, find_loop
+from gwcore.runtime.liveness import has_live_snapshot, stuck_parts
 from gwcore.runtime.logs import LogHandler, configure_logging
 from gwcore.runtime.memory import calm_allocator, find_trim, give_back
 from gwcore.runtime.metrics import Metrics, Sample, build_info
@@ -30,6 +31,7 @@ from gwcore.runtime.operations import Operations
 from gwcore.runtime.page import TELL_S, Page, page_html
 from gwcore.runtime.reload import ReadConfig, Reload
 from gwcore.runtime.running import Entry, Running
+from gwcore.runtime.service import Notifier, ServiceWatch, find_notifier
 from gwcore.runtime.signals import install_signals
 from gwcore.runtime.stall import StallWatch
 from gwcore.runtime.storage import DirectoryStorage
@@ -50,12 +52,13 @@ def run_gateway(config: GatewayConfig, read_again: ReadConfig | None = None) -> 
     Raises ConfigError where it can't start (a second process on the state directory, a port in use).
     """
     logs = configure_logging(config.gateway.log_level, config.gateway.log_format)
+    notifier = find_notifier(os.environ)
     refuse_core_dumps()
     calm_allocator()
     client, loop = find_client(config.runtime.websocket), find_loop(config.runtime.loop)
     _log.info("WebSockets by %s, event loop of %s", client.library, loop.library)
     with asyncio.Runner(loop_factory=loop.factory) as runner:
-        return runner.run(_run(config, client, logs, read_again))
+        return runner.run(_run(config, client, logs, read_again, notifier))
 
 
 def refuse_core_dumps() -> None:
@@ -70,7 +73,13 @@ def calm_collector() -> None:
     gc.set_threshold(COLLECT_AFTER_OBJECTS, 20, 100)
 
 
-async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler, read_again: ReadConfig | None) -> int:
+async def _run(
+    config: GatewayConfig,
+    client: WebSocketClient,
+    logs: LogHandler,
+    read_again: ReadConfig | None,
+    notifier: Notifier | None,
+) -> int:
     state_dir = Path(config.gateway.state_dir)
     storage = _open_state(state_dir)
     clock = SystemClock()
@@ -113,7 +122,7 @@ async def _run(config: GatewayConfig, client: WebSocketClient, logs: LogHandler,
         calm_collector()
         tidying = asyncio.create_task(give_back(asyncio.to_thread, find_trim()), name="memory")
         try:
-            async with _telemetry(gateway, clock.now_ns(), logs):
+            async with _telemetry(gateway, clock.now_ns(), logs) as telemetry, _service(telemetry, reload, notifier):
                 return await gateway.run()
         finally:
             entry.close()
@@ -158,7 +167,7 @@ def _open_state(state_dir: Path) -> DirectoryStorage:
 
 
 @contextlib.asynccontextmanager
-async def _telemetry(gateway: Gateway, started_ns: int, logs: LogHandler) -> AsyncIterator[None]:
+async def _telemetry(gateway: Gateway, started_ns: int, logs: LogHandler) -> AsyncIterator[Telemetry]:
     telemetry = Telemetry(gateway, started_ns)
     telemetry.report.add()
     stalls = StallWatch(
@@ -183,6 +192,7 @@ async def _telemetry(gateway: Gateway, started_ns: int, logs: LogHandler) -> Asy
             server = HealthServer(
                 metrics,
                 not_ready=telemetry.not_ready,
+                not_alive=lambda: stuck_parts(gateway),
                 status=telemetry.status,
                 page=page_html(),
                 news=page.data,
@@ -192,12 +202,44 @@ async def _telemetry(gateway: Gateway, started_ns: int, logs: LogHandler) -> Asy
             gateway.addresses["metrics"] = f"http://{host}:{bound}/metrics"
             _log.info("metrics and health: http://%s:%d/", host, bound)
             gateway.on_address()
-        yield
+        yield telemetry
     finally:
         lag.cancel()
         stalls.stop()
         if server is not None:
             await server.close()
+
+
+@contextlib.asynccontextmanager
+async def _service(telemetry: Telemetry, reload: Reload, notifier: Notifier | None) -> AsyncIterator[None]:
+    """Tell the service manager how the gateway is, where one started the process."""
+    if notifier is None:
+        yield
+        return
+    gateway = telemetry.gateway
+    watch = ServiceWatch(
+        notifier,
+        stuck=lambda: stuck_parts(gateway),
+        is_live=lambda: has_live_snapshot(gateway),
+        status=telemetry.summary,
+        shutdown_s=gateway.config.gateway.shutdown_s,
+        time_s=asyncio.get_running_loop().time,
+    )
+    reload.on_reload = watch.on_reload
+
+    async def run() -> None:
+        try:
+            await watch.run(gateway.stopping)
+        except Exception:
+            _log.exception("the service manager can't be told how the gateway is")
+            gateway.request_stop("its service manager can't be told", EXIT_INTERNAL)
+
+    task = asyncio.create_task(run(), name="service manager")
+    try:
+        yield
+    finally:
+        task.cancel()
+        notifier.close()
 
 
 async def _watch_lag(telemetry: Telemetry, stalls: StallWatch) -> None:

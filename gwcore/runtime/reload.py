@@ -49,6 +49,7 @@ class Reload:
         self._gateway = gateway
         self._read = read
         self._offload = offload
+        self.on_reload: Callable[[bool], None] = lambda begins: None  # called as one begins (True) and has ended
 
     def add(self) -> None:
         """Offer them."""
@@ -111,6 +112,13 @@ class Reload:
 
     async def reload(self, asked: object, operator: Operator) -> Answer:
         """Take what the configuration says now. Raises GatewayError, and nothing was changed, where that has a fault."""
+        self.on_reload(True)
+        try:
+            return await self._reload()
+        finally:
+            self.on_reload(False)
+
+    async def _reload(self) -> Answer:
         if self._read is None:
             raise GatewayError("this gateway was started without a configuration that could be read again")
         if not self._gateway.machine.choice.offered:

@@ -16,6 +16,7 @@ from gwcore.errors import ConfigError, NotConnected, StorageError
 from gwcore.journal import Journal, JournalGap, JournalReader
 from gwcore.model import ConnectionState
 from gwcore.ports import Clock, Random
+from gwcore.runtime.beat import Beat
 from gwcore.sink import Sink, SinkSpec
 
 _log = logging.getLogger("gwcore.sinks")
@@ -24,6 +25,9 @@ _log = logging.getLogger("gwcore.sinks")
 FLUSH_S = 1.0
 #: Back-off between attempts to connect a sink.
 RETRY_FIRST_S, RETRY_MAX_S, RETRY_HELD_S = 0.2, 10.0, 30.0
+#: A call of a sink that has not come back after this long never will: a server that is away is told much sooner, and a large
+#: archive is read within it.
+CALL_S = 300.0
 
 
 class FeedOwner(Protocol):
@@ -75,6 +79,7 @@ class SinkFeed:
         self._journal = journal
         self._clock = clock
         self._backoff = Backoff(random, first_s=RETRY_FIRST_S, max_s=RETRY_MAX_S, held_s=RETRY_HELD_S)
+        self.beat = Beat(lambda: clock.monotonic_ns() / NANOSECONDS)
         self._is_open = False
         self._was_lost = False
         self._is_reported = False  # the sink itself named the cause, and will take it back itself
@@ -136,9 +141,12 @@ class SinkFeed:
             self.cause = "config" if isinstance(error, ConfigError) else "journal"
             self.detail = str(error)
             self._owner.tell()
+        finally:
+            self.beat.rest()
 
     async def _connect(self) -> dict[str, JournalReader]:
         self._owner.tell()
+        self.beat.within(CALL_S)
         progress = self._owner.progress
         positions: Mapping[str, int] = await self._sink.connect({name: progress[name] for name in self.classes})
         self._backoff.on_open(self._clock.monotonic_ns())
@@ -168,6 +176,7 @@ class SinkFeed:
             self.cause, self.detail = "not_connected", text
         self._owner.reconnects[self.cause] += 1
         self._owner.tell()
+        self.beat.within(CALL_S)
         await self._owner.save()
         if not self._draining:
             await asyncio.sleep(self._backoff.on_failure(self._clock.monotonic_ns()))
@@ -175,6 +184,7 @@ class SinkFeed:
     async def _feed(self, readers: dict[str, JournalReader]) -> None:
         while True:
             self._more.clear()
+            self.beat.within(CALL_S)
             has_more = await self._write_all(readers)
             if self._clock.monotonic_ns() >= self._flush_at_ns:
                 await self._flush()
@@ -184,6 +194,7 @@ class SinkFeed:
             if self._draining:
                 await self._flush()
                 return
+            self.beat.rest()
             await self._rest()
 
     async def _flush(self) -> None:

@@ -21,6 +21,7 @@ from gwcore.runtime.app import Gateway
 from gwcore.runtime.backlog import measure_backlog
 from gwcore.runtime.controls import Answer, Question
 from gwcore.runtime.incidents import FOLDER
+from gwcore.runtime.liveness import stuck_parts
 from gwcore.runtime.sinks import CLASSES
 
 #: Books, clients and incidents named; the rest is counted. An answer has to fit into one message of a transport.
@@ -93,6 +94,7 @@ class Status:
 
     def _problems(self, sinks: Sequence[dict[str, Any]], accounts: Sequence[dict[str, Any]]) -> Iterable[str]:
         gateway = self._gateway
+        yield from stuck_parts(gateway)
         yield from self._not_ready()
         yield from self._bad_streams()
         if gateway.journal.failed:

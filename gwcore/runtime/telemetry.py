@@ -13,6 +13,7 @@ from gwcore.engine.order_guard import GUARDED
 from gwcore.model import Channel, GapState, OrderStatus, StaleReason, StreamState
 from gwcore.runtime.app import Gateway
 from gwcore.runtime.backlog import measure_backlog
+from gwcore.runtime.liveness import stuck_parts
 from gwcore.runtime.metrics import Sample
 from gwcore.runtime.sinks import CLASSES
 from gwcore.runtime.stall import StallWatch
@@ -29,7 +30,7 @@ class Telemetry:
     """Providers of one gateway's metrics, its readiness and its status page."""
 
     def __init__(self, gateway: Gateway, started_ns: int) -> None:
-        self._gateway = gateway
+        self.gateway = gateway
         self._started_ns = started_ns
         self.loop_lag_s = 0.0
         self.loop_lag_max_s = 0.0
@@ -44,7 +45,7 @@ class Telemetry:
     def samples(self) -> Iterable[Sample]:
         """All samples of the gateway."""
         yield from self._process()
-        for connection in self._gateway.hub.connections:
+        for connection in self.gateway.hub.connections:
             label = (("connection", connection.name),)
             yield Sample("gw_connect_attempts_total", label, connection.connects)
             for cause, count in connection.ends.items():
@@ -59,7 +60,7 @@ class Telemetry:
         yield from self._clients()
 
     def _process(self) -> Iterable[Sample]:
-        publisher = self._gateway.publisher
+        publisher = self.gateway.publisher
         yield Sample("gw_start_time_seconds", (), self._started_ns / 1e9)
         yield Sample("gw_ready", (), int(not self.not_ready()))
         yield Sample("gw_loop_lag_seconds", (), self.loop_lag_s)
@@ -67,6 +68,7 @@ class Telemetry:
         self.loop_lag_max_s = 0.0
         if self.stalls is not None:
             yield Sample("gw_loop_stalls_total", (), self.stalls.stalls)
+        yield Sample("gw_parts_stuck", (), len(stuck_parts(self.gateway)))
         for kind, count in publisher.events_of_kind().items():
             yield Sample("gw_events_total", (("kind", kind),), count)
         yield Sample("gw_event_bytes_total", (), publisher.bytes)
@@ -79,7 +81,7 @@ class Telemetry:
         gaps: Counter[str] = Counter()
         duplicates = backfilled = lost = held = 0
         yield from self._streams()
-        for machine in self._gateway.machine.machines:
+        for machine in self.gateway.machine.machines:
             duplicates += machine.trades.duplicates
             backfilled += machine.trades.backfilled
             lost += machine.trades.lost
@@ -102,7 +104,7 @@ class Telemetry:
             yield Sample("gw_trade_gaps_total", (("state", state_of_gap.value),), gaps[state_of_gap.value])
 
     def _accounts(self) -> Iterable[Sample]:
-        for connection in self._gateway.accounts.connections:
+        for connection in self.gateway.accounts.connections:
             label, machine = (("account", connection.account.name),), connection.machine
             yield Sample("gw_account_up", label, int(machine.is_open))
             yield Sample("gw_account_ready", label, int(machine.state is AccountState.READY))
@@ -120,14 +122,14 @@ class Telemetry:
             yield Sample("gw_cancel_timer_expired_total", label, connection.requests.timer.expired)
             yield Sample("gw_account_rest_budget_ratio", label, connection.rest.budget_ratio)
             if connection.token_ns is not None:
-                age_ns = self._gateway.ports.clock.monotonic_ns() - connection.token_ns
+                age_ns = self.gateway.ports.clock.monotonic_ns() - connection.token_ns
                 yield Sample("gw_account_token_age_seconds", label, age_ns / 1e9)
             yield from _orders(machine, label)
-        safety = self._gateway.safety
+        safety = self.gateway.safety
         yield Sample("gw_order_halts", (), len(safety.halts))
         for code in GUARDED:
             yield Sample("gw_order_denials_total", (("code", code.value),), safety.guard.refused[code])
-        offset = self._gateway.accounts.offset
+        offset = self.gateway.accounts.offset
         if offset is not None:
             yield Sample("gw_clock_offset_seconds", (("bound", "low"),), offset.low_ns / 1e9)
             yield Sample("gw_clock_offset_seconds", (("bound", "high"),), offset.high_ns / 1e9)
@@ -137,8 +139,8 @@ class Telemetry:
         transitions: Counter[tuple[str, str]] = Counter()
         probes: Counter[str] = Counter()
         resyncs: Counter[StaleReason] = Counter()
-        now_ns = self._gateway.ports.clock.monotonic_ns()
-        for machine in self._gateway.machine.machines:
+        now_ns = self.gateway.ports.clock.monotonic_ns()
+        for machine in self.gateway.machine.machines:
             watch = machine.watch
             probes.update(watch.quiet.outcomes)
             for (channel, reason), count in watch.states.faults.items():
@@ -167,14 +169,14 @@ class Telemetry:
             yield Sample("gw_book_resyncs_total", (("reason", why.value),), resyncs[why])
 
     def _rest(self) -> Iterable[Sample]:
-        network = self._gateway.network
+        network = self.gateway.network
         yield Sample("gw_rest_requests_total", (), network.requests)
         yield Sample("gw_rest_waiting", (), network.waiting)
         for endpoint, round_trip_ns in network.round_trip_ns.items():
             yield Sample("gw_rest_seconds", (("endpoint", endpoint),), round_trip_ns / 1e9)
 
     def _journal(self) -> Iterable[Sample]:
-        journal = self._gateway.journal
+        journal = self.gateway.journal
         for name in CLASSES:
             label = (("journal", name),)
             yield Sample("gw_journal_position", label, journal.last_position(name))
@@ -184,9 +186,9 @@ class Telemetry:
             yield Sample("gw_journal_pending_bytes", label, journal.pending_bytes(name))
             yield Sample("gw_journal_stored_bytes", label, journal.stored_bytes(name))
             yield Sample("gw_journal_dropped_total", label, journal.dropped_of(name))
-        yield Sample("gw_journal_reserve_bytes", (), self._gateway.config.journal.reserve_bytes)
-        yield Sample("gw_journal_free_bytes", (), self._gateway.ports.storage.free_bytes())
-        committer = self._gateway.committer
+        yield Sample("gw_journal_reserve_bytes", (), self.gateway.config.journal.reserve_bytes)
+        yield Sample("gw_journal_free_bytes", (), self.gateway.ports.storage.free_bytes())
+        committer = self.gateway.committer
         yield Sample("gw_journal_up", (), int(not journal.failed))
         yield Sample("gw_journal_syncs_total", (), committer.commits)
         yield Sample("gw_journal_errors_total", (), committer.failures)
@@ -196,8 +198,8 @@ class Telemetry:
         yield Sample("gw_journal_compressed_bytes_total", (("form", "after"),), journal.compressor.bytes_after)
 
     def _sinks(self) -> Iterable[Sample]:
-        journal, now_ns = self._gateway.journal, self._gateway.ports.clock.now_ns()
-        for runner in self._gateway.sinks:
+        journal, now_ns = self.gateway.journal, self.gateway.ports.clock.now_ns()
+        for runner in self.gateway.sinks:
             for name in CLASSES:
                 labels = (("sink", runner.name), ("journal", name))
                 yield Sample("gw_sink_position", labels, runner.progress[name])
@@ -216,7 +218,7 @@ class Telemetry:
                 yield Sample("gw_sink_ack_meaning_info", (label, ("meaning", runner.ack_meaning)), 1)
 
     def _captures(self) -> Iterable[Sample]:
-        captures = self._gateway.captures
+        captures = self.gateway.captures
         outcomes = captures.outcomes()
         for outcome in ("written", "dropped", "failed"):
             yield Sample("gw_incidents_total", (("outcome", outcome),), outcomes.get(outcome, 0))
@@ -225,18 +227,18 @@ class Telemetry:
             yield Sample("gw_record_lost_total", (), captures.recorder.lost)
 
     def _clients(self) -> Iterable[Sample]:
-        fanout = self._gateway.fanout
+        fanout = self.gateway.fanout
         transports = Counter(session.client.transport for session in fanout.sessions)
         for transport, count in transports.items():
             yield Sample("gw_client_connections", (("transport", transport),), count)
-        for transport, read in self._gateway.transport_counters.items():
+        for transport, read in self.gateway.transport_counters.items():
             counted = read()
             yield Sample("gw_transport_clients", (("transport", transport),), counted.clients)
             yield Sample("gw_transport_bytes_total", (("transport", transport),), counted.bytes)
             yield Sample("gw_transport_dropped_total", (("transport", transport),), counted.dropped)
         for transport, count in fanout.opened.items():
             yield Sample("gw_client_connects_total", (("transport", transport),), count)
-        for transport in sorted({*fanout.refused, *self._gateway.transport_counters}):
+        for transport in sorted({*fanout.refused, *self.gateway.transport_counters}):
             yield Sample("gw_client_refused_total", (("transport", transport),), fanout.refused[transport])
         queues = [session.buffered_bytes for session in fanout.sessions]
         yield Sample("gw_client_queue_bytes", (), sum(queues))
@@ -248,7 +250,7 @@ class Telemetry:
         yield Sample("gw_client_events_total", (), fanout.events_sent())
         for reason in CUTS:
             yield Sample("gw_client_cut_total", (("reason", reason),), fanout.cut.get(reason, 0))
-        for command, latency in self._gateway.controls.latency.items():
+        for command, latency in self.gateway.controls.latency.items():
             yield Sample("gw_command_seconds", (("command", command),), latency)
 
     # --- readiness and status -------------------------------------------------------------------------------------
@@ -259,7 +261,7 @@ class Telemetry:
         Ready: everything has been live once, each connection to the venue is up now, and nobody has asked it to stop. One
         bad book, a sink without its server or a full disk do not take it away: most of what clients came for goes on.
         """
-        gateway = self._gateway
+        gateway = self.gateway
         if gateway.is_stopping:
             return ["the gateway stops"]
         if not gateway.hub.connections:
@@ -283,6 +285,16 @@ class Telemetry:
             for account in gateway.accounts.connections
             if account.machine.state is not AccountState.READY and not account.is_halted  # that one ended, alone
         ]
+
+    def summary(self) -> str:
+        """How it stands, on one line."""
+        reasons = self.not_ready()
+        if reasons:
+            more = f" (and {len(reasons) - 1} more)" if reasons[1:] else ""
+            return f"not ready: {reasons[0]}{more}"
+        return (
+            f"ready: {len(self.gateway.machine.instruments)} symbols on {len(self.gateway.hub.connections)} connections"
+        )
 
     def status(self) -> Mapping[str, Any]:
         """The whole in one JSON object, for anybody: no client and no account is named."""

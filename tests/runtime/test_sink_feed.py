@@ -10,6 +10,7 @@ import pytest
 from gwcore.errors import ConfigError, NotConnected
 from gwcore.journal import CursorStore, Journal, JournalGap
 from gwcore.model import ConnectionState, Record
+from gwcore.runtime.sink_feed import CALL_S
 from gwcore.runtime.sinks import SinkRunner
 from gwcore.settings import JournalSettings, SelectedSink
 from gwcore.sink import SinkContext, SinkSpec
@@ -33,21 +34,24 @@ class Shelf:
         self.taken: list[int] = []
         self.flushes = 0
         self.closed = 0
+        self.hangs = ""  # the call that never comes back
 
-    def _maybe(self, call: str) -> None:
+    async def _maybe(self, call: str) -> None:
+        if self.hangs == call:
+            await asyncio.get_running_loop().create_future()
         if self.trouble.get(call):
             raise self.trouble[call].pop(0)
 
     async def connect(self, cursors):
-        self._maybe("connect")
+        await self._maybe("connect")
         return dict(cursors) | self.back_to
 
     async def write(self, batch: Sequence[Record]) -> None:
-        self._maybe("write")
+        await self._maybe("write")
         self.taken += [record.position for record in batch]
 
     async def flush(self) -> None:
-        self._maybe("flush")
+        await self._maybe("flush")
         self.flushes += 1
         if self.taken:
             self.context.progress("md", self.taken[-1])
@@ -172,6 +176,29 @@ def test_trouble_is_one_sink_s_own_and_heals(call, error):
         await task
 
     play(main, **{call: [error]})
+
+
+@pytest.mark.parametrize("call", ["connect", "write", "flush"])
+def test_a_call_that_never_comes_back_is_late_and_idling_is_not(call):
+    async def main(p: Play) -> None:
+        task = asyncio.ensure_future(p.runner.run())
+        (feed,) = p.runner.feeds
+        shelf = p.shelves[0]
+        if call == "connect":
+            shelf.hangs = call
+        await asyncio.sleep(3 * CALL_S)
+        assert (feed.beat.late_s() > 0) is (call == "connect")
+        shelf.hangs = call
+        p.publish(1, 20)
+        await asyncio.sleep(CALL_S - 5)
+        assert (feed.beat.late_s() > 0) is (call == "connect")
+        await asyncio.sleep(10)
+        assert feed.beat.late_s() > 0
+        task.cancel()
+        await asyncio.wait([task])
+        assert feed.beat.late_s() == 0  # what ended is not stuck
+
+    play(main)
 
 
 def test_a_sink_that_can_t_be_configured_stops_alone():

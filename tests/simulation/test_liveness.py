@@ -1,0 +1,110 @@
+"""What is stuck is found, and what only waits is not: on virtual time, against the simulated Kraken."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from gwcore.model import Channel, StreamState
+from gwcore.runtime.beat import ATTEMPT_S
+from gwcore.runtime.liveness import has_live_snapshot, stuck_parts
+from gwcore.settings import HealingSettings
+
+_STAGE = Path(__file__).with_name("stage.py")
+
+
+def _load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("stage", _STAGE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["stage"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+on_stage = _load().on_stage
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("CRITICAL", logger="gwcore")
+
+
+async def watched(stage: Any, seconds: int) -> None:
+    """Let time go by, and look each second, as the watchdog does."""
+    for _ in range(seconds):
+        await asyncio.sleep(1.0)
+        assert stuck_parts(stage.gateway) == []
+
+
+@pytest.mark.parametrize("standby", [False, True], ids=["alone", "standby"])
+def test_nothing_that_the_venue_does_is_taken_for_a_part_that_is_stuck(standby: bool) -> None:
+    async def play(stage: Any) -> None:
+        assert has_live_snapshot(stage.gateway)
+        await watched(stage, 60)
+        stage.fault("corrupt_level", symbol="BTC/USD", count=8)  # quarantined
+        await watched(stage, 240)
+        stage.fault("downtime", sockets="abort", connects=503)  # longer than an attempt may take
+        await watched(stage, int(ATTEMPT_S) + 300)
+        assert not has_live_snapshot(stage.gateway)
+        stage.fault("downtime", on=False)
+        await watched(stage, 180)
+        assert has_live_snapshot(stage.gateway)
+
+    on_stage(play, healing=HealingSettings(standby=standby))
+
+
+def test_an_attempt_to_connect_that_never_ends_is_found() -> None:
+    async def play(stage: Any) -> None:
+        async def never(*arguments: Any) -> None:
+            await asyncio.get_running_loop().create_future()
+
+        stage.network.connect = never  # a network that neither connects nor fails
+        (connection,) = stage.gateway.hub.connections
+        connection.close("a test")
+        await asyncio.sleep(5.0)
+        assert not connection.machine.is_open
+        await watched(stage, int(ATTEMPT_S) - 10)
+        await asyncio.sleep(20.0)
+        (sentence,) = stuck_parts(stage.gateway)
+        assert sentence.startswith("connection md.0 has been stuck for ")
+
+    on_stage(play, symbols=("BTC/*",))
+
+
+def test_a_timer_that_nobody_set_is_found() -> None:
+    async def play(stage: Any) -> None:
+        (connection,) = stage.gateway.hub.connections
+        stage.network.freeze()  # no frame comes any more, so nothing but its timer would tell the connection
+        await asyncio.sleep(1.0)
+        connection._disarm()  # the mistake that this is about
+        await asyncio.sleep(150.0)
+        assert connection.machine.is_open
+        (sentence,) = stuck_parts(stage.gateway)
+        assert sentence.startswith("connection md.0 has been stuck for ")
+
+    on_stage(play, symbols=("BTC/*",))
+
+
+def test_only_a_book_makes_it_live_where_books_are_subscribed() -> None:
+    async def play(stage: Any) -> None:
+        assert has_live_snapshot(stage.gateway)
+        stage.fault("starve", symbol="BTC/USD")
+        stage.fault("close")
+        await asyncio.sleep(5.0)
+        (machine,) = stage.gateway.machine.machines
+        live = {topic.channel for topic, each in machine.subscriptions.topics.items() if each.state is StreamState.LIVE}
+        assert {Channel.INSTRUMENT, Channel.STATUS, Channel.TRADE} <= live
+        assert not has_live_snapshot(stage.gateway)
+        stage.fault("starve", symbol="BTC/USD", on=False)
+        await asyncio.sleep(30.0)
+        assert has_live_snapshot(stage.gateway)
+
+    on_stage(play, symbols=("BTC/*",))
