@@ -1,5 +1,5 @@
 # Each target is one line that calls scripts/; each does its own set-up.
-.PHONY: setup demo test check bench dist docs fuzz soak
+.PHONY: setup demo test check bench dist docs fuzz soak audit
 
 setup: ## make .venv/ from the hashed lock
 	@scripts/setup
@@ -27,3 +27,6 @@ dist: ## build the wheels into dist/; CONDA=1 makes conda packages of them too
 
 docs: ## write the generated references and schemas again
 	@scripts/docs
+
+audit: ## known vulnerabilities, an SBOM in dist/, linted deployment files; installs its tools by hash
+	@scripts/audit
