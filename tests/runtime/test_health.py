@@ -24,12 +24,15 @@ def serve(
     reasons: list[str] | None = None,
     status: Callable[[], Mapping[str, Any]] = lambda: {"state": "READY"},
     request_s: float = 5.0,
+    stuck: list[str] | None = None,
 ) -> None:
     async def main() -> None:
         metrics = Metrics()
         metrics.add(lambda: [Sample("gw_ready", (), 1)])
         waiting = reasons if reasons is not None else []
-        server = HealthServer(metrics, not_ready=lambda: waiting, status=status, request_s=request_s)
+        server = HealthServer(
+            metrics, not_ready=lambda: waiting, not_alive=lambda: stuck or [], status=status, request_s=request_s
+        )
         address = await server.start("127.0.0.1", 0)
 
         async def ask(request: bytes) -> bytes:
@@ -91,6 +94,23 @@ def test_readiness_follows_its_reasons() -> None:
         assert json.loads(body(answer)) == {"ready": True, "reasons": []}
 
     serve(scenario, reasons=reasons)
+
+
+def test_a_part_that_is_stuck_is_no_health_and_readiness_is_another_matter() -> None:
+    stuck = ["the journal's committer has been stuck for 61 s"]
+
+    async def scenario(ask: Ask, address: tuple[str, int]) -> None:
+        answer = await ask(get("/healthz"))
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert json.loads(body(answer)) == {
+            "alive": False,
+            "reasons": ["the journal's committer has been stuck for 61 s"],
+        }
+        assert (await ask(get("/readyz"))).startswith(b"HTTP/1.1 200 ")
+        stuck.clear()
+        assert (await ask(get("/healthz"))).startswith(b"HTTP/1.1 200 ")
+
+    serve(scenario, stuck=stuck)
 
 
 def test_the_status_is_json() -> None:

@@ -14,6 +14,7 @@ import pytest
 from gwcore.model import Channel, StreamState
 from gwcore.runtime.beat import ATTEMPT_S
 from gwcore.runtime.liveness import has_live_snapshot, stuck_parts
+from gwcore.runtime.telemetry import Telemetry
 from gwcore.settings import HealingSettings
 
 _STAGE = Path(__file__).with_name("stage.py")
@@ -75,6 +76,9 @@ def test_an_attempt_to_connect_that_never_ends_is_found() -> None:
         await asyncio.sleep(20.0)
         (sentence,) = stuck_parts(stage.gateway)
         assert sentence.startswith("connection md.0 has been stuck for ")
+        telemetry = Telemetry(stage.gateway, 0)
+        assert telemetry.status()["problems"][0] == sentence
+        assert [sample.value for sample in telemetry.samples() if sample.name == "gw_parts_stuck"] == [1]
 
     on_stage(play, symbols=("BTC/*",))
 
