@@ -22,7 +22,9 @@ FOLDER = "source"
 #: Files from outside docs/ that mkdocs.yml has in its menu; others are reached by links alone.
 IN_NAV = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 #: Targets of links and images, outside code.
-LINK = re.compile(r"(?P<code>^(?P<fence>```+).*?^(?P=fence)$|`[^`\n]*`)|\]\((?P<target>[^)\s]+)\)", re.DOTALL | re.MULTILINE)
+LINK = re.compile(
+    r"(?P<code>^(?P<fence>```+).*?^(?P=fence)$|`[^`\n]*`)|\]\((?P<target>[^)\s]+)\)", re.DOTALL | re.MULTILINE
+)
 LANGUAGES = {".py": "python", ".toml": "toml", ".mjs": "js", ".json": "json", ".conf": "text", ".yml": "yaml"}
 
 
