@@ -12,7 +12,7 @@ from gwcore.model import Fate, OrderError, StaleReason
 
 Section = tuple[str, str, tuple[str, ...], list[tuple[str, ...]]]
 
-#: `code` of an `error` message. tests/test_doc_codes.py finds those in the code and holds them to these.
+#: `code` of an `error` message. tests/docs/test_codes.py finds those in the code and holds them to these.
 REQUEST_CODES: Mapping[str, str] = {
     "bad_request": "it is no request of the protocol, or contradicts itself",
     "busy": "something of yours has to end first, or too much waits: ask again",
@@ -63,8 +63,8 @@ def sections() -> Iterator[Section]:
     fates = ", ".join(f"`{fate.value}`" for fate in Fate)
     yield (
         "Of orders",
-        f"`error` of an `OrderAck`, and of an `Outcome` in Python. What became of the request is its fate ({fates}), never read from the "
-        "code: see [orders](../orders.md#acks). The venue's own words stand beside it in `text`.",
+        f"`error` of an `OrderAck`, and of an `Outcome` in Python. What became of the request is its fate ({fates}), "
+        "never read from the code: see [orders](../orders.md#acks). The venue's own words stand beside it in `text`.",
         ("code", "meaning"),
         orders,
     )
@@ -75,7 +75,8 @@ def sections() -> Iterator[Section]:
     codes = [(f"`{code}`", meaning) for code, meaning in REQUEST_CODES.items()]
     yield (
         "Of requests",
-        "`code` of an `error` message; a request for an order that was not taken has a code of the table above, in small letters.",
+        "`code` of an `error` message; a request for an order that was not taken has a code of the "
+        "table of orders, in small letters.",
         ("code", "meaning"),
         codes,
     )

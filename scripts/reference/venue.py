@@ -1,4 +1,4 @@
-"""What a venue can and allows, as tables: from what its plugin declares, and from nothing else. See scripts/docs-reference."""
+"""What a venue can and allows, as tables: of what its plugin declares, and of nothing else. See scripts/docs-reference."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Code blocks of a Markdown page, and what a note before one says of it. Shared by 10-5 and tests/test_doc_blocks.py.
+"""Code blocks of a Markdown page, and what a note before one says of it. Shared by 10-5 and tests/docs/test_blocks.py.
 
 A block is a fence with a language. A note is an HTML comment right before it, which no reader sees:
 
     <!-- block: shown only, REASON -->       not run, and why not
-    <!-- block: own terminal -->             goes on while what follows runs: it has to say something, and is ended at the page's end
+    <!-- block: own terminal -->             goes on while what follows runs, says something, and is ended at the end
     <!-- block: exits N -->                  ends with this code
     <!-- block: before                       lines that are run before it, in its language
     ...

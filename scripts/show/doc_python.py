@@ -1,4 +1,4 @@
-"""Run a Python block of a page as it stands there: `await` may stand outside a function. Usage: doc_python.py FILE [BEFORE]."""
+"""Run a Python block of a page as it stands: `await` may be outside a function. Usage: doc_python.py FILE [BEFORE]."""
 
 from __future__ import annotations
 

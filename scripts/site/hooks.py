@@ -70,8 +70,8 @@ def page_text(name: str) -> str:
 
 def on_files(files: Files, *, config: Any) -> Files:
     """Put the linked files in, and those that these link to."""
-    css = (ROOT / "scripts/site/site.css").read_text(encoding="utf-8")
-    files.append(File.generated(config, "site.css", content=css))
+    for name in ("site.css", "iframe-worker.js"):
+        files.append(File.generated(config, name, content=(ROOT / "scripts/site" / name).read_text(encoding="utf-8")))
     waiting = deque(f"{DOCS}/{file.src_uri}" for file in files if file.is_documentation_page())
     waiting.extend(IN_NAV)
     seen = set(waiting)
