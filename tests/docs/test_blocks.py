@@ -143,7 +143,7 @@ LINES = ["of the file", "with 1", "the shell kept it"]
         ("```python\nprint(nobody)\n```\n", 5, "NameError"),
         ("```json\n{]\n```\n", 5, "Expecting property name"),
         (
-            "<!-- block: own terminal -->\n```sh\necho no >&2; exit 1\n```\n\n```sh\nsleep 1\n```\n",
+            "<!-- block: own terminal -->\n```sh\necho no >&2; exit 1\n```\n",
             6,
             "did not end well: no",
         ),

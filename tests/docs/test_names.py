@@ -96,15 +96,13 @@ def every_option(command: click.Command, context: click.Context) -> Iterator[str
             yield from every_option(found, context)
 
 
-#: Options of other programs that pages speak of.
-OTHERS_OPTIONS = {"--strict", "--server", "--user", "--password", "--offline", "--group", "--help", "--generate-hashes"}
-#: Of programs below scripts/ and bench/, and of pytest.
-SCRIPT_OPTIONS = {"--check", "--python", "--out", "--profile", "--runs"}
+#: Options of other programs that pages speak of: of MkDocs, and of those below bench/.
+OTHERS_OPTIONS = {"--strict", "--profile"}
 
 
 @by_page
 def test_each_option_in_the_text_is_one_of_some_command(path: Path) -> None:
-    known = set(every_option(cli, click.Context(cli))) | OTHERS_OPTIONS | SCRIPT_OPTIONS
+    known = set(every_option(cli, click.Context(cli))) | OTHERS_OPTIONS
     named = {found[0] for span in spans(path) if (found := re.match(r"--[a-z][\w-]*", span))}
     assert named - known == set()
 
