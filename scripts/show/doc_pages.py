@@ -2,7 +2,7 @@
 
 In a copy of the checkout with a new environment from the lock, against the simulator and on paper, over loopback: the blocks
 of a page one after the other by one shell, each page with a home of its own; shell, Python (with `await` outside functions),
-TOML (`gw check`), JSON. What a block needs beyond the page is its stage (doc_stages.py). A block that can't be run says why
+TOML (`gw check`), JSON. The site that `make docs` built there is looked at in a browser. What a block needs beyond the page is its stage (doc_stages.py). A block that can't be run says why
 in a note before it (doc_blocks.py); without one it has to hold. docs/install.md is done by 10-1's code, with this Python.
 
 Arguments: pages, to run these alone. Prints the table; exits 1 where a block does not hold.
@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import doc_site
 import installed_wheels
 from doc_blocks import ROOT, BadNote, Block, blocks_of, pages
 from doc_session import Outcome, play
@@ -87,6 +88,11 @@ class Stage:
         work = self._clone if page in IN_CLONE else None
         return play(blocks, self._folder / f"p{number}", programs=programs, stage=STAGES.get(page, ""), work=work)
 
+    @property
+    def site(self) -> Path:
+        """Where `make docs` of CONTRIBUTING.md built the site."""
+        return self._clone / ".site" / "html"
+
     def _install(self, count: int) -> Outcome:
         subprocess.run(["make", "dist"], cwd=self._clone, check=True, stdout=subprocess.DEVNULL)
         is_ok = installed_wheels.run(Path(sys.executable).resolve(), self._clone / "dist")
@@ -133,6 +139,7 @@ def main() -> int:
             rows += [line] if blocks or not is_ok else []
             reasons += [f"{block.place}: {block.reason}" for block in blocks if block.reason]
             kinds.update(block.language for block in blocks)
+        good = (bool(asked) or doc_site.main(stage.site)) and good
     say(f"\n{'page':34} {'blocks':>6} {'held':>5} {'shown only':>11} {'failed':>7}")
     say("\n".join(rows))
     say("\nshown only, and why:\n" + "\n".join(reasons))
