@@ -2,8 +2,9 @@
 
 In a copy of the checkout with a new environment from the lock, against the simulator and on paper, over loopback: the blocks
 of a page one after the other by one shell, each page with a home of its own; shell, Python (with `await` outside functions),
-TOML (`gw check`), JSON. The site that `make docs` built there is looked at in a browser. What a block needs beyond the page is its stage (doc_stages.py). A block that can't be run says why
+TOML (`gw check`), JSON. What a block needs beyond the page is its stage (doc_stages.py). A block that can't be run says why
 in a note before it (doc_blocks.py); without one it has to hold. docs/install.md is done by 10-1's code, with this Python.
+At the end the site that `make docs` of CONTRIBUTING.md built is looked at in a browser (doc_site.py).
 
 Arguments: pages, to run these alone. Prints the table; exits 1 where a block does not hold.
 """
