@@ -14,6 +14,7 @@ A block is a fence with a language. A note is an HTML comment right before it, w
 
 from __future__ import annotations
 
+import os
 import re
 import textwrap
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ LANGUAGES = {
     "conf": "of another program; run nowhere",
     "text": "no code: a diagram, a folder, what a program says",
 }
+LEFT_OUT = frozenset({"node_modules", "dist", "build"})
 FENCE = re.compile(r"^```(?P<language>[^\n]*)\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE)
 NOTE = re.compile(r"<!-- block: (?P<word>(?:(?!-->).)*)-->\n\Z", re.DOTALL)
 NAMED = re.compile(r"^`(?P<name>[\w./-]+)`:\n\n\Z", re.MULTILINE)
@@ -66,10 +68,9 @@ class Block:
 
 def pages() -> Iterator[Path]:
     """Every Markdown page of the project: docs/, and those beside the code; made and hidden folders left out."""
-    for path in sorted(ROOT.rglob("*.md")):
-        parts = path.relative_to(ROOT).parts
-        if not any(part.startswith(".") or part in {"node_modules", "dist", "build", "fixtures"} for part in parts):
-            yield path
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in LEFT_OUT)
+        yield from (Path(folder, name) for name in sorted(names) if name.endswith(".md"))
 
 
 def blocks_of(path: Path) -> list[Block]:

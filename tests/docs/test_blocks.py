@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -179,16 +178,3 @@ def test_what_builds_the_site_is_pinned_by_hash() -> None:
     pinned = re.findall(r"^([\w-]+)==\S+(?: ;.*)? \\\n    --hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
     assert "mkdocs-material" in pinned
     assert len(pinned) == len(re.findall(r"^\w", text, re.MULTILINE))
-
-
-def test_the_generator_finds_its_way_from_another_python() -> None:
-    """Started by its own first line it went round for ever where `python` was not the project's."""
-    done = subprocess.run(
-        [getattr(sys, "_base_executable", sys.executable), str(ROOT / "scripts/docs-reference"), "--check"],
-        cwd="/",
-        timeout=50,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
