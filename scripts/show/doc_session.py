@@ -6,9 +6,11 @@ say something within a time, must not fail while the others run, and is ended by
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
+import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,6 +105,15 @@ def script_of(blocks: Sequence[Block], kept: Path, stage: str, check: str) -> st
     return "\n".join(lines) + "\n"
 
 
+def end_session(leader: int) -> None:
+    """Kill what is left of a page that was not done: each job of its shell has a group of its own, and all one session."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            session = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[3]
+            if int(session) == leader:
+                os.kill(int(stat.parent.name), signal.SIGKILL)
+
+
 def play(blocks: Sequence[Block], folder: Path, *, programs: Path, stage: str, work: Path | None) -> Outcome:
     """Run what can be run of a page. `folder`: an empty one; `work`: where the shell begins, else a folder in it."""
     kept, home = folder / "k", folder / "h"
@@ -123,13 +134,23 @@ def play(blocks: Sequence[Block], folder: Path, *, programs: Path, stage: str, w
     log, progress = folder / "page.log", folder / "progress"
     command = ["bash", "-c", f"exec bash {shlex.quote(str(folder / 'page.sh'))} 3> {shlex.quote(str(progress))}"]
     with log.open("wb") as out:
-        shell = subprocess.Popen(command, cwd=where, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        shell = subprocess.Popen(
+            command,
+            cwd=where,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
         try:
             code = shell.wait(PAGE_S_MAX)
         except subprocess.TimeoutExpired:
-            shell.terminate()
-            code = shell.wait()
+            code = 1
             out.write(f"\nnot done after {PAGE_S_MAX:.0f} s\n".encode())
+        finally:
+            end_session(shell.pid)
+            shell.wait()
     lines = progress.read_text(encoding="utf-8").split()
     held = sum(line.isdigit() for line in lines)
     ended_badly = [line for line in lines if not line.isdigit()]  # went on, and failed when it was ended or before

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import doc_blocks
+import doc_session
 import pytest
 from doc_blocks import FENCE, BadNote, blocks_of, pages
 from doc_session import play
@@ -157,6 +158,26 @@ def test_a_block_that_does_not_hold_is_named(
     assert (outcome.failed_line, outcome.held) == (line, outcome.held)
     assert outcome.held < len(found)
     assert said in outcome.said
+
+
+@pytest.mark.e2e
+def test_of_a_page_that_does_not_end_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doc_session, "PAGE_S_MAX", 1.0)
+    listens = f"<!-- block: own terminal -->\n```sh\necho $BASHPID > {tmp_path}/first; echo on; exec sleep 100\n```\n\n"
+    text = f"{listens}```sh\n( echo $BASHPID > {tmp_path}/second; exec sleep 100 )\n```\n"
+    found = blocks(tmp_path, text, monkeypatch)
+    outcome = play(found, tmp_path / "p", programs=Path(sys.executable).parent, stage="", work=None)
+    assert (outcome.failed_line, "not done after 1 s" in outcome.said) == (6, True)
+    for name in ("first", "second"):
+        assert is_gone(int((tmp_path / name).read_text()))
+
+
+def is_gone(pid: int) -> bool:
+    """Ended: nobody, or one whom nobody has asked after yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 def test_the_menu_of_the_site_has_every_page_once() -> None:
