@@ -116,7 +116,8 @@ def show_page(stage: Stage, number: int, path: Path) -> tuple[str, list[Block], 
     runs = [block for block in blocks if not block.reason]
     outcome = stage.run(page, number, runs) if runs else None
     line = row(page, blocks, outcome, time.monotonic() - began_s)
-    say(line)
+    if blocks:
+        say(line)
     if outcome is None or outcome.is_ok:
         return line, blocks, True
     at = outcome.failed_line or "its stage (scripts/show/doc_stages.py)"
