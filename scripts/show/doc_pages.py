@@ -89,10 +89,15 @@ class Stage:
         work = self._clone if page in IN_CLONE else None
         return play(blocks, self._folder / f"p{number}", programs=programs, stage=STAGES.get(page, ""), work=work)
 
-    @property
-    def site(self) -> Path:
-        """Where `make docs` of CONTRIBUTING.md built the site."""
-        return self._clone / ".site" / "html"
+    def look_at_the_site(self) -> bool:
+        """What `make docs` of CONTRIBUTING.md built, in a browser; and a link that leads nowhere has to end the build."""
+        is_well = doc_site.main(self._clone / ".site" / "html")
+        with (self._clone / "docs" / "index.md").open("a", encoding="utf-8") as page:
+            page.write("\n[nowhere](orders.md#nowhere)\n")
+        done = subprocess.run(["scripts/site/build"], cwd=self._clone, capture_output=True, text=True, check=False)
+        is_refused = done.returncode != 0 and "#nowhere" in done.stderr
+        say(f"a link to an anchor that is not there {'ends' if is_refused else 'DOES NOT END'} the build")
+        return is_well and is_refused
 
     def _install(self, count: int) -> Outcome:
         subprocess.run(["make", "dist"], cwd=self._clone, check=True, stdout=subprocess.DEVNULL)
@@ -141,7 +146,7 @@ def main() -> int:
             rows += [line] if blocks or not is_ok else []
             reasons += [f"{block.place}: {block.reason}" for block in blocks if block.reason]
             kinds.update(block.language for block in blocks)
-        good = (bool(asked) or doc_site.main(stage.site)) and good
+        good = (bool(asked) or stage.look_at_the_site()) and good
     say(f"\n{'page':34} {'blocks':>6} {'held':>5} {'shown only':>11} {'failed':>7}")
     say("\n".join(rows))
     say("\nshown only, and why:\n" + "\n".join(reasons))
