@@ -25,7 +25,7 @@ soak: ## the whole of the long shows, which takes hours
 dist: ## build the wheels into dist/; CONDA=1 makes conda packages of them too
 	@scripts/dist
 
-docs: ## write the generated references and schemas again
+docs: ## write the generated references and schemas again, and build the site of docs/ into .site/html
 	@scripts/docs
 
 audit: ## known vulnerabilities, an SBOM in dist/, linted deployment files; installs its tools by hash
