@@ -103,6 +103,7 @@ class Pong(NamedTuple):
     """The answer to a ping of ours."""
 
     request_id: int | None = None
+    venue_time_ns: int | None = None  # what the venue's clock showed when it answered, where it says so
 
 
 class Throttled(NamedTuple):

@@ -96,6 +96,7 @@ class StaleReason(str, Enum):
     UNSUBSCRIBED = "UNSUBSCRIBED"
     OVERFLOW = "OVERFLOW"  # more levels than a book may hold
     OPERATOR = "OPERATOR"  # an operator had it subscribed anew
+    LAG = "LAG"  # what comes is too old, though it is whole and in order
 
 
 class GatewayState(str, Enum):

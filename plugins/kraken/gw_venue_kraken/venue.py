@@ -56,6 +56,7 @@ class KrakenStreams:
                     connects=CONNECTS,
                     connects_window_s=CONNECTS_WINDOW_S,
                     silence_s=settings.silence_s,
+                    ping_s=5.0,  # its answer (§4.4) is what tells how old the data of quiet pairs may be
                     has_heartbeats=True,  # one a second, however quiet the markets are (§4.4)
                 )
             },
