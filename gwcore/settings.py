@@ -123,12 +123,8 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         0.25  # the share of its price that the middle of a book may move at once, away from the last trade ...
     )
     jump_trade_s: Seconds = 60.0  # ... while that is not older than this
-    lag_s: Seconds | None = (
-        5.0  # what comes may be this old, by the venue's clock and the answers to pings; None: as old as it is
-    )
-    lag_renew_s: Seconds = (
-        30.0  # a connection that is later than that for so long is replaced: what waits on its way is dropped
-    )
+    lag_s: Seconds | None = 5.0  # what comes may be this old, by the venue's times and answers to pings; None: any age
+    lag_renew_s: Seconds = 30.0  # a connection that is late for so long is replaced: what waits on its way is dropped
     time_back_s: Seconds = 1.0  # how far the venue's time of a book may go back
     time_confirm_s: Seconds = 5.0  # a snapshot that is too old is believed when the venue still says so after this long
     confirmed_s: Seconds = 60.0  # what a fresh snapshot confirmed is not doubted again until it was gone for this long
