@@ -21,10 +21,10 @@ class Pings:
         self._unanswered: dict[int, int] = {}  # number -> when it left
 
     def on_open(self, codec: MarketDataCodec, now_ns: int) -> None:
-        """A new connection: the first ping leaves when its time has passed."""
+        """A new connection: the first ping is due at once, while nothing else is on the way."""
         self._codec = codec
-        self._last_ns = now_ns
-        self.due_ns = now_ns + self._every_ns if self._every_ns is not None and hasattr(codec, "ping") else None
+        self._last_ns = now_ns - (self._every_ns or 0)
+        self.due_ns = now_ns if self._every_ns is not None and hasattr(codec, "ping") else None
         self._unanswered.clear()
 
     @property
