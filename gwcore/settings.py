@@ -118,7 +118,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ticker_quiet_s: Seconds | None = 300.0  # the same for tickers
     probe_grace_s: Seconds = 0.25  # what a probe contradicts has this long to arrive, then the feed is silent
     probe_timeout_s: Seconds = 5.0  # a probe without an answer: the symbol is subscribed anew, live meanwhile
-    application_s: Seconds = 15.0  # nothing but answers to our pings, where the venue sends heartbeats: dead
+    application_s: Seconds = 10.0  # nothing but answers to our pings, where the venue sends heartbeats: dead
     jump_share: Share = (
         0.25  # the share of its price that the middle of a book may move at once, away from the last trade ...
     )
