@@ -203,8 +203,8 @@ class MarketDataMachine:
         self.subscriptions.on_open(codec, now_ns)
         for frame in codec.open():
             self._send_unasked(frame)
-        self._ping()
         self.subscriptions.pump(now_ns)
+        self._ping()
         if self._was_open and not self.is_standby:
             self.recovery.begin({*self.trades.on_open(), *self.candles.on_open()}, now_ns)
         self._was_open = True

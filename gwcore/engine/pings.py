@@ -21,7 +21,7 @@ class Pings:
         self._unanswered: dict[int, int] = {}  # number -> when it left
 
     def on_open(self, codec: MarketDataCodec, now_ns: int) -> None:
-        """A new connection: the first ping is due at once, while nothing else is on the way."""
+        """A new connection: the first ping is due at once, while little else is on the way."""
         self._codec = codec
         self._last_ns = now_ns - (self._every_ns or 0)
         self.due_ns = now_ns if self._every_ns is not None and hasattr(codec, "ping") else None
