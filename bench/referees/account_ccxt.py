@@ -14,6 +14,7 @@ from typing import Any
 import ccxt
 import ccxt.pro
 from account_referee import PAGE_ROWS, AccountReferee, Reading, empty
+from trade_ccxt import CcxtRest, CcxtSocket
 
 #: Trades and orders its caches keep; more would be left out without a word.
 CACHE_MAX = 5_000
@@ -31,6 +32,7 @@ class CcxtReferee(AccountReferee):
         for client in (self._rest, self._pro):
             client.urls["api"] |= {"public": self.rest_url, "private": self.rest_url}
         self._pro.urls["api"]["ws"] |= {"private": base, "privateV2": self.ws_url}
+        self.ways = {"REST": CcxtRest(self._rest), "WebSocket": CcxtSocket(self._pro)}
 
     # --- the stream ---------------------------------------------------------------------------------------------------
 
@@ -118,6 +120,10 @@ def _rest_order(order: dict[str, Any]) -> dict[str, Any]:
             "cost"
         ],  # its own `cost` it computes of average and amount, with more digits than the venue has
         "average": order["average"],
+        "fee": order["fee"]["cost"],
+        "post_only": order["postOnly"],
+        # Without one it takes the number that every order has, 0 where the client gave none.
+        "client_id": order["clientOrderId"] if "cl_ord_id" in order["info"] else None,
     }
 
 
