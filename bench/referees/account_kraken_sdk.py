@@ -156,8 +156,7 @@ def _order(row: dict[str, Any], pairs: dict[str, str]) -> dict[str, Any]:
         "fee": row["fee"],
         "post_only": "post" in row["oflags"].split(","),
         "client_id": row.get("cl_ord_id"),
-        # What the stream says of an order that is open is of its last change.
-        "reason": row.get("reason"),
+        "reason": (row["reason"] or "") if "reason" in row else None,  # why it ended
     }
 
 

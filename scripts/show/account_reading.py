@@ -79,7 +79,7 @@ def _order(event: OrderUpdate) -> dict[str, Any]:
         "fee": zero,  # of its trades, by whoever has these
         "client_id": event.venue_client_id,
         "post_only": bool(event.post_only),
-        "reason": event.reason,
+        "reason": event.reason or "",
     }
 
 

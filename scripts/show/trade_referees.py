@@ -42,18 +42,17 @@ def hands(on: Stage, ours: OurHand) -> list[Hand]:
     return found
 
 
-def play(hand: Hand, table: Table, number: int, ours: OurHand) -> tuple[list[str], list[str]]:
-    """One hand's turn: (complaints, ids of its orders)."""
+def play(hand: Hand, table: Table, number: int, ours: OurHand) -> Play:
+    """One hand's turn, and what all read then; some orders stand at its end."""
     on, began = table.stage, time.monotonic()
     turn = Play(hand, table, number)
     turn.run()
     print(f"--- {hand.name}: {turn.steps} requests, {len(turn.placed)} orders, {time.monotonic() - began:.0f} s", flush=True)
-    complaints = turn.complaints + print_settled(on, tell_untold=True)
+    turn.complaints += print_settled(on, tell_untold=True)
     open_ids = sorted(order.venue_order_id or "" for order in ours.trader.orders())
     if open_ids != sorted(turn.standing):
-        complaints.append(f"{hand.name}: our trader's open orders are {open_ids}, not {sorted(turn.standing)}")
-    turn.cancel_all()
-    return complaints + turn.complaints, turn.placed
+        turn.complaints.append(f"{hand.name}: our trader's open orders are {open_ids}, not {sorted(turn.standing)}")
+    return turn
 
 
 def whose(on: Stage, placed: dict[str, list[str]]) -> list[str]:
@@ -78,11 +77,15 @@ def show(folder: Path) -> list[str]:
         complaints: list[str] = []
         placed = {}
         for number, hand in enumerate(hands(on, ours)):
-            found, placed[hand.name] = play(hand, table, number, ours)
-            print(*found, sep="\n", flush=True)
-            complaints += found
-        complaints += whose(on, placed)
-        return complaints or check_itself(on)
+            turn = play(hand, table, number, ours)
+            if hand.name == OurHand.name and not turn.complaints:
+                turn.complaints += check_itself(on)
+            turn.cancel_all()
+            print(*turn.complaints, sep="\n", flush=True)
+            complaints += turn.complaints
+            placed[hand.name] = turn.placed
+        print("--- all canceled")
+        return complaints + whose(on, placed) + print_settled(on)
 
 
 def main() -> int:

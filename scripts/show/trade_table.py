@@ -60,9 +60,10 @@ class Table:
     def market(self, symbol: str) -> Market:
         """As it is now."""
         known = self._instruments[symbol]
-        query = urlencode({"pair": symbol, "count": 1})
-        [book] = json.loads(ask(f"{self.stage.sim.rest_url}/0/public/Depth?{query}"))["result"].values()
-        (bid, bid_quantity, _), (ask_price, ask_quantity, _) = book["bids"][0], book["asks"][0]
+        # What REST tells of a book has rounded quantities (sheet 2.5).
+        query = urlencode({"symbol": symbol, "depth": 1})
+        book = json.loads(ask(f"{self.stage.sim.rest_url}/sim/truth?{query}"))["book"]
+        [(bid, bid_quantity)], [(ask_price, ask_quantity)] = book["bids"], book["asks"]
         best = (Decimal(text) for text in (bid, bid_quantity, ask_price, ask_quantity))
         steps = (Decimal(text) for text in (known.tick_size, known.lot_size, known.min_quantity or known.lot_size))
         return Market(symbol, *best, *steps)
