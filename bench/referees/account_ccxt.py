@@ -111,10 +111,12 @@ def _rest_order(order: dict[str, Any]) -> dict[str, Any]:
     return {
         "symbol": order["symbol"],
         "side": order["side"],
-        "type": order["type"],
+        # It tells as what an order that stops executes, which is no type of the venue.
+        "type": order["type"] if order["stopLossPrice"] is None else None,
         "status": order["status"],
         "quantity": order["amount"],
         "price": order["price"] if order["type"] == "limit" else None,
+        "stop_price": order["stopLossPrice"],
         "filled": order["filled"],
         "cost": order["info"][
             "cost"
@@ -136,6 +138,7 @@ def _stream_order(order: dict[str, Any]) -> dict[str, Any]:
         "status": order["status"],
         "quantity": float(order["amount"]) if "order_qty" in row else None,
         "price": float(order["price"]) if "limit_price" in row else None,
+        "stop_price": float(order["triggerPrice"]) if row.get("stop_price") else None,
     }
 
 

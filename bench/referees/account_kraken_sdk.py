@@ -91,6 +91,7 @@ class SdkReferee(AccountReferee):
         numbers |= {"cum_qty": "filled", "cum_cost": "cost", "avg_price": "average"}
         order |= {ours: row[name] for name, ours in texts.items() if name in row}
         order |= {ours: float(row[name]) for name, ours in numbers.items() if name in row}
+        order |= {"stop_price": float(row["triggers"]["price"])} if "triggers" in row else {}
         if "order_status" in row:
             order["status"] = _STATUSES.get(row["order_status"], row["order_status"])
 
@@ -143,13 +144,16 @@ def _pages(ask: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
 
 def _order(row: dict[str, Any], pairs: dict[str, str]) -> dict[str, Any]:
     text = row["descr"]
+    # Of an order that stops, the first price is where.
+    stop, limit = (text["price"], text["price2"]) if text["ordertype"].startswith("stop-") else (None, text["price"])
     return {
         "symbol": pairs[text["pair"]],
         "side": text["type"],
         "type": text["ordertype"],
         "status": row["status"],
         "quantity": row["vol"],
-        "price": text["price"] if text["ordertype"] == "limit" else None,
+        "price": limit if text["ordertype"].endswith("limit") else None,
+        "stop_price": stop,
         "filled": row["vol_exec"],
         "cost": row["cost"],
         "average": row["price"],

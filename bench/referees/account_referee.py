@@ -49,6 +49,7 @@ class Wish(TypedDict, total=False):
     type: str
     quantity: str
     price: str
+    stop_price: str
     post_only: bool
     time_in_force: str
     client_id: str

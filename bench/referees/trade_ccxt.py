@@ -15,12 +15,16 @@ REFUSALS = (ccxt.ExchangeError,)
 
 def _options(wish: Wish) -> dict[str, Any]:
     names = {"post_only": "postOnly", "time_in_force": "timeInForce", "client_id": "clientOrderId", "userref": "userref"}
+    names |= {"stop_price": "stopLossPrice"}
     return {theirs: wish[ours] for ours, theirs in names.items() if ours in wish}  # type: ignore[literal-required]
 
 
 def _whole(wish: Wish) -> tuple[Any, ...]:
-    """Market, type, side, amount and price: ccxt wants them all said again with a change, too."""
-    return wish["symbol"], wish["type"], wish["side"], wish["quantity"], wish.get("price")
+    """Market, type, side, amount and price: ccxt wants them all said again with a change, too.
+
+    A stop with a limit is a limit order to it, and where it stops an option.
+    """
+    return wish["symbol"], wish["type"].removeprefix("stop-loss-"), wish["side"], wish["quantity"], wish.get("price")
 
 
 class CcxtRest(Way):

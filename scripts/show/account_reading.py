@@ -69,10 +69,11 @@ def _order(event: OrderUpdate) -> dict[str, Any]:
     return {
         "symbol": event.symbol,
         "side": event.side and event.side.value.lower(),
-        "type": event.order_type and event.order_type.value.lower(),
+        "type": event.order_type and event.order_type.value.lower().replace("_", "-"),
         "status": "open" if status in _OPEN else _ENDS.get(status, status.value.lower()),
         "quantity": view.quantity,
         "price": view.price,
+        "stop_price": view.stop_price,
         "filled": view.traded_quantity or zero,
         "cost": view.cost or zero,
         "average": view.average_price or zero,

@@ -107,8 +107,9 @@ class OurHand:
 
 def _form(wish: Wish) -> dict[str, Any]:
     """The fields of our own form; ids by which the venue knows an order are the gateway's."""
-    names = ("symbol", "side", "quantity", "price", "post_only", "time_in_force")
-    return {name: wish[name] for name in names if name in wish}
+    names = ("symbol", "side", "quantity", "price", "stop_price", "post_only", "time_in_force")
+    form = {name: wish[name] for name in names if name in wish}
+    return form | ({"order_type": wish["type"].replace("-", "_")} if "type" in wish else {})
 
 
 def _refused(outcome: Outcome) -> Answer | None:

@@ -31,7 +31,7 @@ class Play:
         """All scenes."""
         scenes = (
             self._rests, self._edited, self._at_once, self._post_only, self._partly, self._no_rest, self._several,
-            self._refused,
+            self._stops, self._refused,
         )  # fmt: skip
         for turn, scene in enumerate(scenes):
             symbols = self._table.symbols
@@ -97,11 +97,11 @@ class Play:
         self.standing.append(self._place(wish, status="open", post_only=True))
 
     def _partly(self, symbol: str) -> None:
-        """Takes the best level and rests, is hit, is made larger, is hit, and canceled; a second one is left standing."""
-        for last in (True, False):
+        """Takes the best level and rests, is hit, is made larger, is hit; then one is canceled, one filled, one stands."""
+        for end in ("canceled", "filled", "stands"):
             market = self._table.market(symbol)
             rest = 4 * Decimal(market.quantity(6))
-            wish = self._limit(symbol, "buy", market.ask, client_id=f"84-{self._number}-partly{int(last)}")
+            wish = self._limit(symbol, "buy", market.ask, client_id=f"84-{self._number}-{end}")
             wish["quantity"] = format(market.ask_quantity + rest, "f")
             key = self._place(wish, status="open", filled=market.ask_quantity)
             hit = Decimal(market.quantity(4))
@@ -113,9 +113,12 @@ class Play:
             self._see(key, status="open", filled=market.ask_quantity + hit, **self._numbers(wish))
             self._table.crowd_sells(symbol, format(hit, "f"))
             self._see(key, status="open", filled=market.ask_quantity + 2 * hit)
-            if last:
+            if end == "canceled":
                 self._ask("cancel", id=key)
                 self._see(key, status="canceled", filled=market.ask_quantity + 2 * hit)
+            elif end == "filled":
+                self._table.crowd_sells(symbol, format(rest - hit, "f"))
+                self._see(key, status="closed", filled=Decimal(wish["quantity"]))
             else:
                 self.standing.append(key)
 
@@ -143,6 +146,13 @@ class Play:
         for key in keys[1:]:
             self._see(key, status="canceled", reason="User requested")
         self.standing.append(keys[0])
+
+    def _stops(self, symbol: str) -> None:
+        """An order that waits for the market to fall, with a limit of its own then."""
+        market = self._table.market(symbol)
+        wish = self._limit(symbol, "sell", market.bid * Decimal("0.71"), stop_price=market.price(market.bid * Decimal("0.73")))
+        wish["type"] = "stop-loss-limit"
+        self.standing.append(self._place(wish, status="open"))
 
     def _refused(self, symbol: str) -> None:
         """What the venue does not take makes no order, and changes none."""
@@ -204,7 +214,7 @@ class Play:
 
     @staticmethod
     def _numbers(wish: dict[str, Any]) -> dict[str, Any]:
-        return {name: Decimal(wish[name]) for name in ("quantity", "price") if name in wish}
+        return {name: Decimal(wish[name]) for name in ("quantity", "price", "stop_price") if name in wish}
 
     def _complain(self, text: str) -> None:
         self.complaints.append(f"{self._hand.name}: {text}")
