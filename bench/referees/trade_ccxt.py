@@ -10,7 +10,8 @@ import ccxt
 from account_referee import Way, Wish
 
 Answer = dict[str, Any]
-REFUSALS = (ccxt.ExchangeError,)
+#: The second is a fault of the network to ccxt; the venue says it of an order that it does not take.
+REFUSALS = (ccxt.ExchangeError, ccxt.RateLimitExceeded)
 
 
 def _options(wish: Wish) -> dict[str, Any]:

@@ -21,8 +21,9 @@ sys.path.insert(0, str(TOP / "tests" / "e2e"))
 import account_processes as processes
 
 from gwcore.client import SyncClient, connect_sync
+from gwcore.errors import NotConnected
 from gwcore.model import Event
-from gwcore.testing.processes import Gw, Sim, ending, wait_for
+from gwcore.testing.processes import Gw, ProcessError, Sim, ending, wait_for
 
 ACCOUNT = "account1"
 #: Name of the environment, module in bench/referees, and what is compared of REST and of the stream.
@@ -85,7 +86,10 @@ def stage(
         for name, referee in found.items():
             wait_for(f"{name} to follow the account", lambda referee=referee: referee.ask("state")["has_snapshots"])
         wait_for("our client to hear of the account", lambda: client.reading()["balances"])
-        yield Stage(sim, gateway, client, found)
+        try:
+            yield Stage(sim, gateway, client, found)
+        except NotConnected as error:
+            raise ProcessError(f"{error}\n{gateway.errors()[-2000:]}") from None
 
 
 def _start_referee(name: str, module: str, sim: Sim, folder: Path, rights: str) -> RefereeProcess:

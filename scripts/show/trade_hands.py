@@ -19,6 +19,8 @@ from gwcore.testing.processes import ProcessError, wait_for
 Wish = dict[str, Any]
 Answer = dict[str, Any]
 OURS = "our client"
+#: How long a request may wait for its turn within the venue's counters, which others use up too.
+SETTLE_S = 60.0
 
 
 class Hand(Protocol):
@@ -77,7 +79,7 @@ class OurHand:
 
     def _placed(self, outcomes: Sequence[Outcome]) -> Answer:
         for outcome in outcomes:
-            if refused := _refused(outcome):
+            if refused := self._refused(outcome):
                 return refused
         orders = [outcome.order for outcome in outcomes]
         ids = [wait_for("the venue's id", lambda one=order: one.venue_order_id) for order in orders]
@@ -86,18 +88,23 @@ class OurHand:
 
     def _amend(self, wish: Wish) -> Answer:
         outcome = self.trader.modify(self._known(wish["id"]), quantity=wish["quantity"], price=wish["price"])
-        return _refused(outcome) or {"ids": [wish["id"]]}
+        return self._refused(outcome) or {"ids": [wish["id"]]}
 
     def _cancel(self, wish: Wish) -> Answer:
-        return _refused(self.trader.cancel(self._known(wish["id"]))) or {"count": 1}
+        return self._refused(self.trader.cancel(self._known(wish["id"]))) or {"count": 1}
 
     def _cancel_many(self, wish: Wish) -> Answer:
         outcomes = self.trader.cancel_batch([self._known(one) for one in wish["ids"]])
-        return next(filter(None, map(_refused, outcomes)), {"count": len(outcomes)})
+        return next(filter(None, map(self._refused, outcomes)), {"count": len(outcomes)})
 
     def _cancel_all(self, wish: Wish) -> Answer:
         outcome = self.trader.cancel_all(user="*")
-        return _refused(outcome) or {"count": outcome.count}
+        return self._refused(outcome) or {"count": outcome.count}
+
+    def _refused(self, outcome: Outcome) -> Answer | None:
+        if not self.trader.settle(outcome, timeout_s=SETTLE_S):
+            raise ProcessError(f"nobody knows what became of {outcome.request}: {outcome.text}")
+        return None if outcome.is_done else {"refused": f"{outcome.error}: {outcome.text}"}
 
     def _known(self, order_id: str) -> Order:
         if order_id in self.orders:
@@ -110,9 +117,3 @@ def _form(wish: Wish) -> dict[str, Any]:
     names = ("symbol", "side", "quantity", "price", "stop_price", "post_only", "time_in_force")
     form = {name: wish[name] for name in names if name in wish}
     return form | ({"order_type": wish["type"].replace("-", "_")} if "type" in wish else {})
-
-
-def _refused(outcome: Outcome) -> Answer | None:
-    if not outcome.is_known:
-        raise ProcessError(f"nobody knows what became of {outcome.request}: {outcome.text}")
-    return None if outcome.is_done else {"refused": f"{outcome.error}: {outcome.text}"}

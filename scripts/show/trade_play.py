@@ -60,9 +60,9 @@ class Play:
             changed = {"price": market.price(market.bid * Decimal(share)), "quantity": market.quantity(more)}
             wish |= changed
             self._ask("amend", id=key, **{name: value for name, value in wish.items() if name != "client_id"})
-            self._see(key, status="open", **self._numbers(wish))
+            self._see(key, status="open", **numbers_of(wish))
         self._ask("cancel", id=key)
-        self._see(key, status="canceled", reason="User requested", **self._numbers(wish))
+        self._see(key, status="canceled", reason="User requested", **numbers_of(wish))
 
     def _edited(self, symbol: str) -> None:
         """Another order takes the place of one that rests."""
@@ -73,11 +73,11 @@ class Play:
         key = self._place(wish, status="open")
         changed = {"price": market.price(market.ask * Decimal("1.31")), "quantity": market.quantity(7)}
         answer = self._ask("edit", id=key, symbol=symbol, **changed)
-        self._see(key, status="canceled", **self._numbers(wish))
+        self._see(key, status="canceled", **numbers_of(wish))
         [made] = self._ids(answer, 1)
         if made == key:
             self._complain("an edit makes no order of its own")
-        self._see(made, status="open", **self._numbers(wish | changed))
+        self._see(made, status="open", **numbers_of(wish | changed))
         self.standing.append(made)
 
     def _at_once(self, symbol: str) -> None:
@@ -110,7 +110,7 @@ class Play:
             wish["quantity"] = format(market.ask_quantity + rest + hit, "f")
             plain = {name: value for name, value in wish.items() if name != "client_id"}
             self._ask("amend", id=key, **plain)
-            self._see(key, status="open", filled=market.ask_quantity + hit, **self._numbers(wish))
+            self._see(key, status="open", filled=market.ask_quantity + hit, **numbers_of(wish))
             self._table.crowd_sells(symbol, format(hit, "f"))
             self._see(key, status="open", filled=market.ask_quantity + 2 * hit)
             if end == "canceled":
@@ -210,11 +210,12 @@ class Play:
         words = {name: wish[name] for name in ("symbol", "side", "type")}
         # The id that the venue knows one of ours by, the gateway makes.
         named = {"client_id": wish.get("client_id")} if self._hand.name != OURS else {}
-        return words | named | self._numbers(wish)
-
-    @staticmethod
-    def _numbers(wish: dict[str, Any]) -> dict[str, Any]:
-        return {name: Decimal(wish[name]) for name in ("quantity", "price", "stop_price") if name in wish}
+        return words | named | numbers_of(wish)
 
     def _complain(self, text: str) -> None:
         self.complaints.append(f"{self._hand.name}: {text}")
+
+
+def numbers_of(wish: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of a wish as our client's reading has them."""
+    return {name: Decimal(wish[name]) for name in ("quantity", "price", "stop_price") if name in wish}

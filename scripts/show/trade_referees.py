@@ -15,6 +15,7 @@ from pathlib import Path
 
 from account_stage import ACCOUNT, Stage, check_itself, print_settled, stage
 from referee_environments import NoEnvironment
+from trade_crossing import all_at_once, cross
 from trade_hands import Hand, OurHand, RefereeHand
 from trade_play import Play
 from trade_table import Table
@@ -76,7 +77,8 @@ def show(folder: Path) -> list[str]:
         table = Table(on)
         complaints: list[str] = []
         placed = {}
-        for number, hand in enumerate(hands(on, ours)):
+        everybody = hands(on, ours)
+        for number, hand in enumerate(everybody):
             turn = play(hand, table, number, ours)
             if hand.name == OurHand.name and not turn.complaints:
                 turn.complaints += check_itself(on)
@@ -84,8 +86,9 @@ def show(folder: Path) -> list[str]:
             print(*turn.complaints, sep="\n", flush=True)
             complaints += turn.complaints
             placed[hand.name] = turn.placed
-        print("--- all canceled")
-        return complaints + whose(on, placed) + print_settled(on)
+        complaints += whose(on, placed) + cross(everybody, table, ours) + print_settled(on)
+        all_at_once(everybody, table)
+        return complaints + print_settled(on)
 
 
 def main() -> int:
