@@ -9,9 +9,9 @@ start). A reading is `{"balances", "holds", "orders", "trades", "positions", "fe
 the client tells of it. A number is a JSON string where the client keeps the venue's text, and a JSON number where it made a
 double of it.
 
-`trade {"way", "verb", "order"}` has it place, amend or cancel by one of its ways (`state` lists them with their verbs); the
-answer is `{"ids": [...]}` of orders, `{"count": n}` of canceled ones, or `{"refused": "..."}` in the client's own words. An order
-has the fields of `Wish`, numbers as text.
+`trade {"way", "verb", "order"}` has it place, amend or cancel by one of its ways (`state` lists them with their verbs). The
+answer is `{"ids": [...]}` of orders, `{"count": n}` of canceled ones, or `{"refused": "..."}` in the client's own words. An
+order has the fields of `Wish`, numbers as text.
 """
 
 from __future__ import annotations

@@ -15,9 +15,14 @@ REFUSALS = (ccxt.ExchangeError, ccxt.RateLimitExceeded)
 
 
 def _options(wish: Wish) -> dict[str, Any]:
-    names = {"post_only": "postOnly", "time_in_force": "timeInForce", "client_id": "clientOrderId", "userref": "userref"}
+    names = {
+        "post_only": "postOnly",
+        "time_in_force": "timeInForce",
+        "client_id": "clientOrderId",
+        "userref": "userref",
+    }
     names |= {"stop_price": "stopLossPrice"}
-    return {theirs: wish[ours] for ours, theirs in names.items() if ours in wish}  # type: ignore[literal-required]
+    return {theirs: wish[ours] for ours, theirs in names.items() if ours in wish}
 
 
 def _whole(wish: Wish) -> tuple[Any, ...]:

@@ -72,7 +72,7 @@ class SdkRest(Way):
     def _order(self, wish: Wish) -> dict[str, Any]:
         names = {"type": "ordertype", "side": "side", "quantity": "volume", "price": "price"}
         names |= {"time_in_force": "timeinforce", "client_id": "cl_ord_id", "userref": "userref"}
-        order = {theirs: wish[ours] for ours, theirs in names.items() if ours in wish}  # type: ignore[literal-required]
+        order = {theirs: wish[ours] for ours, theirs in names.items() if ours in wish}
         if "stop_price" in wish:
             order |= {"price": wish["stop_price"], "price2": wish["price"]}
         return order | {"pair": self._pairs()[wish["symbol"]]} | ({"oflags": "post"} if wish.get("post_only") else {})
@@ -150,8 +150,8 @@ class SdkSocket(Way):
 def _order(wish: Wish) -> dict[str, Any]:
     texts = {"type": "order_type", "side": "side", "post_only": "post_only", "client_id": "cl_ord_id"}
     numbers = {"quantity": "order_qty", "price": "limit_price"}
-    order = {theirs: wish[ours] for ours, theirs in texts.items() if ours in wish}  # type: ignore[literal-required]
-    order |= {theirs: float(wish[ours]) for ours, theirs in numbers.items() if ours in wish}  # type: ignore[literal-required]
+    order = {theirs: wish[ours] for ours, theirs in texts.items() if ours in wish}
+    order |= {theirs: float(wish[ours]) for ours, theirs in numbers.items() if ours in wish}
     order |= {"order_userref": wish["userref"]} if "userref" in wish else {}
     order |= {"triggers": {"price": float(wish["stop_price"])}} if "stop_price" in wish else {}
     return order | ({"time_in_force": wish["time_in_force"].lower()} if "time_in_force" in wish else {})

@@ -182,7 +182,10 @@ def _first_change(
         if theirs is None or (isinstance(theirs, float) and float(other) == theirs):
             continue
         changed = other if name is None else ours[section][key] | {name: other}
-        yield f"{section} {key}{'' if name is None else f' {name}'}:", _with(ours, section, ours[section] | {key: changed})
+        yield (
+            f"{section} {key}{'' if name is None else f' {name}'}:",
+            _with(ours, section, ours[section] | {key: changed}),
+        )
         return
 
 

@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from account_stage import ACCOUNT, SETTLE_S, check_itself, print_settled, processes, stage
 from referee_environments import NoEnvironment
+from referee_stage import ACCOUNT, SETTLE_S, check_itself, print_settled, processes, stage
 
 from gwcore.testing.processes import ProcessError, Sim, wait_for
 
@@ -48,7 +48,7 @@ def trade(sim: Sim) -> None:
 
 def show(folder: Path) -> list[str]:
     """The whole story; returns what does not hold."""
-    with stage(folder, "--account-rate", str(RATE), rights=RIGHTS, settings={}) as on:
+    with stage(folder, "--account-rate", str(RATE), rights=RIGHTS) as on:
         began = time.monotonic()
         trade(on.sim)
         made = processes.truth(on.sim, ACCOUNT)

@@ -51,6 +51,7 @@ class Trader:
 
     def __init__(self, hand: Hand, table: Table, seed: int) -> None:
         self.done: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
         self._hand = hand
         self._table = table
         self._rng = random.Random(seed)
@@ -61,7 +62,9 @@ class Trader:
         for number in range(REQUESTS):
             verb = self._rng.choice(("place", "place", "amend", "cancel")) if self._open else "place"
             answer = getattr(self, f"_{verb}")(number)
-            self.done["refused" if "refused" in answer else verb] += 1
+            self.done[verb] += "refused" not in answer
+            if "refused" in answer:
+                self.refused[answer["refused"]] += 1
 
     def _place(self, number: int) -> dict[str, Any]:
         market = self._table.market(self._rng.choice(self._table.symbols))
@@ -97,4 +100,5 @@ def all_at_once(hands: Sequence[Hand], table: Table) -> None:
     sim.fault("freeze")
     print("--- all at once:")
     for hand, trader in zip(hands, traders, strict=True):
-        print(f"  {hand.name}: {dict(sorted(trader.done.items()))}", flush=True)
+        refused = "; ".join(f"{count} {text:.100}" for text, count in trader.refused.most_common())
+        print(f"  {hand.name}: {dict(sorted(trader.done.items()))}, refused: {refused or 'none'}", flush=True)

@@ -1,6 +1,6 @@
 """What each hand plays on the account: every kind of request and every end of an order, one step at a time.
 
-After each step our client has to see the order as it was asked for. Orders that stand at the end are left to whoever compares.
+After each step our client has to see the order as it was asked for. Orders that stand at the end are left to who compares.
 """
 
 from __future__ import annotations
@@ -133,7 +133,9 @@ class Play:
         """Three at once, and two of them canceled at once."""
         market = self._table.market(symbol)
         prices = [market.ask * Decimal(share) for share in ("1.13", "1.14", "1.15")]
-        wishes = [self._limit(symbol, "sell", price, client_id=f"84-{self._number}-{i}") for i, price in enumerate(prices)]
+        wishes = [
+            self._limit(symbol, "sell", price, client_id=f"84-{self._number}-{i}") for i, price in enumerate(prices)
+        ]
         if "place_many" in self._hand.verbs:
             keys = self._ids(self._ask("place_many", orders=wishes), 3)
         else:
@@ -150,7 +152,9 @@ class Play:
     def _stops(self, symbol: str) -> None:
         """An order that waits for the market to fall, with a limit of its own then."""
         market = self._table.market(symbol)
-        wish = self._limit(symbol, "sell", market.bid * Decimal("0.71"), stop_price=market.price(market.bid * Decimal("0.73")))
+        wish = self._limit(
+            symbol, "sell", market.bid * Decimal("0.71"), stop_price=market.price(market.bid * Decimal("0.73"))
+        )
         wish["type"] = "stop-loss-limit"
         self.standing.append(self._place(wish, status="open"))
 
@@ -162,7 +166,9 @@ class Play:
         dear = small | {"quantity": "100000"}
         small["quantity"] = format(market.quantity_min - market.lot, "f")
         ended = next(key for key in self.placed if before[key]["status"] == "canceled")
-        changed = {name: value for name, value in small.items() if name != "quantity"} | {"quantity": market.quantity(1)}
+        changed = {name: value for name, value in small.items() if name != "quantity"} | {
+            "quantity": market.quantity(1)
+        }
         for verb, wish in (
             ("place", small), ("place", dear), ("cancel", {"id": ended}), ("amend", {"id": ended, **changed}),
         ):  # fmt: skip
@@ -180,7 +186,13 @@ class Play:
         market = self._table.market(symbol)
         self._orders += 1
         quantity = market.quantity(10 * self._number + self._orders)
-        return {"symbol": symbol, "side": side, "type": "limit", "quantity": quantity, "price": market.price(price)} | options
+        return {
+            "symbol": symbol,
+            "side": side,
+            "type": "limit",
+            "quantity": quantity,
+            "price": market.price(price),
+        } | options
 
     def _place(self, wish: dict[str, Any], **facts: Any) -> str:
         [key] = self._ids(self._ask("place", **wish), 1)

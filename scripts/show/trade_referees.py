@@ -13,8 +13,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from account_stage import ACCOUNT, Stage, check_itself, print_settled, stage
 from referee_environments import NoEnvironment
+from referee_stage import ACCOUNT, Stage, check_itself, print_settled, stage
 from trade_crossing import all_at_once, cross
 from trade_hands import Hand, OurHand, RefereeHand
 from trade_play import Play
@@ -22,7 +22,7 @@ from trade_table import Table
 
 from gwcore.client import connect_sync
 from gwcore.model import OrderUpdate
-from gwcore.testing.processes import ProcessError, wait_for
+from gwcore.testing.processes import ProcessError
 
 VERBS = '"md", "read", "create", "modify", "cancel", "admin"'
 #: Orders, fills and funds are often compared with REST: holds are told by nothing else.
@@ -48,7 +48,10 @@ def play(hand: Hand, table: Table, number: int, ours: OurHand) -> Play:
     on, began = table.stage, time.monotonic()
     turn = Play(hand, table, number)
     turn.run()
-    print(f"--- {hand.name}: {turn.steps} requests, {len(turn.placed)} orders, {time.monotonic() - began:.0f} s", flush=True)
+    print(
+        f"--- {hand.name}: {turn.steps} requests, {len(turn.placed)} orders, {time.monotonic() - began:.0f} s",
+        flush=True,
+    )
     turn.complaints += print_settled(on, tell_untold=True)
     open_ids = sorted(order.venue_order_id or "" for order in ours.trader.orders())
     if open_ids != sorted(turn.standing):
@@ -63,7 +66,11 @@ def whose(on: Stage, placed: dict[str, list[str]]) -> list[str]:
     for name, keys in placed.items():
         for key in keys:
             event = last.get(key)
-            if event is None or event.external is (name == OurHand.name) or (event.order_id is None) is not event.external:
+            if (
+                event is None
+                or event.external is (name == OurHand.name)
+                or (event.order_id is None) is not event.external
+            ):
                 complaints.append(f"{name}: order {key} is told as {event}")
     return complaints
 

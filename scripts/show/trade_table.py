@@ -9,7 +9,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from account_stage import ACCOUNT, Stage, processes
+from referee_stage import ACCOUNT, Stage, processes
 
 from gwcore.client import connect_sync
 from gwcore.model import Instrument
@@ -88,5 +88,7 @@ class Table:
         except ProcessError:
             row = self.stage.client.reading()["orders"].get(order_id, {})
             seen = {name: str(row.get(name)) for name in facts}
-            return f"order {order_id} should have {({k: str(v) for k, v in facts.items()})}, and our client sees {seen}"
+            return (
+                f"order {order_id} should have { ({k: str(v) for k, v in facts.items()}) }, and our client sees {seen}"
+            )
         return ""

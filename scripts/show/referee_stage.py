@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from account_reading import Comparison, Reading, planted, reading_of
 from referee_environments import TOP, environment
@@ -66,7 +67,13 @@ class Stage:
 
 @contextmanager
 def stage(
-    folder: Path, *sim_arguments: str, rights: str = "", verbs: str = "", accounts: int = 1, settings: Mapping[str, str]
+    folder: Path,
+    *sim_arguments: str,
+    referees: Sequence[tuple[str, str, tuple[str, ...]]] = REFEREES,
+    rights: str = "",
+    verbs: str = "",
+    accounts: int = 1,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Stage]:
     """A market that stands still, and everybody follows. `rights` of the referees' keys; `verbs` of our client, who may trade
     then; `settings` of the gateway's account by environment variable."""
@@ -80,7 +87,7 @@ def stage(
         gateway.wait_ready()
         client = OurClient(stack.enter_context(connect_sync(gateway.socket_path, keep_events=True)))
         found = {}
-        for name, module, _ in REFEREES:
+        for name, module, _ in referees:
             found[name] = referee = _start_referee(name, module, sim, folder, rights)
             stack.callback(referee.end)
         for name, referee in found.items():
@@ -144,6 +151,8 @@ def check_itself(on: Stage) -> list[str]:
                 count += 1
                 complaints = Comparison(reading, theirs, kinds).complaints
                 if len(complaints) != 1 or not complaints[0].startswith(wanted):
-                    failures.append(f"{name}, {way}: a difference planted at {wanted[:-1]} is found as {complaints[:3]}")
+                    failures.append(
+                        f"{name}, {way}: a difference planted at {wanted[:-1]} is found as {complaints[:3]}"
+                    )
     print(f"{count - len(failures)} of {count} planted differences found")
     return failures
