@@ -45,7 +45,7 @@ def ask(referee: Any, **request: Any) -> Any:
 
 
 def test_it_tells_what_each_way_can(referee: Any) -> None:
-    assert asyncio.run(referee.answer("state"))["ways"] == {"hand": ["place"]}
+    assert asyncio.run(referee.answer("state"))["ways"] == {"hand": ["place", "fee_asset"]}
 
 
 def test_an_order_is_placed_or_refused_in_the_clients_words(referee: Any) -> None:

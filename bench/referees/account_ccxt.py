@@ -73,11 +73,17 @@ class CcxtReferee(AccountReferee):
         client, reading = self._rest, empty()
         balance = client.fetch_balance()
         reading["balances"], reading["holds"] = dict(balance["total"]), dict(balance["used"])
+        in_base: set[str] = set()  # REST tells their fees in quote: what they are worth, not what was taken
         closed = _pages(lambda ofs: client.fetch_closed_orders(params={"ofs": ofs}))
         for order in [*client.fetch_open_orders(), *closed]:
             reading["orders"][order["id"]] = _rest_order(order)
+            if "fcib" in order["info"]["oflags"]:
+                in_base.add(order["id"])
+                reading["orders"][order["id"]]["fee"] = None
         for trade in _pages(lambda ofs: client.fetch_my_trades(params={"ofs": ofs})):
-            reading["trades"][trade["id"]] = _trade(trade, str)
+            row = reading["trades"][trade["id"]] = _trade(trade, str)
+            if trade["order"] in in_base:
+                row["fee"] = row["fee_asset"] = None
         for symbol in client.markets:
             fee = client.fetch_trading_fee(symbol)
             reading["fees"][symbol] = {"taker_share": fee["taker"], "maker_share": fee["maker"]}

@@ -115,8 +115,13 @@ class SdkReferee(AccountReferee):
             reading["holds"][assets[asset]] = row["hold_trade"]
         rows = user.get_open_orders()["open"] | _pages(lambda ofs: user.get_closed_orders(ofs=ofs)["closed"])
         reading["orders"] = {key: _order(row, pairs) for key, row in rows.items()}
+        # REST tells a fee in quote always: of one that was taken in base what it is worth, not what was taken.
+        in_base = {key for key, row in rows.items() if "fcib" in row["oflags"]}
+        reading["orders"] |= {key: reading["orders"][key] | {"fee": None} for key in in_base}
         rows = _pages(lambda ofs: user.get_trades_history(ofs=ofs)["trades"])
         reading["trades"] = {key: _trade(row, pairs) for key, row in rows.items()}
+        for row in reading["trades"].values():
+            row["fee"] = None if row["order"] in in_base else row["fee"]
         for row in user.get_open_positions(docalcs=True).values():
             _add_position(reading["positions"].setdefault(pairs[row["pair"]], {}), row)
         volume = user.get_trade_volume(pair=list(market.get_asset_pairs()))

@@ -54,6 +54,7 @@ class Wish(TypedDict, total=False):
     time_in_force: str
     client_id: str
     userref: int
+    fee_asset: str  # base
 
 
 class Way:
@@ -61,6 +62,8 @@ class Way:
 
     #: What the client raises where the venue says no. Everything else is a fault and ends the referee.
     refusals: tuple[type[Exception], ...] = ()
+    #: Fields of a Wish that not every client can say.
+    options: tuple[str, ...] = ("fee_asset",)
 
 
 class AccountReferee:
@@ -93,7 +96,9 @@ class AccountReferee:
         """To `state`, `rest`, `stream` and `trade`."""
         if command == "state":
             version = metadata.version(self.distribution)
-            ways = {name: [verb for verb in VERBS if hasattr(way, verb)] for name, way in self.ways.items()}
+            ways = {
+                name: [*(verb for verb in VERBS if hasattr(way, verb)), *way.options] for name, way in self.ways.items()
+            }
             return {"version": version, "heard": self.heard, "has_snapshots": self.has_snapshots, "ways": ways}
         if command.startswith("trade "):
             return await self._trade(**json.loads(command.removeprefix("trade ")))

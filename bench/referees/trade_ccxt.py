@@ -22,7 +22,8 @@ def _options(wish: Wish) -> dict[str, Any]:
         "userref": "userref",
     }
     names |= {"stop_price": "stopLossPrice"}
-    return {theirs: wish[ours] for ours, theirs in names.items() if ours in wish}
+    options = {theirs: wish[ours] for ours, theirs in names.items() if ours in wish}
+    return options | ({"oflags": "fcib"} if "fee_asset" in wish else {})
 
 
 def _whole(wish: Wish) -> tuple[Any, ...]:
@@ -75,9 +76,11 @@ def _count(order: dict[str, Any]) -> Answer:
 
 
 class CcxtSocket(Way):
-    """`createOrderWs` and its like. ccxt has no batch of new orders there; of several cancels it awaits the first reply."""
+    """`createOrderWs` and its like. ccxt has no batch of new orders there, and no word for the asset of the fee; of several
+    cancels it awaits the first reply."""
 
     refusals = REFUSALS
+    options = ()
 
     def __init__(self, client: Any) -> None:
         self._client = client

@@ -75,7 +75,8 @@ class SdkRest(Way):
         order = {theirs: wish[ours] for ours, theirs in names.items() if ours in wish}
         if "stop_price" in wish:
             order |= {"price": wish["stop_price"], "price2": wish["price"]}
-        return order | {"pair": self._pairs()[wish["symbol"]]} | ({"oflags": "post"} if wish.get("post_only") else {})
+        flags = [word for word, field in (("post", "post_only"), ("fcib", "fee_asset")) if wish.get(field)]
+        return order | {"pair": self._pairs()[wish["symbol"]]} | ({"oflags": flags} if flags else {})
 
     @staticmethod
     async def _call(method: Callable[..., Any], **arguments: Any) -> Any:
@@ -149,6 +150,7 @@ class SdkSocket(Way):
 
 def _order(wish: Wish) -> dict[str, Any]:
     texts = {"type": "order_type", "side": "side", "post_only": "post_only", "client_id": "cl_ord_id"}
+    texts |= {"fee_asset": "fee_preference"}
     numbers = {"quantity": "order_qty", "price": "limit_price"}
     order = {theirs: wish[ours] for ours, theirs in texts.items() if ours in wish}
     order |= {theirs: float(wish[ours]) for ours, theirs in numbers.items() if ours in wish}

@@ -23,7 +23,7 @@ import account_processes as processes
 
 from gwcore.client import SyncClient, connect_sync
 from gwcore.errors import NotConnected
-from gwcore.model import Event
+from gwcore.model import Discrepancy, Event
 from gwcore.testing.processes import Gw, ProcessError, Sim, ending, wait_for
 
 ACCOUNT = "account1"
@@ -33,7 +33,7 @@ REFEREES = (
     ("ccxt", "account_ccxt", ("balances", "holds", "orders", "trades", "fees")),
 )
 STREAM = ("balances", "orders", "trades")
-KINDS = ("order_update", "trade_update", "funds", "position", "fees")
+KINDS = ("order_update", "trade_update", "funds", "position", "fees", "discrepancy")
 #: Its fees are asked for often: they follow from what it trades meanwhile.
 MASTER = {"GW_ACCOUNT__ACCOUNT1__MASTER": "true", "GW_ACCOUNT__ACCOUNT1__FEES_S": "5"}
 #: What REST and the gateway's timed comparison may be behind when everything stands still.
@@ -138,7 +138,8 @@ def print_settled(on: Stage, *, tell_untold: bool = False) -> list[str]:
                 untold = "; ".join(f"{section}: {', '.join(names)}" for section, names in comparison.untold.items())
                 print(f"    not told by it: {untold}")
             complaints += [f"{name}, {way}: {text}" for text in comparison.complaints]
-    return complaints
+    told = [event for event in on.client.events if isinstance(event, Discrepancy)]
+    return complaints + [f"the gateway tells of {event}" for event in told]
 
 
 def check_itself(on: Stage) -> list[str]:

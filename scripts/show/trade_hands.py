@@ -33,7 +33,7 @@ class Hand(Protocol):
 
     @property
     def verbs(self) -> Sequence[str]:
-        """What it can do."""
+        """What it can do, and the fields of a wish that not everybody can say."""
         ...
 
     def ask(self, verb: str, **wish: Any) -> Answer:
@@ -60,7 +60,7 @@ class OurHand:
 
     name = OURS
     #: The gateway changes an order in place, and has no edit, which makes another one of it.
-    verbs = ("place", "place_many", "amend", "cancel", "cancel_many", "cancel_all")
+    verbs = ("place", "place_many", "amend", "cancel", "cancel_many", "cancel_all", "fee_asset")
 
     def __init__(self, trader: SyncTrader) -> None:
         self.trader = trader
@@ -114,6 +114,6 @@ class OurHand:
 
 def _form(wish: Wish) -> dict[str, Any]:
     """The fields of our own form; ids by which the venue knows an order are the gateway's."""
-    names = ("symbol", "side", "quantity", "price", "stop_price", "post_only", "time_in_force")
+    names = ("symbol", "side", "quantity", "price", "stop_price", "post_only", "time_in_force", "fee_asset")
     form = {name: wish[name] for name in names if name in wish}
     return form | ({"order_type": wish["type"].replace("-", "_")} if "type" in wish else {})

@@ -81,12 +81,17 @@ class Play:
         self.standing.append(made)
 
     def _at_once(self, symbol: str) -> None:
-        """A limit, and a market order, that are filled at once."""
+        """A limit, a market order, and one that pays its fee in base, that are filled at once."""
         market = self._table.market(symbol)
         wish = self._limit(symbol, "buy", market.ask, client_id=f"84-{self._number}-now")
         self._place(wish, status="closed", filled=Decimal(wish["quantity"]))
         wish = {"symbol": symbol, "side": "sell", "type": "market", "quantity": market.quantity(3)}
-        self._place(wish, status="closed", filled=Decimal(wish["quantity"]), price=None)
+        key = self._place(wish, status="closed", filled=Decimal(wish["quantity"]), price=None)
+        self._see_fee(key, symbol.partition("/")[2])
+        if "fee_asset" in self._hand.verbs:
+            wish = self._limit(symbol, "buy", self._table.market(symbol).ask, fee_asset="base")
+            key = self._place(wish, status="closed", filled=Decimal(wish["quantity"]))
+            self._see_fee(key, symbol.partition("/")[0])
 
     def _post_only(self, symbol: str) -> None:
         """One that would take is canceled by the engine, one that would not rests."""
@@ -217,6 +222,12 @@ class Play:
     def _see(self, key: str, **facts: Any) -> None:
         if found := self._table.wait_seen(key, facts):
             self._complain(found)
+
+    def _see_fee(self, key: str, asset: str) -> None:
+        trades = self._table.stage.client.reading()["trades"].values()
+        assets = {row["fee_asset"] for row in trades if row["order"] == key}
+        if assets != {asset}:
+            self._complain(f"the fee of {key} is in {assets}, not in {asset}")
 
     def _asked(self, wish: dict[str, Any]) -> dict[str, Any]:
         words = {name: wish[name] for name in ("symbol", "side", "type")}

@@ -39,7 +39,7 @@ class OwnFill:
 
     @property
     def fee_in_quote(self) -> Decimal:
-        """What REST tells as the fee (its page: "quote currency"), whatever asset it was taken from; that the ledger tells."""
+        """What REST tells as the fee (its page: "quote currency"), whatever asset it was taken from."""
         pair = self.order.market.pair
         return self.fee if self.fee_asset == pair.quote else rounded(self.fee * self.price, pair.cost_precision)
 

@@ -42,7 +42,7 @@ def test_positions_open_grow_and_close_with_their_profit(client) -> None:
 
 
 def test_a_fee_taken_in_base_is_told_by_rest_in_quote(client) -> None:
-    """REST says it is quote currency (the venue's page of TradesHistory); stream and ledger say what was taken (sheet 3.9)."""
+    """REST says "quote currency" (the venue's page of TradesHistory); the stream says what was taken (sheet 3.9)."""
     client.do("order", symbol=SYMBOL, side="buy", quantity="0.002", fee_in_base=True)
     row = next(row for row in client.new() if row["exec_type"] == "trade")
     (taken,) = row["fees"]
