@@ -28,12 +28,14 @@ class Play:
         self._orders = 0
 
     def run(self) -> None:
-        """All scenes."""
+        """All scenes, or up to the one that goes wrong: each wait for what does not come takes its time."""
         scenes = (
             self._rests, self._edited, self._at_once, self._post_only, self._partly, self._no_rest, self._several,
             self._stops, self._refused,
         )  # fmt: skip
         for turn, scene in enumerate(scenes):
+            if self.complaints:
+                return
             symbols = self._table.symbols
             scene(symbols[(self._number + turn) % len(symbols)])
 

@@ -82,7 +82,6 @@ def show(folder: Path) -> list[str]:
         client = stack.enter_context(connect_sync(on.gateway.socket_path, keep_events=False))
         ours = OurHand(client.trader(ACCOUNT))
         table = Table(on)
-        complaints: list[str] = []
         placed = {}
         everybody = hands(on, ours)
         for number, hand in enumerate(everybody):
@@ -90,10 +89,10 @@ def show(folder: Path) -> list[str]:
             if hand.name == OurHand.name and not turn.complaints:
                 turn.complaints += check_itself(on)
             turn.cancel_all()
-            print(*turn.complaints, sep="\n", flush=True)
-            complaints += turn.complaints
+            if turn.complaints:
+                return turn.complaints
             placed[hand.name] = turn.placed
-        complaints += whose(on, placed) + cross(everybody, table, ours) + print_settled(on)
+        complaints = whose(on, placed) + cross(everybody, table, ours) + print_settled(on)
         all_at_once(everybody, table)
         return complaints + print_settled(on)
 
