@@ -136,7 +136,7 @@ class OrderTracker:
     def _on_ack(self, ack: OrderAck) -> None:
         for outcome in self._asked_for(ack):
             outcome.on_ack(ack)
-            if not outcome.is_known:
+            if not (outcome.is_known or outcome.is_over):
                 continue
             self._close(outcome)
             if outcome.fate is Fate.NOT_DONE:

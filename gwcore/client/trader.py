@@ -166,8 +166,9 @@ class Trader:
     # --- waiting ------------------------------------------------------------------------------------------------------
 
     async def settle(self, outcome: Outcome, *, timeout_s: float | None = None) -> bool:
-        """Wait until the fate of a request is known; False: the time is over and it is still UNKNOWN."""
-        return await _until(outcome, lambda: outcome.is_known, timeout_s)
+        """Wait until the fate of a request is known; False: the time is over and it is still UNKNOWN, or it `is_over`."""
+        await _until(outcome, lambda: outcome.is_known or outcome.is_over, timeout_s)
+        return outcome.is_known
 
     async def ended(self, order: Order, *, timeout_s: float | None = None) -> bool:
         """Wait until an order ended; False: the time is over."""

@@ -88,10 +88,9 @@ class AccountMachine:
         self._outbox = outbox
         self._codec: AccountCodec | None = None
         self._together = AccountReconciliation(account, settings, outbox, self.table, self.holdings)
-        self.desk = OrderDesk(
-            account, outbox, self.table, self.own, pace or NoPace(), found=self._on_found, touch=self._together.touch
-        )
         self._schedule = Schedule(settings, random)
+        together, check = self._together, self._schedule.check_soon
+        self.desk = OrderDesk(account, outbox, self.table, self.own, pace or NoPace(), together, self._on_found, check)
         self._orders_snapshot: AccountSnapshot | None = None
         self._has_funds = False
         self._queue: list[tuple[AccountMessage, int]] = []

@@ -129,7 +129,12 @@ class OrderAcks:
         assert group is not None
         if group.open == 0:
             group.ask.stage = Stage.ENDED
-            self.tell(group.ask, AckStatus.ACCEPTED, fate=Fate.DONE, count=group.done)
+            if group.failed is None:
+                self.tell(group.ask, AckStatus.ACCEPTED, fate=Fate.DONE, count=group.done)
+                return
+            error, cause = group.failed
+            text = f"{group.done} of {group.count} orders were cancelled, look at the others: {cause}"
+            self.tell(group.ask, AckStatus.REJECTED, fate=Fate.NOT_DONE, error=error, text=text, count=group.done)
         elif group.unknown >= group.open and group.ask.stage is not Stage.UNKNOWN:
             group.ask.stage = Stage.UNKNOWN
             self.tell(group.ask, AckStatus.UNKNOWN, fate=Fate.UNKNOWN, count=group.done)

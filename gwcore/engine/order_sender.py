@@ -41,6 +41,10 @@ class Fates(Protocol):
         """What came of the HTTP flow of requests."""
         ...
 
+    def note_forwarded(self, ask: Ask) -> None:
+        """It is told, and about to leave."""
+        ...
+
 
 class OrderSender:
     """Of one account."""
@@ -205,6 +209,7 @@ class OrderSender:
                     self._outbox.publish(order.update)
             ask.stage, ask.staged_ns = Stage.STAGED, self.now_ns
             self._acks.tell(ask, AckStatus.FORWARDED, asked=ask.request)
+            self._fates.note_forwarded(ask)
             self._spend(ask, is_batch=len(asks) > 1)
             self._staged[ask] = None
             if ask.is_exit:

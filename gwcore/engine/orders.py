@@ -54,6 +54,7 @@ class Ask:
         "due_ns",
         "group",
         "kind",
+        "named",
         "number",
         "order",
         "parcel",
@@ -62,6 +63,7 @@ class Ask:
         "sent_ns",
         "stage",
         "staged_ns",
+        "unnamed",
         "user",
         "version",
     )
@@ -84,6 +86,8 @@ class Ask:
         self.due_ns = 0  # wall clock: from then on, what no list of the venue shows was not taken
         self.by_rest = False
         self.group: Group | None = None
+        self.named: tuple[str | OwnOrder, ...] = ()  # of one about the account: the orders it was about (AccountDoubts)
+        self.unnamed = 0  # so many of them it may not have been about, which ones is not known
         self.reply: Reply | None = None
 
     @property
@@ -116,13 +120,14 @@ Reply = Callable[[str, str], None]
 class Group:
     """A CancelAllOrders that became one cancel for each order."""
 
-    __slots__ = ("ask", "done", "open", "unknown")
+    __slots__ = ("ask", "count", "done", "failed", "open", "unknown")
 
     def __init__(self, ask: Ask, count: int) -> None:
         self.ask = ask
-        self.open = count  # not ended
+        self.count = self.open = count  # `open`: those that have not ended
         self.done = 0
         self.unknown = 0
+        self.failed: tuple[OrderError | None, str] | None = None  # why an order that may be open was not cancelled
 
 
 class OwnOrder:

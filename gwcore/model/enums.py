@@ -265,3 +265,4 @@ class OrderError(str, Enum):
     TIMEOUT = "TIMEOUT"
     DISCONNECTED = "DISCONNECTED"
     NOT_FOUND = "NOT_FOUND"  # asked everywhere after it could have been taken, and it is nowhere
+    SUPERSEDED = "SUPERSEDED"  # nobody will ever know: how the account stood later says all that matters

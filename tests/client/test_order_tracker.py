@@ -159,6 +159,14 @@ def test_many_are_counted(tracker: OrderTracker) -> None:
     assert (outcome.fate, outcome.count) == (Fate.DONE, 3)
 
 
+def test_what_nobody_will_ever_know_is_over_and_no_fate(tracker: OrderTracker) -> None:
+    [outcome] = tracker.add([CancelAllOrders(account="main", request_id=4)], 4)
+    for error in ("TIMEOUT", "SUPERSEDED"):
+        tracker.on_event(ack(4, "UNKNOWN", None, request="cancel_all_orders", error=error))
+        assert (outcome.is_known, outcome.is_over, outcome.error) == (False, error == "SUPERSEDED", error)
+    assert tracker.doubts() == []
+
+
 def test_a_lost_connection_leaves_it_unknown_and_a_word_settles_it(tracker: OrderTracker) -> None:
     outcome = create(tracker)
     restart(tracker, "life1")

@@ -8,6 +8,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from gwcore.client import NotConnected, connect_sync
@@ -109,6 +110,16 @@ def test_no_answer_is_unknown_and_settles_later(gateway: Any, client: Any) -> No
     gateway.call(lambda: desk(gateway).tell(outcome.request, "ACCEPTED"))
     assert trader.settle(outcome, timeout_s=10)
     assert outcome.fate is Fate.DONE
+
+
+def test_waiting_for_a_fate_ends_where_nobody_will_ever_know_it(gateway: Any, client: Any) -> None:
+    trader = client.trader("main")
+    desk(gateway).words = ("UNKNOWN",)
+    outcome = trader.cancel_all(user="*", timeout_s=60)
+    over = msgspec.structs.replace(desk(gateway).ack(outcome.request, "UNKNOWN"), error="SUPERSEDED")
+    gateway.publish(over, partition="ex.main")
+    assert not trader.settle(outcome, timeout_s=60)
+    assert (outcome.fate, outcome.is_over, trader.doubts()) == (Fate.UNKNOWN, True, [])
 
 
 def test_what_the_gateway_does_not_know_is_told_at_once(gateway: Any, client: Any) -> None:

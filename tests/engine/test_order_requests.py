@@ -20,6 +20,7 @@ from gwcore.model import (
     CreateOrders,
     Fate,
     ModifyOrder,
+    OrderError,
     OrderStatus,
     OrderType,
     OrderUpdate,
@@ -207,6 +208,23 @@ def test_cancel_all_is_narrowed_by_what_it_names() -> None:
     stage.submit(CancelAllOrders(account=ACCOUNT, symbol="ETH/USD", request_id=5))
     last = stage.acks()[-1]
     assert (last.status, last.number_of_affected_orders, last.client_request_id) == (AckStatus.ACCEPTED, 0, 5)
+
+
+@pytest.mark.parametrize(("error", "status"), [("INTERNAL", AckStatus.REJECTED), ("UNKNOWN_ORDER", AckStatus.ACCEPTED)])
+def test_a_cancel_all_that_left_an_order_open_does_not_call_itself_done(error: str, status: AckStatus) -> None:
+    stage = ready()
+    stage.submit(create("a1"))
+    stage.submit(create("a2"))
+    for number in (0, 1):
+        stage.tell(OrderAnswer(stage.sent[number].wire_id, Fate.DONE, venue_order_id=f"O{number}"))
+    stage.submit(CancelAllOrders(account=ACCOUNT, request_id=9))
+    wire_id = stage.sent[2].wire_id
+    stage.tell(OrderAnswer(wire_id, Fate.DONE, order=0))
+    stage.tell(OrderAnswer(wire_id, Fate.NOT_DONE, OrderError(error), "said the venue", order=1))
+    last = stage.acks("cancel_all_orders")[-1]
+    assert (last.status, last.number_of_affected_orders) == (status, 1)
+    if status is AckStatus.REJECTED:
+        assert last.text == "1 of 2 orders were cancelled, look at the others: said the venue"
 
 
 def test_a_check_places_nothing_and_is_never_in_doubt() -> None:
