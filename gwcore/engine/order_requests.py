@@ -112,7 +112,7 @@ class OrderRequests:
         cause = self._outbox.journal_failed()
         if cause and not is_exit:
             return Refusal(OrderError.JOURNAL, f"what is not durable does not leave: {cause}")
-        if desk.sender.is_full:
+        if desk.sender.is_full(is_exit=is_exit):
             return Refusal(OrderError.TOO_MANY_REQUESTS, "too many requests of this account wait already: send fewer")
         return None
 

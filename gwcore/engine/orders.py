@@ -28,7 +28,7 @@ from gwcore.model import (
 )
 from gwcore.venue import OrderKey, Orders, Outbound, RequestKind
 
-#: Requests of one order that wait for an answer to the one before them; one more is refused.
+#: Changes of one order that wait for an answer to the request before them; one more is refused. Of its cancels as many.
 WAITING_MAX: Final = 16
 ENDED = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
 _CHANGEABLE: Final = ("quantity", "price", "stop_price", "display_quantity")
@@ -185,12 +185,13 @@ class OwnOrder:
         return OrderKey(self.symbol, self.client_id, self.venue_order_id)
 
     def enqueue(self, ask: Ask) -> bool:
-        """Let a request wait for its turn; a cancel goes ahead of changes. False: too many wait."""
-        if len(self.waiting) >= WAITING_MAX:
+        """Let a request wait for its turn; a cancel goes ahead of changes. False: too many of its kind wait."""
+        cancels = sum(1 for one in self.waiting if one.kind is RequestKind.CANCEL)
+        is_cancel = ask.kind is RequestKind.CANCEL
+        if (cancels if is_cancel else len(self.waiting) - cancels) >= WAITING_MAX:
             return False
-        if ask.kind is RequestKind.CANCEL:
-            place = sum(1 for one in self.waiting if one.kind is RequestKind.CANCEL)
-            self.waiting.insert(place, ask)
+        if is_cancel:
+            self.waiting.insert(cancels, ask)
         else:
             self.waiting.append(ask)
         return True

@@ -9,8 +9,8 @@ import pytest
 from gwcore.engine.access import Grant
 from gwcore.engine.order_acks import REFUSALS_MAX
 from gwcore.engine.order_defaults import NoPace
-from gwcore.engine.order_lanes import LANES_MAX
 from gwcore.engine.order_owners import OrderIds
+from gwcore.engine.order_sender import REQUESTS_MAX
 from gwcore.engine.orders import WAITING_MAX
 from gwcore.model import (
     AckStatus,
@@ -128,12 +128,48 @@ def test_an_external_order_is_cancelled_by_the_venues_id() -> None:
     assert (told.external, told.order_id, told.order_status) == (True, None, OrderStatus.CANCELED)
 
 
-def test_too_many_requests_of_one_order_are_refused() -> None:
+def test_too_many_changes_of_one_order_are_refused_and_a_cancel_is_not() -> None:
     stage = ready()
     stage.submit(create())
     for _ in range(WAITING_MAX + 1):
         stage.submit(ModifyOrder(account=ACCOUNT, order_id="a1", price="101.0"))
-    assert stage.acks()[-1].error == "TOO_MANY_REQUESTS"
+    assert [ack.error for ack in stage.acks("modify_order")] == ["TOO_MANY_REQUESTS"]
+    assert stage.desk.sender.waiting == 1 + WAITING_MAX
+    stage.submit(CancelOrder(account=ACCOUNT, order_id="a1"))
+    assert stage.acks("cancel_order") == []
+    stage.tell(OrderAnswer(stage.sent[0].wire_id, Fate.DONE, venue_order_id="O0"))
+    assert stage.sent[-1].verb == "cancel"
+
+
+def test_changes_that_wait_are_bounded_over_all_orders_of_the_account_too() -> None:
+    stage = ready()
+    for number in range(REQUESTS_MAX // WAITING_MAX + 1):
+        stage.submit(create(f"b{number}"))
+        for _ in range(WAITING_MAX):
+            stage.submit(ModifyOrder(account=ACCOUNT, order_id=f"b{number}", price="101.0"))
+    refused = [ack.text for ack in stage.acks("modify_order")]
+    assert len(refused) == (REQUESTS_MAX // WAITING_MAX + 1) * WAITING_MAX - REQUESTS_MAX
+    assert refused[0] == "too many requests of this account wait already: send fewer"
+    stage.submit(CancelOrder(account=ACCOUNT, order_id="b0"))
+    assert stage.acks("cancel_order") == []
+
+
+@pytest.mark.parametrize("deadline_s", [2, None])
+def test_a_change_that_waits_longer_than_its_deadline_is_told_then_and_never_leaves(deadline_s: int | None) -> None:
+    stage = ready()
+    stage.submit(create())
+    stage.wait(1.0)
+    deadline_ns = None if deadline_s is None else stage.wall_ns() + deadline_s * 10**9
+    stage.submit(ModifyOrder(account=ACCOUNT, order_id="a1", price="101.0", deadline_ns=deadline_ns))
+    stage.wait((deadline_s or 5) - 0.1)
+    assert not stage.acks("modify_order")
+    stage.wait(0.1)
+    [ack] = stage.acks("modify_order")
+    assert (ack.error, ack.fate) == ("DEADLINE", Fate.NOT_DONE)
+    assert ack.text == "its deadline passed before its turn came: it did not leave"
+    stage.tell(OrderAnswer(stage.sent[0].wire_id, Fate.DONE, venue_order_id="O0"))
+    assert [sent.verb for sent in stage.sent] == ["create"]
+    assert stage.desk.sender.waiting == 0
 
 
 class Never(NoPace):
@@ -156,7 +192,7 @@ def test_what_waits_is_bounded_and_a_cancel_ends_an_order_that_never_left() -> N
         "cancel_order": AckStatus.ACCEPTED,
     }
     assert not stage.made
-    for number in range(LANES_MAX + 1):
+    for number in range(REQUESTS_MAX + 1):
         stage.submit(create(f"b{number}"))
     assert stage.acks()[-1].error == "TOO_MANY_REQUESTS"
 
