@@ -128,13 +128,36 @@ def test_a_market_takes_what_its_state_lets_through(
     assert refusal is None or f"is {status.value}" in refusal.text
 
 
-def test_changes_stop_where_only_cancels_pass() -> None:
+@pytest.mark.parametrize("where", ["venue", "market"])
+@pytest.mark.parametrize(
+    ("status", "known", "change", "passes"),
+    [
+        (TradingStatus.ONLINE, {}, {}, True),
+        (TradingStatus.CANCEL_ONLY, {"post_only": True}, {}, False),
+        (TradingStatus.CANCEL_ONLY, {"order_type": None}, {}, False),
+        (TradingStatus.POST_ONLY, {}, {}, False),
+        (TradingStatus.POST_ONLY, {"post_only": True}, {}, True),
+        (TradingStatus.POST_ONLY, {}, {"post_only": True}, True),
+        (TradingStatus.POST_ONLY, {"order_type": OrderType.STOP_LOSS, "post_only": True}, {}, False),
+        (TradingStatus.POST_ONLY, {"order_type": None}, {}, True),
+        (TradingStatus.LIMIT_ONLY, {}, {}, True),
+        (TradingStatus.LIMIT_ONLY, {"order_type": OrderType.STOP_LOSS}, {}, False),
+        (TradingStatus.LIMIT_ONLY, {"order_type": OrderType.STOP_LOSS_LIMIT}, {}, True),
+        (TradingStatus.REDUCE_ONLY, {}, {}, False),
+        (TradingStatus.REDUCE_ONLY, {"reduce_only": True}, {}, True),
+    ],
+)
+def test_a_change_is_let_through_as_the_order_it_makes(
+    where: str, status: TradingStatus, known: dict[str, Any], change: dict[str, Any], passes: bool
+) -> None:
     market = Market()
-    order = OrderUpdate(account="main", symbol="BTC/USD", side=Side.BUY, order_status=OrderStatus.WORKING, quantity="1")
-    change = ModifyOrder(account="main", order_id="a", price="100.0")
-    for status, error in ((TradingStatus.POST_ONLY, None), (TradingStatus.CANCEL_ONLY, OrderError.MARKET_CLOSED)):
-        market.market = status
-        assert code(guard(market).check_modify(change, order, BOB, View())) is error
+    setattr(market, where, status)
+    fields = {"order_type": OrderType.LIMIT, "side": Side.BUY, "quantity": "1", **known}
+    order = OrderUpdate(account="main", symbol="BTC/USD", order_status=OrderStatus.WORKING, **fields)
+    request = ModifyOrder(account="main", order_id="a", price="100.0", **change)
+    refusal = guard(market).check_modify(request, order, BOB, View())
+    assert code(refusal) is (None if passes else OrderError.MARKET_CLOSED)
+    assert refusal is None or f"is {status.value}" in refusal.text
 
 
 # --- limits ---------------------------------------------------------------------------------------------------------------

@@ -161,6 +161,7 @@ def test_a_change_that_waits_longer_than_its_deadline_is_told_then_and_never_lea
     stage.wait(1.0)
     deadline_ns = None if deadline_s is None else stage.wall_ns() + deadline_s * 10**9
     stage.submit(ModifyOrder(account=ACCOUNT, order_id="a1", price="101.0", deadline_ns=deadline_ns))
+    assert (stage.machine.next_ns() or 0) <= stage.now_ns + (deadline_s or 5) * 10**9
     stage.wait((deadline_s or 5) - 0.1)
     assert not stage.acks("modify_order")
     stage.wait(0.1)
