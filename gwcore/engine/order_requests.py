@@ -16,7 +16,7 @@ from gwcore.engine.order_checks import NANOSECONDS, check_create, check_modify, 
 from gwcore.engine.order_desk import OrderDesk
 from gwcore.engine.order_outbox import DeskOutbox
 from gwcore.engine.order_owners import OrderIds, OwnOrders
-from gwcore.engine.order_ports import OrderGuard, Refusal, Requester
+from gwcore.engine.order_ports import OrderGuard, OrderView, Refusal, Requester
 from gwcore.engine.orders import Ask, Group, OwnOrder, Reply, kind_of, pending_update
 from gwcore.model import (
     AckStatus,
@@ -47,7 +47,10 @@ GATEWAY: Final = Requester("", 0, Grant())
 
 
 class OrderRequests:
-    """Of one account. `instruments`: a live view of what the gateway knows to be traded. The timer is the venue's."""
+    """Of one account. `instruments`: a live view of what the gateway knows to be traded. The timer is the venue's.
+
+    `view`: the orders that limits of users are about, those of all accounts; None: of this one.
+    """
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class OrderRequests:
         guard: OrderGuard,
         instruments: Callable[[], Mapping[str, Instrument]],
         *,
+        view: OrderView | None = None,
         trading: str,
         cancel_after_s: int | None = None,
         tell_timer: Callable[[bool, str], None] = lambda is_armed, cause: None,
@@ -67,6 +71,7 @@ class OrderRequests:
         self._ids = ids
         self._guard = guard
         self._instruments = instruments
+        self._view = view or desk.own
         self._trading = trading
         self.timer = CancelTimer(cancel_after_s, self._arm_timer, tell_timer, self._can_arm)
         desk.acks.heed_timer = self.timer.on_ack
@@ -128,7 +133,7 @@ class OrderRequests:
             check_names(request.order_id, request.strategy)
             or self._duplicate(request, requester.user)
             or check_create(request, self._instruments(), way.abilities, wall_ns)
-            or self._guard.check_create(request, requester, self._own)
+            or self._guard.check_create(request, requester, self._view)
             or self._room(request.symbol, requester.user, way.limits.open_orders_per_symbol)
         )
         if refusal is not None:
@@ -181,7 +186,7 @@ class OrderRequests:
             _not_granted(order, requester, "modify")
             or _ended(order)
             or check_modify(request, order.update, self._instruments(), way.abilities, self._outbox.wall_ns())
-            or self._guard.check_modify(request, order.update, requester, self._own)
+            or self._guard.check_modify(request, order.update, requester, self._view)
         )
         if refusal is not None:
             return refusal

@@ -74,12 +74,14 @@ class AccountConnection:
         self.rest = AccountRest(network, clock)
         self.machine = AccountMachine(account.name, settings, self, random, FillMemory(), parts.pace())
         self._make_orders = orders
+        parts.view.add(self.machine.own)
         self.requests = OrderRequests(
             self.machine.desk,
             self,
             parts.ids,
             parts.guard,
             parts.instruments,
+            view=parts.view,
             trading=settings.trading,
             cancel_after_s=settings.cancel_after_s,
             tell_timer=partial(hub.on_cancel_timer, account.name),
@@ -102,9 +104,8 @@ class AccountConnection:
         self._halt_cause = ""
         self._is_stopped = False
         self.connects = 0
-        self.token_ns: int | None = (
-            None  # monotonic, when what the connection stands on (a token, a listen key) was got
-        )
+        #: Monotonic, when what the connection stands on (a token, a listen key) was got.
+        self.token_ns: int | None = None
         self.rights: tuple[str, ...] | None = None
 
     @property

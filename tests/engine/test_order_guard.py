@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gwcore.book import BookRule, OrderBook
 from gwcore.engine.access import Grant
+from gwcore.engine.all_orders import AllOrders
 from gwcore.engine.halts import Halt, Halts
 from gwcore.engine.message_rate import MessageRate
 from gwcore.engine.order_guard import MarketGuard
@@ -205,6 +206,19 @@ def test_a_change_is_let_through_as_the_order_it_makes(
 )
 def test_limits_of_a_user(limits: dict[str, Any], fields: dict[str, Any], view: View, error: OrderError | None) -> None:
     assert code(guard(**limits).check_create(create(**fields), BOB, view)) is error
+
+
+def test_limits_of_a_user_are_over_all_his_accounts() -> None:
+    everything = AllOrders()
+    everything.add(View(mine("0.6", order_id="a1"), mine("5", Side.SELL, order_id="a2"), traded="2"))
+    everything.add(View(mine("0.5", order_id="b1"), mine("9", user="eve"), traded="-1.5"))
+    for limits, error in (
+        ({"open_orders_max": 3}, OrderError.USER_LIMIT),
+        ({"open_orders_max": 4}, None),
+        ({"position_max": ("BTC/* 2.6",)}, None),  # 0.5 held, 1.1 open, 1 wanted
+        ({"position_max": ("BTC/* 2.59",)}, OrderError.USER_LIMIT),
+    ):
+        assert code(guard(**limits).check_create(create(), BOB, everything)) is error, limits
 
 
 def test_an_order_at_the_market_is_judged_by_the_book_it_would_meet() -> None:
