@@ -73,6 +73,7 @@ class AccountConnection:
         )
         self.rest = AccountRest(network, clock)
         self.machine = AccountMachine(account.name, settings, self, random, FillMemory(), parts.pace())
+        self.machine.hear_venue = hub.on_venue_status
         self._make_orders = orders
         parts.view.add(self.machine.own)
         self.requests = OrderRequests(
@@ -98,12 +99,11 @@ class AccountConnection:
         self._login: Generator[Frame, Frame, None] | None = None
         self._early: list[tuple[bytes, int]] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_ns = 0
+        self._timer_ns = self.connects = 0
         self._flows: set[asyncio.Task[None]] = set()
         self._requests: set[asyncio.Task[None]] = set()  # flows about orders, which outlive a connection
         self._halt_cause = ""
         self._is_stopped = False
-        self.connects = 0
         #: Monotonic, when what the connection stands on (a token, a listen key) was got.
         self.token_ns: int | None = None
         self.rights: tuple[str, ...] | None = None
