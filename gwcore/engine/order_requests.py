@@ -12,7 +12,7 @@ import msgspec
 
 from gwcore.engine.access import Grant
 from gwcore.engine.cancel_timer import CancelTimer
-from gwcore.engine.order_checks import NANOSECONDS, check_create, check_modify, check_names
+from gwcore.engine.order_checks import NANOSECONDS, check_create, check_modify, check_names, unknown_symbol
 from gwcore.engine.order_desk import OrderDesk
 from gwcore.engine.order_outbox import DeskOutbox
 from gwcore.engine.order_owners import OrderIds, OwnOrders
@@ -264,6 +264,11 @@ class OrderRequests:
         if not narrowed and (not requester.user or "*" in requester.grant.symbols):
             return self._desk.sender.take(whole)
         chosen = [order for order in self._candidates(user) if _matches(order, request, requester)]
+        if not chosen and request.symbol is not None and request.symbol not in self._instruments():
+            text = unknown_symbol(request.symbol, self._instruments())
+            return Refusal(
+                OrderError.UNKNOWN_SYMBOL, f"{text}; a cancel of all names one symbol as it is written there"
+            )
         if not chosen:
             self._desk.acks.tell(whole, AckStatus.ACCEPTED, fate=Fate.DONE, count=0)
             return None

@@ -154,6 +154,32 @@ def test_a_float_never_leaves(gateway: Any, client: Any) -> None:
     assert desk(gateway).requests == []
 
 
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda t: t.create(None, "buy", 1), ValueError, "Expected `str`, got `null` - at `$.symbol`"),
+        (lambda t: t.create("BTC/USD", "buy", 1, post_only="yes"), ValueError, "Expected `bool`, got `str`"),
+        (lambda t: t.create("BTC/USD", "buy", 1, order_id=5), ValueError, "Expected `str`, got `int`"),
+        (lambda t: t.create("BTC/USD", "buy", 1, order_id="a\ud800"), ValueError, "surrogates not allowed"),
+        (lambda t: t.create_batch([t.form(5, "buy", quantity=1)]), ValueError, "Expected `str`, got `int`"),
+        (lambda t: t.cancel(None), TypeError, "the order is a NoneType: give an Order, or its id"),
+        (lambda t: t.cancel(""), ValueError, "the order's id is empty"),
+        (lambda t: t.cancel_batch("abc"), TypeError, "orders is the text 'abc'"),
+        (lambda t: t.modify("", price=1), ValueError, "the order's id is empty"),
+        (lambda t: t.cancel_all(5), ValueError, "Expected `str | null`, got `int`"),
+    ],
+)
+def test_rubbish_is_refused_before_it_leaves_and_ends_no_connection(
+    gateway: Any, client: Any, call: Any, error: type[Exception], said: str
+) -> None:
+    trader = client.trader("main")
+    with pytest.raises(error) as caught:
+        call(trader)
+    assert said in str(caught.value)
+    assert (trader.orders(), trader.doubts(), desk(gateway).requests) == ([], [], [])
+    assert trader.create("BTC/USD", "buy", 1, 10).is_done
+
+
 def test_events_of_orders_are_read_only_where_they_were_asked_for(gateway: Any, client: Any) -> None:
     client.subscribe((), ["ready"])
     trader = client.trader("main")

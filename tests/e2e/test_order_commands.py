@@ -113,7 +113,7 @@ def test_the_timer_of_the_account_is_not_everybodys(shell: Any) -> None:
 REFUSED = [
     ((*BUY, "--price", "1.23456"), 1, "refused: TICK_SIZE: price 1.23456 of BTC/USD is no multiple of 0.1"),
     ((*BUY, "--price", "1", "--time-in-force", "gtd"), 1, "refused: BAD_REQUEST: expire_time_ns and time_in_force GTD"),
-    (("create", "NO/SUCH", "buy", "--quantity", "1"), 1, "refused: UNKNOWN_SYMBOL: NO/SUCH is not subscribed"),
+    (("create", "NO/SUCH", "buy", "--quantity", "1"), 1, "refused: UNKNOWN_SYMBOL: 'NO/SUCH' is not subscribed"),
     (("cancel", "nope"), 1, "refused: UNKNOWN_ORDER: there is no order nope of yours"),
     (("cancel-all", "--user", "*"), 1, "refused: DENIED: the verb admin is not granted"),
     ((*BUY, "--price", "1e5"), 2, "price '1e5' is no decimal number: write it like 0.25"),

@@ -54,8 +54,16 @@ def ready(**options: Any) -> OrderStage:
         ({"time_in_force": TimeInForce.GTD}, "BAD_REQUEST", "expire_time_ns"),
         ({"order_type": OrderType.ICEBERG}, "BAD_REQUEST", "display_quantity"),
         ({"price": "100.05"}, "TICK_SIZE", "0.1"),
-        ({"price": "9" * 40 + ".05"}, "TICK_SIZE", "multiple"),
-        ({"quantity": "0.000000001"}, "LOT_SIZE", "multiple"),
+        ({"price": "9" * 28 + ".05"}, "TICK_SIZE", "multiple"),
+        ({"price": "9" * 29 + ".05"}, "BAD_REQUEST", "has more digits than 30"),
+        ({"quantity": "1" + "0" * 30}, "BAD_REQUEST", "has more digits than 30"),
+        ({"quantity": "0.000000001"}, "LOT_SIZE", "no multiple of 0.00000001"),
+        ({"symbol": "btc/usd"}, "UNKNOWN_SYMBOL", "'btc/usd' is not subscribed by this gateway: did you mean BTC/USD?"),
+        ({"symbol": ""}, "UNKNOWN_SYMBOL", "'' is not subscribed by this gateway: see `gw symbols`"),
+        ({"order_id": " "}, "BAD_REQUEST", "no space at its ends"),
+        ({"order_id": "a "}, "BAD_REQUEST", "no space at its ends"),
+        ({"order_id": "a\u200bb"}, "BAD_REQUEST", "printable"),
+        ({"deadline_ns": START_NS - 2 * 10**9}, "DEADLINE", "passed 2.000 s ago"),
         ({"quantity": "0.00001"}, "QUANTITY_MINIMUM", "0.0001"),
         ({"quantity": "0.001", "price": "100.0"}, "COST_MINIMUM", "0.5"),
         ({"deadline_ns": START_NS}, "DEADLINE", "0.5 to 60"),
@@ -171,6 +179,25 @@ def test_a_change_that_waits_longer_than_its_deadline_is_told_then_and_never_lea
     stage.tell(OrderAnswer(stage.sent[0].wire_id, Fate.DONE, venue_order_id="O0"))
     assert [sent.verb for sent in stage.sent] == ["create"]
     assert stage.desk.sender.waiting == 0
+
+
+@pytest.mark.parametrize("symbol", ["BTC/*", "nope", ""])
+def test_a_cancel_all_of_a_symbol_that_is_not_there_is_not_done(symbol: str) -> None:
+    stage = ready()
+    stage.submit(create())
+    stage.submit(CancelAllOrders(account=ACCOUNT, symbol=symbol))
+    last = stage.acks("cancel_all_orders")[-1]
+    assert (last.fate, last.error) == (Fate.NOT_DONE, "UNKNOWN_SYMBOL")
+    assert "a cancel of all names one symbol" in (last.text or "")
+
+
+def test_a_cancel_all_finds_orders_in_a_symbol_that_is_not_subscribed_any_more() -> None:
+    stage = ready()
+    stage.submit(create())
+    stage.tell(OrderAnswer(stage.sent[0].wire_id, Fate.DONE, venue_order_id="O0"))
+    stage.requests._instruments = dict
+    stage.submit(CancelAllOrders(account=ACCOUNT, symbol=SYMBOL))
+    assert stage.sent[-1].verb == "cancel"
 
 
 class Never(NoPace):
