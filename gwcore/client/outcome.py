@@ -157,6 +157,7 @@ class Outcome(_Watched):
         self.text = ""
         self.is_over = False  # its fate will never be known (SUPERSEDED)
         self.is_doubted = False  # the gateway, or this client, can't tell at present
+        self.batch = 0  # the number of the request that it left in with others
         self.connection = 0  # which connection it left on
         self.gateway = ""  # which life of the gateway it was said to
 

@@ -92,7 +92,7 @@ class OrderAcks:
         self._room = min(REFUSALS_MAX, self._room + (now_ns - self._room_ns) / NANOSECONDS * REFUSALS_PER_S)
         self._room_ns = now_ns
         if reply is not None and (self._room < 1 or self._outbox.journal_failed()):
-            reply(refusal.error.value.lower(), refusal.text)
+            reply(refusal.error.value.lower(), refusal.text, request.request_id)
             return
         self._room -= 1
         self._outbox.publish(

@@ -99,8 +99,9 @@ class OrderRequests:
     def _refuse(
         self, request: OrderRequest, requester: Requester, refusal: Refusal, reply: Reply | None, now_ns: int
     ) -> None:
+        # All of them, however many: one that nobody speaks of would be UNKNOWN to its client. A request's bytes are bounded.
         several = request.orders if isinstance(request, CreateOrders) else ()
-        for each in several[:BATCH_MAX] or (request,):
+        for each in several or (request,):
             one = msgspec.structs.replace(each, request_id=each.request_id or request.request_id)
             self._desk.acks.refuse(one, requester.user, refusal, reply, now_ns, getattr(each, "order_id", None))
 

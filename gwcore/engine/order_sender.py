@@ -347,7 +347,7 @@ class OrderSender:
                 continue
             text = f"it did not leave: {cause}"
             if ask.reply is not None:  # the event about it waits for the same disk
-                ask.reply(OrderError.JOURNAL.value.lower(), text)
+                ask.reply(OrderError.JOURNAL.value.lower(), text, ask.request.request_id)
             self._fates.end(ask, Fate.NOT_DONE, error=OrderError.JOURNAL, text=text)
         self.pump(now_ns)
 

@@ -8,10 +8,9 @@ taken, that every list of the venue was asked and shows nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 
 from gwcore.model import (
     CancelAllAfter,
@@ -113,8 +112,12 @@ class Parcel:
         self.outbound: Outbound | None = outbound
 
 
-#: Says to the client that asked, and to nobody else: code, text.
-Reply = Callable[[str, str], None]
+class Reply(Protocol):
+    """Says something to the client that asked, and to nobody else."""
+
+    def __call__(self, code: str, text: str, request_id: int | None = None) -> None:
+        """About the request, or about the one in it that has this number (an order of a batch)."""
+        ...
 
 
 class Group:

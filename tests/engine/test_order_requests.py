@@ -234,6 +234,16 @@ def test_refusals_do_not_fill_the_journal() -> None:
     assert stage.replies[0][0] == "tick_size"
 
 
+def test_every_order_of_a_batch_that_is_refused_is_spoken_of_by_its_number() -> None:
+    stage = ready()
+    count = REFUSALS_MAX + 5
+    orders = tuple(create(f"b{number}", request_id=number + 1) for number in range(count))
+    stage.submit(CreateOrders(account=ACCOUNT, orders=orders, request_id=9999))
+    assert [ack.client_request_id for ack in stage.acks()] == list(range(1, REFUSALS_MAX + 1))
+    assert {ack.error for ack in stage.acks()} == {"BAD_REQUEST"}
+    assert stage.replied == list(range(REFUSALS_MAX + 1, count + 1))
+
+
 def test_a_deadline_that_passes_while_it_waits_is_not_sent() -> None:
     class Late(NoPace):
         def wait_ns(self, kind: RequestKind, symbol: str, age_s: float, orders: int, user: str, now_ns: int) -> int:
