@@ -230,8 +230,10 @@ class UserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     order_notional_max: tuple[
         SymbolAmount, ...
     ] = ()  # the most one order may be worth, in the quote asset: "*/USD 10000"
-    position_max: tuple[SymbolAmount, ...] = ()  # how long or short he may become by his own fills and open orders
-    open_orders_max: Count | None = None  # orders of his that may be open on one account
+    position_max: tuple[
+        SymbolAmount, ...
+    ] = ()  # how long or short his fills and open orders on all accounts may make him
+    open_orders_max: Count | None = None  # orders of his that may be open, on all accounts together
     price_band_percent: Amount | None = None  # how far through the middle of our own LIVE book a limit price may go
     require_live_book: bool = False  # his orders are refused while the book of their symbol is not LIVE
     messages_per_s: Seconds | None = None  # requests for orders a second; cancels pass above it, too

@@ -217,6 +217,7 @@ AccountMessage: TypeAlias = (
     | Renew
     | AccountSnapshot
     | TradeBalance
+    | MarketStatus
 )
 
 #: How a request leaves: as a frame on the account's connection (the answer comes by `decode`), or by REST. A flow's result is

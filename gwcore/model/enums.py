@@ -266,3 +266,4 @@ class OrderError(str, Enum):
     TIMEOUT = "TIMEOUT"  # no answer came in time
     DISCONNECTED = "DISCONNECTED"  # the connection ended before an answer
     NOT_FOUND = "NOT_FOUND"  # asked everywhere after it could have been taken, and it is nowhere
+    SUPERSEDED = "SUPERSEDED"  # nobody will ever know: how the account stood later says all that matters

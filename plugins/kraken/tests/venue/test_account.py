@@ -188,6 +188,8 @@ def test_answers_of_the_private_host() -> None:
     assert codec.decode(b'{"method":"pong","req_id":7}', 0) == (Pong(7),)
     assert isinstance(codec.decode(b'{"Error":"Exceeded msg rate"}', 0)[0], Throttled)
     assert codec.decode(b'{"channel":"heartbeat"}', 0) == ()
+    [status] = codec.decode(b'{"channel":"status","type":"update","data":[{"system":"cancel_only"}]}', 0)
+    assert (status.symbol, status.status.value, status.venue_status) == (None, "CANCEL_ONLY", "cancel_only")
     assert isinstance(codec.decode(b'{"channel":"surprise"}', 0)[0], Unknown)
 
 
