@@ -74,13 +74,16 @@ class AccountConnection:
         )
         self.rest = AccountRest(network, clock)
         self.machine = AccountMachine(account.name, settings, self, random, FillMemory(), parts.pace())
+        self.machine.hear_venue = hub.on_venue_status
         self._make_orders = orders
+        parts.view.add(self.machine.own)
         self.requests = OrderRequests(
             self.machine.desk,
             self,
             parts.ids,
             parts.guard,
             parts.instruments,
+            view=parts.view,
             trading=settings.trading,
             cancel_after_s=settings.cancel_after_s,
             tell_timer=partial(hub.on_cancel_timer, account.name),
@@ -97,13 +100,11 @@ class AccountConnection:
         self._login: Generator[Frame, Frame, None] | None = None
         self._early: list[tuple[bytes, int]] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_ns = 0
+        self._timer_ns = self.connects = 0
         self._flows: set[asyncio.Task[None]] = set()
         self._requests: set[asyncio.Task[None]] = set()  # flows about orders, which outlive a connection
-        self._halt_cause = ""
-        self._is_stopped = False
+        self._halt_cause, self._is_stopped = "", False
         self.beat = Beat(self._loop.time)  # of `run`, while it does not wait for the venue
-        self.connects = 0
         self.token_ns: int | None = None  # monotonic, when what the connection stands on (a token, say) was got
         self.rights: tuple[str, ...] | None = None
 
@@ -127,15 +128,14 @@ class AccountConnection:
                 cause = await self._once()
                 if self._halt_cause:
                     break
-                delay_s = self._backoff.on_failure(self._clock.monotonic_ns())
                 self._hub.on_account(self.account.name, ConnectionState.DISCONNECTED, cause)
-                await self.beat.sleep(delay_s)
+                await self.beat.sleep(self._backoff.on_failure(self._clock.monotonic_ns()))
         finally:
-            self.beat.rest()
             self._end()
         self._hub.on_account(self.account.name, ConnectionState.DISCONNECTED, self._halt_cause, halted=True)
 
     def _end(self) -> None:
+        self.beat.rest()
         self._is_stopped = True
         self._drop_flows()
         for task in self._requests:
