@@ -69,7 +69,7 @@ _NO_SNAPSHOT = BookFault(StaleReason.NO_SNAPSHOT, "update before any snapshot")
 
 
 class _BookSide:
-    """One side: three lists kept in step by `change` alone."""
+    """One side: three lists kept in step by `change` and `cut` alone."""
 
     __slots__ = ("keys", "levels", "sign", "text", "texts")
 
@@ -122,16 +122,19 @@ class _BookSide:
                 levels.insert(index, level)
                 if level_text is not None:
                     texts.insert(index, level_text(price, quantity))
-        # What lies deeper than the subscribed depth is dropped: the venue sends nothing for it.
-        depth = rule.depth
-        if depth is None:
-            if len(keys) > LEVELS_MAX:
-                raise _Overflow
-        elif len(keys) > depth:
-            del keys[depth:], levels[depth:], texts[depth:]
+        if rule.depth is None or len(keys) > rule.depth:
+            self.cut(rule.depth)
         if rule.text_checksum is not None:
             count = rule.checksum_levels
             self.text = b"".join(texts if len(texts) <= count else texts[:count])
+
+    def cut(self, depth: int | None) -> None:
+        """Drop what lies deeper than the subscribed depth: the venue sends nothing for it. Raises _Overflow."""
+        if depth is None:
+            if len(self.keys) > LEVELS_MAX:
+                raise _Overflow
+        elif len(self.keys) > depth:
+            del self.keys[depth:], self.levels[depth:], self.texts[depth:]
 
 
 class OrderBook:
