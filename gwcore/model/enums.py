@@ -83,22 +83,23 @@ class StreamState(str, Enum):
 class StaleReason(str, Enum):
     """Why a book may not be used. Each has a counter of its own."""
 
-    CHECKSUM = "CHECKSUM"
-    CROSSED = "CROSSED"
-    EMPTY_SIDE = "EMPTY_SIDE"
-    JUMP = "JUMP"
-    NO_SNAPSHOT = "NO_SNAPSHOT"
-    TIME_BACKWARDS = "TIME_BACKWARDS"
-    SEQUENCE_GAP = "SEQUENCE_GAP"
-    SILENCE = "SILENCE"
-    PRECISION = "PRECISION"
-    VENUE_STATUS = "VENUE_STATUS"
-    DISCONNECT = "DISCONNECT"
-    REJECTED = "REJECTED"
-    DECODE = "DECODE"
-    UNSUBSCRIBED = "UNSUBSCRIBED"
+    CHECKSUM = "CHECKSUM"  # the venue's checksum is not that of the book
+    CROSSED = "CROSSED"  # the best bid is at or above the best ask
+    EMPTY_SIDE = "EMPTY_SIDE"  # a side that had levels has none
+    JUMP = "JUMP"  # its middle moved further away from the trades than is set
+    NO_SNAPSHOT = "NO_SNAPSHOT"  # an update came before a snapshot
+    TIME_BACKWARDS = "TIME_BACKWARDS"  # the venue's time went back
+    SEQUENCE_GAP = "SEQUENCE_GAP"  # the venue numbers its messages, and one is missing
+    SILENCE = "SILENCE"  # nothing came, and the venue has something else
+    PRECISION = "PRECISION"  # a number has more digits than the instrument, or its digits changed
+    VENUE_STATUS = "VENUE_STATUS"  # the venue, or the market, is not online
+    DISCONNECT = "DISCONNECT"  # its connection ended
+    REJECTED = "REJECTED"  # the venue refused the subscription
+    DECODE = "DECODE"  # a message of it could not be read
+    UNSUBSCRIBED = "UNSUBSCRIBED"  # it is not subscribed any more
     OVERFLOW = "OVERFLOW"  # more levels than a book may hold
     OPERATOR = "OPERATOR"  # an operator had it subscribed anew
+    LAG = "LAG"  # what comes is too old, though it is whole and in order
 
 
 class GatewayState(str, Enum):
@@ -221,50 +222,51 @@ class OrderError(str, Enum):
     """Why a request about an order was not carried out. The venue's own words stand beside it."""
 
     # Of the gateway, before anything left it.
-    BAD_REQUEST = "BAD_REQUEST"
+    BAD_REQUEST = "BAD_REQUEST"  # it says too little, or contradicts itself
     UNSUPPORTED = "UNSUPPORTED"  # the venue has no such order type, field or request
-    UNKNOWN_ACCOUNT = "UNKNOWN_ACCOUNT"
-    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
-    UNKNOWN_ORDER = "UNKNOWN_ORDER"
-    ORDER_DONE = "ORDER_DONE"
-    DUPLICATE_ORDER_ID = "DUPLICATE_ORDER_ID"
+    UNKNOWN_ACCOUNT = "UNKNOWN_ACCOUNT"  # this gateway has no such account
+    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"  # the venue lists no such market
+    UNKNOWN_ORDER = "UNKNOWN_ORDER"  # no such order is open
+    ORDER_DONE = "ORDER_DONE"  # it has ended already
+    DUPLICATE_ORDER_ID = "DUPLICATE_ORDER_ID"  # this order_id was used before
     VERSION = "VERSION"  # the order changed since the version that was named
     DENIED = "DENIED"  # the user may not
     NOT_READY = "NOT_READY"  # the account's state is not known yet
     NOT_LIVE = "NOT_LIVE"  # trading is not switched on
-    HALTED = "HALTED"
+    HALTED = "HALTED"  # an operator halted it; cancels pass
     JOURNAL = "JOURNAL"  # what was asked for can't be made durable
-    MARKET_CLOSED = "MARKET_CLOSED"
-    BOOK_NOT_LIVE = "BOOK_NOT_LIVE"
-    TICK_SIZE = "TICK_SIZE"
-    LOT_SIZE = "LOT_SIZE"
-    QUANTITY_MINIMUM = "QUANTITY_MINIMUM"
-    COST_MINIMUM = "COST_MINIMUM"
+    MARKET_CLOSED = "MARKET_CLOSED"  # the market, or the venue, takes no such order now
+    BOOK_NOT_LIVE = "BOOK_NOT_LIVE"  # the gateway can't vouch for the book of its symbol
+    TICK_SIZE = "TICK_SIZE"  # its price is no multiple of the tick
+    LOT_SIZE = "LOT_SIZE"  # its quantity is no multiple of the lot
+    QUANTITY_MINIMUM = "QUANTITY_MINIMUM"  # less than the least quantity
+    COST_MINIMUM = "COST_MINIMUM"  # worth less than the least cost
     USER_LIMIT = "USER_LIMIT"  # size, notional, open orders or position that the operator set
-    PRICE_BAND = "PRICE_BAND"
-    MESSAGE_RATE = "MESSAGE_RATE"
+    PRICE_BAND = "PRICE_BAND"  # its price is too far from the middle of the book
+    MESSAGE_RATE = "MESSAGE_RATE"  # more requests a second than the user may send
     TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"  # too many wait already
     # Of the venue, or of the gateway where it knows what the venue would say.
-    RATE_LIMIT = "RATE_LIMIT"
-    OPEN_ORDERS_LIMIT = "OPEN_ORDERS_LIMIT"
-    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
-    MARGIN = "MARGIN"
-    POSITION = "POSITION"
-    REDUCE_ONLY = "REDUCE_ONLY"
-    POST_ONLY = "POST_ONLY"
-    INVALID_PRICE = "INVALID_PRICE"
-    INVALID_QUANTITY = "INVALID_QUANTITY"
-    INVALID_ARGUMENTS = "INVALID_ARGUMENTS"
-    DEADLINE = "DEADLINE"
-    PERMISSION = "PERMISSION"
-    AUTHENTICATION = "AUTHENTICATION"
-    NONCE = "NONCE"
-    SESSION = "SESSION"
+    RATE_LIMIT = "RATE_LIMIT"  # the venue's counter is full; try again later
+    OPEN_ORDERS_LIMIT = "OPEN_ORDERS_LIMIT"  # as many orders are open as the venue allows
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"  # the account has not enough of the asset
+    MARGIN = "MARGIN"  # the account's margin does not allow it
+    POSITION = "POSITION"  # of a position: there is none, or it would be too large
+    REDUCE_ONLY = "REDUCE_ONLY"  # it would not make a position smaller
+    POST_ONLY = "POST_ONLY"  # it would have traded at once
+    INVALID_PRICE = "INVALID_PRICE"  # the venue does not take this price
+    INVALID_QUANTITY = "INVALID_QUANTITY"  # the venue does not take this quantity
+    INVALID_ARGUMENTS = "INVALID_ARGUMENTS"  # the venue does not take these fields together
+    DEADLINE = "DEADLINE"  # it came after its deadline
+    PERMISSION = "PERMISSION"  # the key may not do this
+    AUTHENTICATION = "AUTHENTICATION"  # the key or its signature was refused
+    NONCE = "NONCE"  # the venue has seen a higher nonce of this key
+    SESSION = "SESSION"  # the venue has ended the session; a new one is being made
     ACCOUNT = "ACCOUNT"  # the account may not trade this, or at all
-    UNAVAILABLE = "UNAVAILABLE"
-    INTERNAL = "INTERNAL"
+    UNAVAILABLE = "UNAVAILABLE"  # the venue can't answer now
+    INTERNAL = "INTERNAL"  # a fault at the venue
     OTHER = "OTHER"  # words of the venue that this version does not know
     # Of a request whose fate was, or is, not known.
-    TIMEOUT = "TIMEOUT"
-    DISCONNECTED = "DISCONNECTED"
+    TIMEOUT = "TIMEOUT"  # no answer came in time
+    DISCONNECTED = "DISCONNECTED"  # the connection ended before an answer
     NOT_FOUND = "NOT_FOUND"  # asked everywhere after it could have been taken, and it is nowhere
+    SUPERSEDED = "SUPERSEDED"  # nobody will ever know: how the account stood later says all that matters
