@@ -31,7 +31,9 @@ class BookRule:
     """What the book has to know of a venue and an instrument.
 
     `level_text(price, quantity)` is one level's part of the checksum text, from scaled integers;
-    `checksum(bids, asks)` is the checksum over those parts of the best `checksum_levels` of each side, best first.
+    `checksum(bids, asks)` is the checksum over those parts of the best `checksum_levels` of each side, best first. Where it
+    takes each side as one text, its parts put together, give `text_checksum(bids, asks)` instead: a side that did not change
+    is then not put together again.
     """
 
     price_decimals: int
@@ -41,6 +43,7 @@ class BookRule:
     checksum: Callable[[Sequence[bytes], Sequence[bytes]], int] | None = None
     checksum_levels: int = 10
     continuity: Continuity = Continuity.NONE
+    text_checksum: Callable[[bytes, bytes], int] | None = None
 
 
 class BookFault(NamedTuple):
@@ -66,35 +69,43 @@ _NO_SNAPSHOT = BookFault(StaleReason.NO_SNAPSHOT, "update before any snapshot")
 
 
 class _BookSide:
-    """One side: three lists kept in step by `change` and `load` alone."""
+    """One side: three lists kept in step by `change` and `cut` alone."""
 
-    __slots__ = ("keys", "levels", "sign", "texts")
+    __slots__ = ("keys", "levels", "sign", "text", "texts")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
         self.keys: list[int] = []
         self.levels: list[PriceLevel] = []
         self.texts: list[bytes] = []
+        self.text = b""  # the best parts put together, where the rule has a `text_checksum`
 
     def clear(self) -> None:
         self.keys.clear()
         self.levels.clear()
         self.texts.clear()
+        self.text = b""
 
     def change(self, changes: Sequence[PriceLevel], rule: BookRule) -> None:
-        """Apply changes in order, then cut to depth (spot API sheet §4.8, rules 1-3)."""
+        """Apply changes in order, then cut to depth (spot API sheet §4.8, rules 1-3). Raises _Overflow."""
         keys, levels, texts, sign = self.keys, self.levels, self.texts, self.sign
         price_decimals, quantity_decimals, level_text = (
             rule.price_decimals,
             rule.quantity_decimals,
             rule.level_text,
         )
+        price_point, quantity_point = -price_decimals - 1, -quantity_decimals - 1
         for level in changes:
             # `scaled`, without its call: the point stands where it should in nearly all that a venue writes.
-            head, _, tail = level.price.partition(".")
-            price = int(head + tail) if len(tail) == price_decimals else scaled(level.price, price_decimals)
-            head, _, tail = level.quantity.partition(".")
-            quantity = int(head + tail) if len(tail) == quantity_decimals else scaled(level.quantity, quantity_decimals)
+            try:
+                text = level.price
+                is_plain = text[price_point] == "."
+                price = int(text.replace(".", "", 1)) if is_plain else scaled(text, price_decimals)
+                text = level.quantity
+                is_plain = text[quantity_point] == "."
+                quantity = int(text.replace(".", "", 1)) if is_plain else scaled(text, quantity_decimals)
+            except IndexError:  # shorter than its decimals
+                price, quantity = scaled(level.price, price_decimals), scaled(level.quantity, quantity_decimals)
             key = price * sign
             index = bisect_left(keys, key)
             if index < len(keys) and keys[index] == key:
@@ -111,7 +122,11 @@ class _BookSide:
                 levels.insert(index, level)
                 if level_text is not None:
                     texts.insert(index, level_text(price, quantity))
-        self.cut(rule.depth)
+        if rule.depth is None or len(keys) > rule.depth:
+            self.cut(rule.depth)
+        if rule.text_checksum is not None:
+            count = rule.checksum_levels
+            self.text = b"".join(texts if len(texts) <= count else texts[:count])
 
     def cut(self, depth: int | None) -> None:
         """Drop what lies deeper than the subscribed depth: the venue sends nothing for it. Raises _Overflow."""
@@ -198,14 +213,10 @@ class OrderBook:
             return BookFault(StaleReason.PRECISION, str(error))
         except ValueError as error:
             return BookFault(StaleReason.DECODE, f"not a decimal number: {error!s:.200}")
-        if rule.checksum is not None and update.checksum is not None:
-            levels, bid_texts, ask_texts = rule.checksum_levels, bids.texts, asks.texts
-            if len(bid_texts) > levels:
-                bid_texts = bid_texts[:levels]
-            if len(ask_texts) > levels:
-                ask_texts = ask_texts[:levels]
-            found = rule.checksum(bid_texts, ask_texts)
-            if found != update.checksum:
+        if update.checksum is not None:
+            text_checksum = rule.text_checksum
+            found = text_checksum(bids.text, asks.text) if text_checksum is not None else self.checksum()
+            if found != update.checksum and found is not None:
                 return BookFault(StaleReason.CHECKSUM, f"venue says {update.checksum}, book gives {found}")
         # Identity is enough: a level that was touched is a new object.
         self.top_changed = (
@@ -241,6 +252,8 @@ class OrderBook:
     def checksum(self) -> int | None:
         """The venue's checksum over the book as it stands; None where the venue has none."""
         rule = self.rule
+        if rule.text_checksum is not None:
+            return rule.text_checksum(self._bids.text, self._asks.text)
         if rule.checksum is None:
             return None
         levels = rule.checksum_levels

@@ -6,9 +6,13 @@ Our wire text is `-?digits[.digits]`: no exponent, the venue's trailing zeros ke
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
-_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
+# Possessive, without groups: no place is remembered to go back to, which halves the time.
+_PLAIN = re.compile(r"-?[0-9]++(?:\.[0-9]++)?+\Z")
+#: Several of them, parted by commas; longer ones are looked at one by one.
+_PLAIN_ROW = re.compile(r"-?[0-9]{1,30}+(?:\.[0-9]{1,30}+)?+(?:,-?[0-9]{1,30}+(?:\.[0-9]{1,30}+)?+)*+\Z")
 #: What JSON calls a number. Decimal would take more: blanks, underscores, other scripts' digits.
 _JSON_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z")
 #: Longest number text accepted, and the largest exponent: a guard against `1e999999999`.
@@ -41,6 +45,17 @@ def decimal_text(value: object) -> str:
 def optional_text(value: object) -> str | None:
     """`decimal_text`, with None for None."""
     return None if value is None else decimal_text(value)
+
+
+def optional_texts(values: Sequence[object]) -> Sequence[str | None]:
+    """`optional_text` of each, for little more than the cost of one where all are plain. Raises NumberError."""
+    try:
+        row = ",".join(values)  # type: ignore[arg-type]
+    except TypeError:  # not all are text
+        row = ""
+    if _PLAIN_ROW.match(row) and row.count(",") == len(values) - 1:
+        return values  # type: ignore[return-value]
+    return [optional_text(value) for value in values]
 
 
 def _slow_text(text: str) -> str:

@@ -33,6 +33,8 @@ RULE = BookRule(
     checksum=checksum,
 )
 UNCHECKED = replace(RULE, level_text=None, checksum=None)
+#: The same checksum, of each side's whole text.
+BY_TEXT = replace(RULE, checksum=None, text_checksum=lambda bids, asks: checksum([bids], [asks]))
 
 
 def level(price: int, quantity: int) -> PriceLevel:
@@ -103,11 +105,14 @@ CHANGES = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(
+    rule=st.sampled_from([RULE, BY_TEXT]),
     depth=st.sampled_from([1, 2, 10, 25, 100, 500, 1000]),
     messages=st.lists(st.tuples(st.booleans(), CHANGES), min_size=1, max_size=12),
 )
-def test_equals_the_oracle_after_every_message(depth: int, messages: list[tuple[bool, list[Change]]]) -> None:
-    book, oracle = OrderBook("A/B", replace(RULE, depth=depth)), NaiveBook(depth)
+def test_equals_the_oracle_after_every_message(
+    rule: BookRule, depth: int, messages: list[tuple[bool, list[Change]]]
+) -> None:
+    book, oracle = OrderBook("A/B", replace(rule, depth=depth)), NaiveBook(depth)
     for index, (is_snapshot, changes) in enumerate(messages):
         is_snapshot = is_snapshot or index == 0
         oracle.apply(changes, is_snapshot=is_snapshot)

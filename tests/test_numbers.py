@@ -13,6 +13,7 @@ from gwcore.numbers import (
     decimal_text,
     decimals_of,
     optional_text,
+    optional_texts,
     scaled,
     unscaled,
 )
@@ -68,6 +69,33 @@ def test_numbers_become_plain_text_with_their_digits(value: object, text: str) -
 def test_what_is_no_decimal_number_is_refused(value: object) -> None:
     with pytest.raises(NumberError):
         decimal_text(value)
+
+
+ODD_VALUES = st.one_of(
+    st.none(),
+    st.integers(-5, 10**12),
+    st.decimals(allow_nan=False, allow_infinity=False, places=3, max_value=10**6, min_value=-(10**6)).map(str),
+    st.sampled_from(["1,5", ",", "", "1e-8", "-0.00", "5.", "5\n", "7" * 31, "0." + "1" * 70, "\u0665", 0.5, True]),
+)
+
+
+@given(st.lists(ODD_VALUES, max_size=6))
+def test_a_row_of_numbers_is_each_of_them(values: list[object]) -> None:
+    expected: list[str | None] | None
+    try:
+        expected = [optional_text(value) for value in values]
+    except NumberError:
+        expected = None
+    if expected is None:
+        with pytest.raises(NumberError):
+            optional_texts(values)
+    else:
+        assert list(optional_texts(values)) == expected
+
+
+def test_a_comma_in_a_text_makes_no_two_numbers_of_it() -> None:
+    with pytest.raises(NumberError):
+        optional_texts(["1,5", "2"])
 
 
 def test_optional_text_lets_none_through() -> None:

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -115,7 +116,7 @@ class _Session:
 
 
 class ManifestBuilder:
-    """Counts one file while it is written, or read. `add` costs about 0.5 us a record."""
+    """Counts one file while it is written, or read. `add` does many records at once, at about 0.5 us each."""
 
     def __init__(self) -> None:
         self.lines = 0
@@ -135,29 +136,40 @@ class ManifestBuilder:
 
     def add(self, records: Sequence[Record]) -> None:
         """Records of the file's next lines, in order."""
+        if not records:
+            return
+        partitions, session_ids, sequences, kinds, symbols, _, update_types, times, payloads, _ = zip(
+            *records, strict=True
+        )
         self.lines += len(records)
-        self._bytes_raw += sum(len(record.payload) for record in records) + len(records)
-        self._update_types.update([record.update_type for record in records])
-        self._symbols.update([record.symbol for record in records])
-        for record in records:
-            key = (record.partition, record.session_id)
+        self._bytes_raw += sum(map(len, payloads)) + len(records)
+        self._update_types.update(update_types)
+        self._symbols.update(symbols)
+        self._note_sessions(zip(partitions, session_ids, strict=True), sequences, times)
+        for payload in payloads:
+            if not payload.startswith(_CURRENT):
+                version = _line_version(payload)
+                self._older[version] = self._older.get(version, 0) + 1
+        if UpdateType.STALE in update_types or self._now_stale:
+            for record in records:
+                self._follow_stale(record)
+        if _GAP_KIND in kinds:
+            for record in records:
+                if record.kind == _GAP_KIND:
+                    self._note_gap(record)
+
+    def _note_sessions(self, keys: Iterable[tuple[str, str]], sequences: Sequence[int], times: Sequence[int]) -> None:
+        begin = 0
+        for key, run in groupby(keys):
+            end = begin + len(list(run))
+            first_ns, last_ns = min(times[begin:end]), max(times[begin:end])
             session = self._sessions.get(key)
             if session is None:
-                time_ns = record.published_ns
-                session = self._sessions[key] = _Session(record.sequence, record.sequence, 0, time_ns, time_ns)
-            session.last_sequence = record.sequence
-            session.lines += 1
-            if record.published_ns > session.last_ns:
-                session.last_ns = record.published_ns
-            elif record.published_ns < session.first_ns:
-                session.first_ns = record.published_ns
-            if not record.payload.startswith(_CURRENT):
-                version = _line_version(record.payload)
-                self._older[version] = self._older.get(version, 0) + 1
-            if record.update_type is UpdateType.STALE or self._now_stale:
-                self._follow_stale(record)
-            if record.kind == _GAP_KIND:
-                self._note_gap(record)
+                session = self._sessions[key] = _Session(sequences[begin], 0, 0, first_ns, last_ns)
+            session.last_sequence = sequences[end - 1]
+            session.lines += end - begin
+            session.first_ns, session.last_ns = min(session.first_ns, first_ns), max(session.last_ns, last_ns)
+            begin = end
 
     def compressed(self, data: bytes) -> None:
         """The file's next bytes, as they are on the disk."""

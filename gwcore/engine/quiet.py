@@ -86,6 +86,7 @@ class QuietWatch:
         self._probe: list[_Clock] = []
         self._probe_number = 0
         self._probe_until_ns: int | None = None
+        self._doubt_ns: int | None = None  # no doubt is due before; None: there is none
         self.outcomes: Counter[str] = Counter()  # of probes, one a subscription
 
     # --- what is watched ------------------------------------------------------------------------------------------
@@ -109,6 +110,7 @@ class QuietWatch:
         """The connection is gone, and with it every doubt: all is stale for a better reason."""
         self._codec = None
         self._end_probe()
+        self._doubt_ns = None
         for clock in self._clocks.values():
             clock.doubt_ns = None
 
@@ -136,22 +138,27 @@ class QuietWatch:
             self._give_up("no answer to the probe", now_ns)
         if self.is_tick(now_ns):
             self._read(now_ns)
-        for clock in list(self._clocks.values()):
-            if clock.doubt_ns is not None and now_ns >= clock.doubt_ns:
-                self._judge(clock, now_ns)
+        if self._doubt_ns is not None and now_ns >= self._doubt_ns:
+            for clock in list(self._clocks.values()):
+                if clock.doubt_ns is not None and now_ns >= clock.doubt_ns:
+                    self._judge(clock, now_ns)
+            doubts_ns = [clock.doubt_ns for clock in self._clocks.values() if clock.doubt_ns is not None]
+            self._doubt_ns = min(doubts_ns, default=None)
 
     def is_tick(self, now_ns: int) -> bool:
         """Whether it is time to read the clocks."""
         return now_ns >= self._tick_ns + TICK_NS
 
     def next_ns(self) -> int | None:
-        """When `on_timer` has something to do."""
+        """When `on_timer` has something to do. Asked after every frame or so: it looks at no clock."""
         if self._codec is None:
             return None
-        times = [clock.doubt_ns for clock in self._clocks.values() if clock.doubt_ns is not None]
-        if self._probe_until_ns is not None:
-            times.append(self._probe_until_ns)
-        return min(self._tick_ns + TICK_NS, *times) if times else self._tick_ns + TICK_NS
+        first = self._tick_ns + TICK_NS
+        if self._doubt_ns is not None and self._doubt_ns < first:
+            first = self._doubt_ns
+        if self._probe_until_ns is not None and self._probe_until_ns < first:
+            first = self._probe_until_ns
+        return first
 
     def _read(self, now_ns: int) -> None:
         before_ns = self._tick_ns or now_ns
@@ -230,6 +237,7 @@ class QuietWatch:
         else:
             # What it says may be on its way to us: REST and stream take different paths.
             clock.doubt_ns = now_ns + self._grace_ns
+            self._doubt_ns = clock.doubt_ns if self._doubt_ns is None else min(self._doubt_ns, clock.doubt_ns)
         return True
 
     def _judge(self, clock: _Clock, now_ns: int) -> None:

@@ -29,7 +29,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -56,8 +56,14 @@ BLOCK_HEADER_BYTES: Final = _BLOCK.size + _BLOCK_TAIL.size
 
 NO_CHAIN: Final = bytes(32)
 
-#: What the journal keeps of a record on its way to a block: topic, stream, sequence, published_ns, payload.
-Row: TypeAlias = tuple[int, int, int, int, bytes]
+
+class Columns(NamedTuple):
+    """What of some records goes into a block: one sequence a field, all of one length."""
+
+    topics: Sequence[int] = ()
+    sequences: Sequence[int] = ()
+    times: Sequence[int] = ()  # published_ns
+    payloads: Sequence[bytes] = ()
 
 
 class FormatError(Exception):
@@ -183,23 +189,23 @@ def segment_chain(header_bytes: bytes) -> bytes:
 
 
 def encode_block(
-    previous_chain: bytes, meta: BlockMeta, rows: Sequence[Row], first_position: int, synced_bytes: int, flags: int = 0
+    previous_chain: bytes, meta: BlockMeta, columns: Columns, first_position: int, synced_bytes: int, flags: int = 0
 ) -> tuple[bytes, BlockHeader]:
     """A whole block, and its header. Raises struct.error for a number that does not fit its column."""
-    topics, _, sequences, times, payloads = zip(*rows, strict=True) if rows else ((), (), (), (), ())
-    crc32, count = zlib.crc32, len(rows)
+    topics, sequences, times, payloads = columns
+    crc32, count = zlib.crc32, len(payloads)
     # zlib takes the low 32 bits of the position as the CRC's start.
     crcs = map(crc32, payloads, range(first_position, first_position + count))
-    columns = _columns(count).pack(*map(len, payloads), *crcs, *topics, *sequences, *times)
+    packed = _columns(count).pack(*map(len, payloads), *crcs, *topics, *sequences, *times)
     meta_bytes, payload = _meta_encoder.encode(meta), b"".join(payloads)
-    body_crc = crc32(columns, crc32(meta_bytes))
+    body_crc = crc32(packed, crc32(meta_bytes))
     fixed = _BLOCK.pack(
         BLOCK_MAGIC, flags, len(meta_bytes), count, len(payload), body_crc, first_position, synced_bytes
     )
-    chain = _hash(previous_chain, fixed, meta_bytes, columns, payload)
+    chain = _hash(previous_chain, fixed, meta_bytes, packed, payload)
     crc = _CRC.pack(crc32(chain, crc32(fixed)))
     header = BlockHeader(flags, len(meta_bytes), count, len(payload), body_crc, first_position, synced_bytes, chain)
-    return b"".join((fixed, chain, crc, meta_bytes, columns, payload)), header
+    return b"".join((fixed, chain, crc, meta_bytes, packed, payload)), header
 
 
 def decode_block_header(data: bytes | memoryview, offset: int = 0) -> BlockHeader:

@@ -1,20 +1,23 @@
 """One class of the journal being written: `append` on the loop's thread, `commit` on any one other.
 
-The two share no lock: records, definitions and segment starts pass through deques, whose append and popleft are atomic.
-A definition is put in before the first record that needs it, with that record's position.
+The two share no lock: records, and the positions at which segments and definitions begin, pass through deques, whose append
+and popleft are atomic. Such a position is put in before the record that has it.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any, Final, NamedTuple
 
 from gwcore.errors import MissingSequences, StorageError
 from gwcore.journal.batch import Batch
-from gwcore.journal.format import ROW_BYTES, BlockMeta, Row, StreamDefinition, TopicDefinition
+from gwcore.journal.format import ROW_BYTES, BlockMeta, Columns
 from gwcore.journal.gap import JournalGap
 from gwcore.journal.index import SegmentIndex
+from gwcore.journal.numbering import Numbering
 from gwcore.journal.recovery import ClassRecovery
 from gwcore.journal.removed import RemovedSegments
 from gwcore.journal.segment import Closed, SegmentWriter
@@ -28,6 +31,7 @@ PENDING_BYTES_MAX: Final = 64 * 1024 * 1024
 BLOCK_BYTES: Final = 1024 * 1024
 #: Limits are looked at each time this much was appended.
 _CHECK_BYTES: Final = 64 * 1024
+_PAYLOAD: Final = Record._fields.index("payload")
 
 
 class LaneSettings(NamedTuple):
@@ -62,23 +66,19 @@ class Lane:
         self._before: Closed = recovered.before
         self._writer: SegmentWriter | None = None
         # From the appending thread to the committing one.
-        self._rows: deque[Row] = deque()
-        self._definitions: deque[tuple[int, StreamDefinition | None, TopicDefinition]] = deque()
+        self._waiting: deque[Record] = deque()
         self._starts: deque[int] = deque([self.last_position + 1])  # first positions of new segments
+        self._resumes: deque[int] = deque()  # first positions behind records that were dropped
         # The appending thread's own; the other one reads `_appended_bytes` at most.
         self._appended_bytes = 0
         self._segment_start_bytes = 0
+        self._resume_position = 0  # the last one put into `_resumes`
         self._check_step = max(1, min(_CHECK_BYTES, settings.segment_bytes // 4, settings.pending_bytes_max // 4))
         self._check_at = self._check_step
-        self._topics: dict[tuple[str | None, ...], tuple[int, int]] = {}
-        self._topic_count = 0
-        self._streams: dict[tuple[str, str], int] = {}
-        self._stream_count = 0
-        self._sequences: dict[int, int] = {}  # stream -> last sequence
-        self._previous = recovered.index.last_by_stream() if recovered.index else {}
         self._dropped: dict[tuple[str, str], tuple[int, int]] = {}  # first and last sequence not journalled
         # The committing thread's own.
         self._taken_position = self.last_position
+        self._numbering = Numbering(recovered.index.last_by_stream() if recovered.index else {})
         self._unwritten: list[Batch] = []
         self._committed_bytes = 0
         self._in_the_way: SegmentWriter | None = None
@@ -99,17 +99,9 @@ class Lane:
         """Take a record; its position, or 0 where too much waits for a commit and it was dropped."""
         if self._appended_bytes >= self._check_at and not self._check_limits():
             return self._drop(record)
-        partition, session_id, sequence, kind, symbol, account, update_type, published_ns, payload, _ = record
-        # `_value_` and not the member: hashing an Enum runs Python code.
-        key = (partition, session_id, kind, symbol, account, None if update_type is None else update_type._value_)
-        ids = self._topics.get(key)
-        if ids is None:
-            ids = self._define(record, key)
-        topic, stream = ids
-        self._rows.append((topic, stream, sequence, published_ns, payload))
+        self._waiting.append(record)
         self.last_position = position = self.last_position + 1
-        self._sequences[stream] = sequence
-        size = len(payload)
+        size = len(record.payload)
         self._appended_bytes += size + ROW_BYTES
         tail = self.tail
         tail.size += size
@@ -124,29 +116,16 @@ class Lane:
         if appended - self._segment_start_bytes >= settings.segment_bytes:
             self._starts.append(self.last_position + 1)
             self._segment_start_bytes = appended
-            self._forget_topics()
-            self._topic_count = self._stream_count = 0
         self._check_at = appended + self._check_step
         if self.tail.is_full():
             self.tail.trim(self.synced_position)
         return True
 
-    def _define(self, record: Record, key: tuple[str | None, ...]) -> tuple[int, int]:
-        stream_key = (record.partition, record.session_id)
-        stream, definition = self._streams.get(stream_key), None
-        if stream is None:
-            stream = self._streams[stream_key] = self._stream_count
-            self._stream_count += 1
-            definition = StreamDefinition(*stream_key, record.sequence, self._previous.get(stream_key, 0))
-        topic = TopicDefinition(stream, record.kind, record.symbol, record.account, key[5])
-        self._definitions.append((self.last_position + 1, definition, topic))
-        ids = self._topics[key] = (self._topic_count, stream)
-        self._topic_count += 1
-        return ids
-
     def _drop(self, record: Record) -> int:
         # The next record of each stream shall say with its definition what came last: that makes it a stated gap.
-        self._forget_topics()
+        if self._resume_position != self.last_position + 1:
+            self._resume_position = self.last_position + 1
+            self._resumes.append(self._resume_position)
         self.dropped_records += 1
         key = (record.partition, record.session_id)
         first, _ = self._dropped.get(key, (record.sequence, 0))
@@ -174,13 +153,6 @@ class Lane:
         sequences = self.removed.sequences(position + 1, first_kept - 1, had, since)
         return JournalGap(self.journal_class, position + 1, first_kept, sequences)
 
-    def _forget_topics(self) -> None:
-        for stream_key, stream in self._streams.items():
-            self._previous[stream_key] = self._sequences[stream]
-        self._streams.clear()
-        self._sequences.clear()
-        self._topics.clear()
-
     def commit(self) -> None:
         """Write and sync all that was appended. Raises StorageError; what was not written is kept for the next commit."""
         self._take()
@@ -196,34 +168,43 @@ class Lane:
         self.failed = ""
 
     def _take(self) -> None:
-        """Make batches of all records that are there now."""
-        rows, waiting = self._rows, len(self._rows)
-        block_bytes = self._settings.block_bytes
-        while waiting:
+        """Make batches of all records that are there now: one ends where it is full, and where something else begins."""
+        records = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if not records:
+            return
+        # By field from here on: a call for each field of each record would cost as much as the rest of a commit.
+        fields = tuple(zip(*records, strict=True))
+        bytes_before = list(accumulate(map(len, fields[_PAYLOAD]), initial=0))
+        begin = 0
+        while begin < len(records):
             first = self._taken_position + 1
-            batch = Batch(first, starts_segment=bool(self._starts) and self._starts[0] == first)
-            if batch.starts_segment:
-                self._starts.popleft()
-            count = min(waiting, self._starts[0] - first) if self._starts else waiting
-            size = 0
-            while count and size < block_bytes:
-                row = rows.popleft()
-                batch.rows.append(row)
-                size += len(row[4])
-                count -= 1
-            batch.payload_bytes = size
-            waiting -= len(batch.rows)
-            self._taken_position = batch.last_position
-            self._take_definitions(batch)
-            self._unwritten.append(batch)
+            starts_segment = _reach(self._starts, first)
+            if starts_segment:
+                self._numbering.begin_segment()
+            if _reach(self._resumes, first):
+                self._numbering.forget()
+            full = bisect_left(bytes_before, bytes_before[begin] + self._settings.block_bytes, begin + 1)
+            ends = [begin + marks[0] - first for marks in (self._starts, self._resumes) if marks]
+            end = min(len(records), full, *ends)
+            size = bytes_before[end] - bytes_before[begin]
+            self._unwritten.append(self._batch([field[begin:end] for field in fields], first, size, starts_segment))
+            self._taken_position += end - begin
+            begin = end
 
-    def _take_definitions(self, batch: Batch) -> None:
-        definitions, last_position = self._definitions, batch.last_position
-        while definitions and definitions[0][0] <= last_position:
-            _, stream, topic = definitions.popleft()
-            if stream is not None:
-                batch.streams.append(stream)
-            batch.topics.append(topic)
+    def _batch(self, fields: Sequence[Any], first_position: int, size: int, starts_segment: bool) -> Batch:
+        partitions, sessions, sequences, kinds, symbols, accounts, update_types, times, payloads, _ = fields
+        topics = zip(partitions, sessions, kinds, symbols, accounts, update_types, strict=True)
+        topic_ids, stream_ids = self._numbering.number(topics, sequences)
+        new_streams, new_topics = self._numbering.take_new()
+        return Batch(
+            first_position,
+            Columns(topic_ids, sequences, times, payloads),
+            stream_ids,
+            payload_bytes=size,
+            starts_segment=starts_segment,
+            streams=new_streams,
+            topics=new_topics,
+        )
 
     def _check_reserve(self) -> None:
         reserve_bytes = self._settings.reserve_bytes
@@ -328,3 +309,11 @@ class Lane:
     def drop_segments(self, count: int) -> None:
         """Forget the oldest segments, which retention removed."""
         self.segments = self.segments[count:]
+
+
+def _reach(marks: deque[int], position: int) -> bool:
+    """Take away the first mark where it is this position."""
+    is_reached = bool(marks) and marks[0] == position
+    if is_reached:
+        marks.popleft()
+    return is_reached

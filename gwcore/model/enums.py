@@ -12,6 +12,9 @@ class UpdateType(str, Enum):
     INCREMENTAL = "INCREMENTAL"  # changes the state
     STALE = "STALE"  # the state must not be used until the next SNAPSHOT
 
+    # Enum's own runs Python code, and this is part of a key for every event.
+    __hash__ = str.__hash__
+
 
 class Side(str, Enum):
     """Side of an order, or of the taker in a trade."""

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Protocol
 
 from gwcore.engine.reconnect import NANOSECONDS, Backoff
@@ -20,6 +21,7 @@ from gwcore.runtime.beat import Beat
 from gwcore.sink import Sink, SinkSpec
 
 _log = logging.getLogger("gwcore.sinks")
+_payload_of = attrgetter("payload")
 
 #: How often an idle sink is asked to make durable what it took, and cursors are saved.
 FLUSH_S = 1.0
@@ -217,7 +219,7 @@ class SinkFeed:
             if batch:
                 await self._sink.write(batch)
                 self.records[name] += len(batch)
-                self.bytes[name] += sum(len(record.payload) for record in batch)
+                self.bytes[name] += sum(map(len, map(_payload_of, batch)))
                 self._unflushed = True
                 has_more = True
         return has_more

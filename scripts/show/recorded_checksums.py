@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gw_venue_kraken.checksum import checksum, level_text
+from gw_venue_kraken.checksum import level_text, text_checksum
 from gw_venue_kraken.settings import KrakenSettings
 from gw_venue_kraken.venue import KrakenStreams
 
@@ -81,10 +81,10 @@ def through_the_book(case: dict[str, Any]) -> bool:
 def by_the_rule(case: dict[str, Any]) -> bool:
     """Whether a published v1 case comes out of the checksum functions alone: its texts are its own (sheet §5.3)."""
     texts = {
-        side: [level_text(*(scaled(text, decimals_of(text)) for text in level)) for level in case[side]]
+        side: b"".join(level_text(*(scaled(text, decimals_of(text)) for text in level)) for level in case[side])
         for side in ("bids", "asks")
     }
-    return bool(checksum(texts["bids"], texts["asks"]) == case["checksum"])
+    return bool(text_checksum(texts["bids"], texts["asks"]) == case["checksum"])
 
 
 def decode_all(frames: Iterable[bytes]) -> tuple[int, int, int]:

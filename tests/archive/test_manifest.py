@@ -8,8 +8,16 @@ import msgspec
 import pytest
 
 from gwcore.archive import manifest as module
-from gwcore.archive.manifest import Manifest, Origin, SessionRange, StaleInterval, describe, load_manifest
-from gwcore.archive.names import list_archive
+from gwcore.archive.manifest import (
+    Manifest,
+    ManifestBuilder,
+    Origin,
+    SessionRange,
+    StaleInterval,
+    describe,
+    load_manifest,
+)
+from gwcore.archive.names import ArchiveFile, list_archive
 from gwcore.model import UpdateType
 
 ORIGIN = Origin(venue="kraken", environment="sim", source="kraken")
@@ -75,6 +83,28 @@ def test_it_counts_sessions_symbols_types_and_stale_times(make_archive, record) 
     assert (told.first_position, told.last_position) == (1, 7)
     assert told.bytes_raw == sum(len(one.payload) + 1 for one in batch)
     assert (told.venue, told.environment, told.source) == ("toy", "sim", "gw1")
+
+
+def test_it_is_the_same_in_whatever_pieces_the_records_come(record) -> None:
+    """The wall clock steps back in it, within a piece and between two, and two partitions alternate."""
+    offsets_ns = (5, 9, 2, 7, 1, 8, 3)
+    records = [
+        record("change", partition=f"md.{number % 3 // 2}", time_ns=record.start_ns + offset_ns)
+        for number, offset_ns in enumerate(offsets_ns)
+    ]
+    file = ArchiveFile("a.jsonl.zst", "market_by_price", "2026-01-01", "md", "S", 1, len(records))
+    told = []
+    for size in (1, 2, 3, len(records)):
+        builder = ManifestBuilder()
+        for begin in range(0, len(records), size):
+            builder.add(records[begin : begin + size])
+        told.append(builder.build(file, ORIGIN))
+    assert all(one == told[0] for one in told)
+    assert (told[0].first_ns, told[0].last_ns) == (record.start_ns + 1, record.start_ns + 9)
+    assert [(one.partition, one.lines, one.first_ns, one.last_ns) for one in told[0].sessions] == [
+        ("md.0", 5, record.start_ns + 1, record.start_ns + 9),
+        ("md.1", 2, record.start_ns + 2, record.start_ns + 8),
+    ]
 
 
 def test_gaps_are_listed(make_archive, record) -> None:

@@ -14,6 +14,7 @@ from gwcore.model import (
     TopOfBook,
     UpdateType,
 )
+from gwcore.settings import DetectionSettings, HealingSettings
 from gwcore.venue import Topic
 
 BTC, ETH = "BTC/USD", "ETH/USD"
@@ -84,6 +85,24 @@ def test_a_book_that_the_venue_contradicts_is_silent_within_a_second_of_its_thre
     assert state(b) is StreamState.RESYNC
     status = [event for event in b.book.statuses if isinstance(event, StreamStatus)][-1]
     assert status.age_ns is not None
+
+
+def test_doubts_of_different_times_are_judged_each_at_its_own(make):
+    patient = (HealingSettings(), DetectionSettings(probe_grace_s=50.0))
+    b = make(BTC, ETH, settings=patient).wait(40).hear(book=ETH, bids=[["9.9", "2.00"]], checksum=101).wait(20)
+    assert [[topic.symbol for topic in topics] for topics in b.codec.probed] == [[BTC]]
+    answer(b, top(bid_price="9.8"))  # judged at 110
+    b.wait(40.5)
+    assert [topic.symbol for topic in b.codec.probed[1]] == [ETH]
+    answer(b, top(ETH, bid_price="9.7"))  # judged at 150
+    b.wait(9)
+    assert (state(b), state(b, ETH)) == (StreamState.LIVE, StreamState.LIVE)
+    b.wait(1)
+    assert (state(b), state(b, ETH)) == (StreamState.RESYNC, StreamState.LIVE)
+    b.wait(39)
+    assert state(b, ETH) is StreamState.LIVE
+    b.wait(1)
+    assert state(b, ETH) is StreamState.RESYNC
 
 
 def test_a_change_that_was_on_its_way_clears_the_doubt(make):

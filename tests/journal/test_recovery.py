@@ -12,6 +12,7 @@ from gwcore.journal.blocks import BlockReader, block_meta
 from gwcore.journal.format import (
     BLOCK_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
+    Columns,
     decode_columns,
     encode_block,
     segment_chain,
@@ -269,10 +270,14 @@ def rewrite(storage: MemoryStorage, name: str, number: int) -> None:
             payloads = bytes(data[header.payload_offset :]).replace(b'"toy"', b'"TOY"')
             rows, offset = [], 0
             for length, _, topic, sequence, time_ns in decode_columns(header, data):
-                rows.append((topic, 0, sequence, time_ns, payloads[offset : offset + length]))
+                rows.append((topic, sequence, time_ns, payloads[offset : offset + length]))
                 offset += length
             meta = block_meta(header, data)
-            blocks.append(encode_block(chain, meta, rows, header.first_position, header.synced_bytes)[0])
+            blocks.append(
+                encode_block(
+                    chain, meta, Columns(*zip(*rows, strict=True)), header.first_position, header.synced_bytes
+                )[0]
+            )
             assert len(blocks[-1]) == len(data)
             assert blocks[-1] != bytes(data)
         else:

@@ -80,7 +80,7 @@ def _shown(case: VenueCase, shard: Shard, message: object) -> Iterator[Support]:
         yield Support.TOP_OF_BOOK  # the core takes it from the book
         instrument = shard.instruments.get(message.symbol)
         rule = case.streams().book_rule(instrument, case.depth()) if instrument is not None else None
-        if rule is not None and rule.checksum is not None and message.checksum is not None:
+        if rule is not None and message.checksum is not None and (rule.checksum or rule.text_checksum):
             yield Support.BOOK_CHECKSUM
         if rule is not None and rule.continuity is not Continuity.NONE and message.venue_sequence is not None:
             yield Support.BOOK_SEQUENCE

@@ -5,7 +5,6 @@ Module-level functions and nothing else, so that two equal `BookRule`s compare e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from zlib import crc32
 
 #: How many levels of each side are summed, whatever the subscribed depth.
@@ -17,6 +16,6 @@ def level_text(price: int, quantity: int) -> bytes:
     return b"%d%d" % (price, quantity)
 
 
-def checksum(bids: Sequence[bytes], asks: Sequence[bytes]) -> int:
+def text_checksum(bids: bytes, asks: bytes) -> int:
     """CRC-32 of the parts of all asks, then of all bids, both best first: an unsigned 32-bit number (§5.1 rules 1, 3, 4)."""
-    return crc32(b"".join(bids), crc32(b"".join(asks)))
+    return crc32(asks + bids)

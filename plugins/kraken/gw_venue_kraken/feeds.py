@@ -22,7 +22,7 @@ from gwcore.model import (
     TradingStatus,
     UpdateType,
 )
-from gwcore.numbers import decimal_text, optional_text
+from gwcore.numbers import decimal_text, optional_text, optional_texts
 from gwcore.venue import MarketDataMessage, Unknown
 
 UPDATE_TYPES = {"snapshot": UpdateType.SNAPSHOT, "update": UpdateType.INCREMENTAL}
@@ -120,19 +120,34 @@ def _top(figures: StatisticsUpdate) -> TopOfBook:
 
 
 def _statistics(row: TickerRow, times: TimeReader) -> StatisticsUpdate:
+    last, bid, bid_qty, ask, ask_qty, high, low, volume, vwap, change, change_percent = optional_texts(
+        (
+            row.last,
+            row.bid,
+            row.bid_qty,
+            row.ask,
+            row.ask_qty,
+            row.high,
+            row.low,
+            row.volume,
+            row.vwap,
+            row.change,
+            row.change_pct,
+        )
+    )
     return StatisticsUpdate(
         symbol=row.symbol,
-        last_price=optional_text(row.last),
-        bid_price=optional_text(row.bid),
-        bid_quantity=optional_text(row.bid_qty),
-        ask_price=optional_text(row.ask),
-        ask_quantity=optional_text(row.ask_qty),
-        high_price=optional_text(row.high),
-        low_price=optional_text(row.low),
-        volume=optional_text(row.volume),
-        vwap=optional_text(row.vwap),
-        change=optional_text(row.change),
-        change_percent=optional_text(row.change_pct),
+        last_price=last,
+        bid_price=bid,
+        bid_quantity=bid_qty,
+        ask_price=ask,
+        ask_quantity=ask_qty,
+        high_price=high,
+        low_price=low,
+        volume=volume,
+        vwap=vwap,
+        change=change,
+        change_percent=change_percent,
         number_of_trades=row.trades,
         venue_time_ns=times.read(row.timestamp) if row.timestamp is not None else None,
     )

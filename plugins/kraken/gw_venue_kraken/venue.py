@@ -8,7 +8,7 @@ import msgspec
 
 from gw_venue_kraken.account import KrakenAccount
 from gw_venue_kraken.audit import unknown_fields
-from gw_venue_kraken.checksum import CHECKSUM_LEVELS, checksum, level_text
+from gw_venue_kraken.checksum import CHECKSUM_LEVELS, level_text, text_checksum
 from gw_venue_kraken.envelope import public_request, result_of
 from gw_venue_kraken.history import History
 from gw_venue_kraken.market_data import KrakenMarketData
@@ -90,7 +90,7 @@ class KrakenStreams:
             quantity_decimals=instrument.quantity_decimals,
             depth=depth,
             level_text=level_text,
-            checksum=checksum,
+            text_checksum=text_checksum,
             checksum_levels=CHECKSUM_LEVELS,
             continuity=Continuity.NONE,
         )

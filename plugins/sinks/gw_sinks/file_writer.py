@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date
+from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -41,6 +42,7 @@ OPEN_FILES_MAX = 64
 _MODES = {"ex": 0o600}
 _MODE = 0o640
 
+_payload_of = attrgetter("payload")
 _Key: TypeAlias = tuple[str, int]  # kind, day since the epoch
 
 
@@ -111,15 +113,18 @@ class ClassWriter:
             batch = [record for record in batch if record.position > self.position]
             if not batch:
                 return
-        buffered, size = self._buffered, 0
+        day, begin_ns, end_ns = 0, 0, 0
+        of_day: dict[str, list[Record]] = {}  # by kind
         for record in batch:
-            key = (record.kind, record.published_ns // NS_PER_DAY)
-            records = buffered.get(key)
+            if not begin_ns <= record.published_ns < end_ns:
+                day = record.published_ns // NS_PER_DAY
+                begin_ns, end_ns = day * NS_PER_DAY, (day + 1) * NS_PER_DAY
+                of_day = {}
+            records = of_day.get(record.kind)
             if records is None:
-                records = buffered[key] = []
+                records = of_day[record.kind] = self._buffered.setdefault((record.kind, day), [])
             records.append(record)
-            size += len(record.payload) + 1
-        self.bytes_buffered += size
+        self.bytes_buffered += sum(map(len, map(_payload_of, batch))) + len(batch)
         self.position = batch[-1].position
 
     def commit(self, now_ns: int, file_age_max_ns: int, *, finish_all: bool = False) -> None:

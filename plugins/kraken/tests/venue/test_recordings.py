@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from gw_venue_kraken.checksum import checksum, level_text
+from gw_venue_kraken.checksum import level_text, text_checksum
 from gw_venue_kraken.market_data import KrakenMarketData
 from gw_venue_kraken.settings import KrakenSettings
 from gw_venue_kraken.venue import KrakenStreams
@@ -83,13 +83,13 @@ def test_published_checksums(case: dict[str, Any]) -> None:
     book = OrderBook("A/B", digits_rule(update, 10))
     assert book.apply(update) is None
     texts = {
-        side: [
+        side: b"".join(
             level_text(int(price.replace(".", "")), int(quantity.replace(".", ""))) for price, quantity in case[side]
-        ]
+        )
         for side in ("bids", "asks")
     }
-    assert b"".join(texts["asks"] + texts["bids"]).decode() == case["checksum_string"]
-    assert checksum(texts["bids"], texts["asks"]) == case["checksum"]
+    assert (texts["asks"] + texts["bids"]).decode() == case["checksum_string"]
+    assert text_checksum(texts["bids"], texts["asks"]) == case["checksum"]
 
 
 def v1_book(name: str, depth: int) -> tuple[int, int]:
