@@ -20,6 +20,8 @@ _GLOB = re.compile(r"[A-Za-z0-9*?!\[\]./:_-]{1,64}\Z")
 
 #: Channels of the public market data; `orders` too, where a venue has it.
 _CHANNELS = [channel.value for channel in Channel]
+#: Those that tell of all symbols at once: by themselves they leave a gateway with nothing to keep.
+_OF_NO_SYMBOL = {Channel.INSTRUMENT.value, Channel.STATUS.value}
 
 
 def check_gateway(table: FilledTable[GatewaySettings], faults: FaultList) -> None:
@@ -128,6 +130,12 @@ def _check_channels(table: FilledTable[GatewaySettings], faults: FaultList) -> N
     if not channels and "channels" not in table.bad:
         faults.add(
             "gateway.channels is empty", place=_place(table, "channels"), hint=f"channels: {', '.join(_CHANNELS)}"
+        )
+    elif set(channels) <= _OF_NO_SYMBOL:
+        faults.add(
+            "gateway.channels names nothing that a symbol is subscribed to",
+            place=_place(table, "channels"),
+            hint=f"add at least one of {', '.join(name for name in _CHANNELS if name not in _OF_NO_SYMBOL)}",
         )
 
 

@@ -184,6 +184,10 @@ def test_variables_are_read_as_the_type_of_their_setting(put: Put) -> None:
         ),
         (GOOD + "channels = []\n", "gw.toml:3: gateway.channels is empty (channels: "),
         (
+            GOOD + 'channels = ["instrument", "status"]\n',
+            "gw.toml:3: gateway.channels names nothing that a symbol is subscribed to (add at least one of book, trade",
+        ),
+        (
             GOOD + 'channels = ["ohlc"]\n',
             "gw.toml:3: gateway.channels: venue toy does not serve the channel ohlc (it serves: book, ",
         ),
