@@ -224,6 +224,7 @@ class AccountConnection:
             self._logged_in()
             return
         except (GatewayError, ValueError) as error:  # it ends this connection, or this account, alone
+            self._login = None  # it is over: what comes before the close is no answer to it
             end = self.halt if isinstance(error, AuthenticationError) else self.close
             end(f"the login failed: {error}")
             return
