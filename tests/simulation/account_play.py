@@ -63,6 +63,7 @@ class AccountPlay:
         users: dict[str, UserSettings] | None = None,
         master: str = "",
         streams: Callable[[Any], Streams] | None = None,
+        channels: tuple[str, ...] = ("instrument", "status", "trade"),
     ) -> None:
         """`streams`: instead of the plugin's own."""
         self.loop = loop
@@ -78,6 +79,7 @@ class AccountPlay:
         self._folder = folder
         self._account_settings = account or {}
         self._master = master
+        self._channels = channels
         self._users = {"all": USER} if users is None else users
         self.starts = 0
         self.gateway = self._make()
@@ -112,7 +114,7 @@ class AccountPlay:
         )
         rng = self.rng.stream(f"gateway.{self.starts}")
         config = GatewayConfig(
-            gateway=GatewaySettings(env="sim", channels=("instrument", "status", "trade")),
+            gateway=GatewaySettings(env="sim", channels=self._channels),
             venue=SelectedVenue(
                 spec=self.venue_spec, settings=self.venue_spec.settings(**self.venue_spec.environments["sim"])
             ),

@@ -1,7 +1,7 @@
 """One seed of three users who trade on two accounts through the gateway under fire; then the venue's own lists judge.
 
 Fills each once, every order's last state the venue's, funds to the last digit, no order placed twice, every request that was
-told ended once and truly.
+told ended once and truly; nothing left that a limit or a halt (`trading_rules.py`) was to hold, and nothing else was held.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from typing import Any
 
 import msgspec
 from account_play import AccountPlay, perform, violations
+from trading_rules import FAR_PERCENT, USERS, Halted, Rules
 
+from gwcore.engine.access import Grant
+from gwcore.engine.control import Operator
 from gwcore.model import (
     AckStatus,
     CancelAllOrders,
@@ -32,17 +35,14 @@ from gwcore.model import (
     TimeInForce,
     TradeUpdate,
 )
-from gwcore.settings import UserSettings
 from gwcore.testing.clients import SimClient
 from gwcore.testing.seeds import SeededRandom
+from gwcore.wire import ControlRequest, RequestError
 
 #: How long things happen, and how long after the last of them everything may take to be told.
 BUSY_S, SETTLE_S = 60.0, 260.0
-VERBS = ("md", "read", "create", "modify", "cancel")
-USERS = {
-    name: UserSettings(uids=(number,), accounts=("*",), verbs=VERBS, drop_copy=name == "cy")
-    for number, name in enumerate(("ann", "bob", "cy"), 1)
-}
+#: The book is what a price band goes by.
+CHANNELS = ("instrument", "status", "trade", "book")
 #: Faults of the venue that are switched by one call: name, options.
 SWITCHED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("lose_replies", {"count": 3}),
@@ -74,6 +74,9 @@ SWITCHED: tuple[tuple[str, dict[str, Any]], ...] = (
 
 #: What else happens.
 SPECIAL = ("kill", "refuse", "clock", "client")
+#: What is looked for besides: each has to have been refused.
+REFUSALS = ("HALTED", "USER_LIMIT", "PRICE_BAND")
+OPERATOR = Operator("operator", Grant(accounts=("*",), symbols=("*",), verbs=frozenset({"admin"})))
 
 
 @dataclass(slots=True)
@@ -100,7 +103,8 @@ def one(seed: int, *, strikes: int = 3) -> Outcome:
 
     sim = {"pairs": 2, "rate": 1.0, "levels": 20, "deep_pairs": 0}
     try:
-        perform(act, seed=seed, sim=sim, account={"check_s": 120.0, "trading": "live"}, users=USERS)
+        account = {"check_s": 120.0, "trading": "live"}
+        perform(act, seed=seed, sim=sim, account=account, users=USERS, channels=CHANNELS)
     except Exception as error:  # what no program may do is a violation too
         outcome.violations.append(f"{type(error).__name__}: {error}")
     return outcome
@@ -116,17 +120,19 @@ class _Trading:
         self.clients: dict[str, SimClient] = {}
         self.placed: dict[str, list[tuple[str, str]]] = {name: [] for name in USERS}  # account, order id
         self.number = 0
+        self.rules = Rules()
+        self._is_down = False
 
     async def run(self) -> None:
         play, rng = self.play, self.rng
         await play.ready()
         self._clients()
         begun_s = play.loop.time()
-        planned = sorted(rng.uniform(5.0, BUSY_S - 10.0) for _ in range(self.strikes))
+        strikes = [(rng.uniform(5.0, BUSY_S - 10.0), self._strike) for _ in range(self.strikes)]
+        planned = sorted([*strikes, (rng.uniform(5.0, BUSY_S - 10.0), self._halt)], key=lambda plan: plan[0])
         while play.loop.time() - begun_s < BUSY_S:
-            while planned and play.loop.time() - begun_s >= planned[0]:
-                planned.pop(0)
-                await self._strike()
+            while planned and play.loop.time() - begun_s >= planned[0][0]:
+                await planned.pop(0)[1]()
             self._ask()
             await asyncio.sleep(rng.uniform(0.05, 1.5))
         play.fault("restore")
@@ -164,8 +170,9 @@ class _Trading:
         rng = self.rng
         self.number += 1
         symbol, side = rng.pick(tuple(self.symbols)), rng.pick((Side.BUY, Side.SELL))
-        price, is_market = self._price(symbol, side), rng.chance(0.25)
-        return CreateOrder(
+        is_market, is_far = rng.chance(0.25), rng.chance(0.1)
+        price = self._price(symbol, side, is_far=is_far)
+        request = CreateOrder(
             account=rng.pick(tuple(self.play.names)),
             order_id=f"{user}-{self.number}",
             symbol=symbol,
@@ -180,14 +187,18 @@ class _Trading:
             strategy=rng.pick(("s1", "s2")),
             request_id=self.number,
         )
+        self.rules.note(user, request, symbol, is_far=is_far)
+        return request
 
-    def _price(self, symbol: str, side: Side) -> str:
-        """Near the market, so that some fill at once, some later and some never."""
+    def _price(self, symbol: str, side: Side, *, is_far: bool = False) -> str:
+        """Near the market, so that some fill at once, some later and some never; or far through it."""
         book = self.play.simulator.book(symbol, 1)
         middle = (Decimal(book.bids[0][0]) + Decimal(book.asks[0][0])) / 2
         instrument = self.play.gateway.machine.instruments.get(symbol)
         tick = Decimal(instrument.tick_size) if instrument is not None else Decimal("0.1")
         factor = Decimal(self.rng.integer(9_600, 10_008)) / 10_000
+        if is_far:
+            factor = 1 + Decimal(FAR_PERCENT) / 100
         wanted = middle * (factor if side is Side.BUY else 2 - factor)
         return format((wanted // tick) * tick, "f")
 
@@ -199,9 +210,14 @@ class _Trading:
         if update is None:
             return None
         self.number += 1
-        price = self._price(update.symbol, update.update.side or Side.BUY)
+        is_far = self.rng.chance(0.1)
+        price = self._price(update.symbol, update.update.side or Side.BUY, is_far=is_far)
         quantity = self.rng.pick((None, f"0.{self.rng.integer(1, 30):02}"))
-        return ModifyOrder(account=account, order_id=order_id, price=price, quantity=quantity, request_id=self.number)
+        request = ModifyOrder(
+            account=account, order_id=order_id, price=price, quantity=quantity, request_id=self.number
+        )
+        self.rules.note(user, request, update.symbol, is_far=is_far)
+        return request
 
     def _cancel(self, user: str) -> CancelOrder | None:
         if not self.placed[user]:
@@ -260,10 +276,14 @@ class _Trading:
         for client in self.clients.values():
             client.end()
         self._fired()
+        self._is_down = True
         await self.play.crash()
+        for halt in self.rules.halts:
+            halt.clip(self._position())
         await asyncio.sleep(self.rng.uniform(0.1, 5.0))
         self.play.start()
         self._clients()
+        self._is_down = False
 
     def _refuse(self) -> None:
         self.play.fault("refuse", count=self.rng.integer(1, 8), status=503)
@@ -276,6 +296,53 @@ class _Trading:
     def _client(self) -> None:
         self.clients[self.rng.pick(tuple(USERS))].cut()
 
+    async def _halt(self) -> None:
+        rng = self.rng
+        scope = {
+            "user": rng.pick((None, None, *USERS)),
+            "account": rng.pick((None, None, *self.play.names)),
+            "symbol": rng.pick((None, None, *self.symbols, "BTC/*")),
+        }
+        halt = Halted(**scope, asked=self._position())
+        if any(one.ended is None and one.arguments() == halt.arguments() for one in self.rules.halts):
+            return  # two of one scope are one
+        self.rules.halts.append(halt)
+        await self._operate("halt", reason="the seed says so", **halt.arguments())
+        halt.begun = self._position()
+        self.play.loop.call_later(rng.uniform(2.0, 12.0), self._resume, halt)
+
+    def _resume(self, halt: Halted) -> None:
+        if self._is_down:  # it is in force after the restart, too
+            self.play.loop.call_later(1.0, self._resume, halt)
+        else:
+            self._resuming = asyncio.ensure_future(self._end_halt(halt))
+
+    async def _end_halt(self, halt: Halted) -> None:
+        if halt.ended is not None:
+            return
+        # Without a scope every halt would end.
+        for one in [halt] if halt.arguments() else [one for one in self.rules.halts if one.begun and one.ended is None]:
+            one.resumed = self._position() if one.resumed is None else one.resumed
+        try:
+            async with asyncio.timeout(5.0):
+                await self._operate("resume", **halt.arguments())
+        except TimeoutError:  # it met a kill
+            self._resume(halt)
+            return
+        for one in self.rules.halts:
+            if one is halt or (not halt.arguments() and one.resumed is not None and one.ended is None):
+                one.ended = self._position()
+
+    async def _operate(self, action: str, **arguments: str) -> None:
+        answer: asyncio.Future[Any] = self.play.loop.create_future()
+        request = ControlRequest(request_id=1, action=action, arguments=arguments)
+        self.play.gateway.controls.submit(request, OPERATOR, answer.set_result)
+        done = await answer
+        assert not isinstance(done, RequestError), done
+
+    def _position(self) -> int:
+        return self.play.gateway.journal.last_position("ex")
+
     # --- what must hold -----------------------------------------------------------------------------------------------
 
     def _fired(self) -> None:
@@ -287,6 +354,7 @@ class _Trading:
         outcome.violations += violations(play)
         for name in play.names:
             outcome.violations += [f"{name}: {each}" for each in judge_orders(play, name)]
+        outcome.violations += self.rules.judge(play.records())
         for ack in play.events(OrderAck):
             outcome.acks[f"{ack.request} {ack.status.value} {ack.error or ''}".strip()] += 1
         outcome.orders = len([one for one in play.events(OrderAck) if one.request == "create_order"])
