@@ -79,6 +79,7 @@ def judge(rows: Sequence[Mapping[str, Any]], state_dir: Path, requests: Mapping[
     for ours in last.values():
         if ours["venue_client_id"] not in counts and ours["order_status"] != "REJECTED":
             found.append(f"{ours['order_id']} is told {ours['order_status']}, and the venue has no such order")
+    found += _cancels(rows, requests)
     for one in requests.values():
         if one.kind != "create_order" or "venue_client_id" not in one.end:
             continue
@@ -101,6 +102,19 @@ def _orders(rows: Sequence[Mapping[str, Any]], last: Mapping[str, Mapping[str, A
         elif Decimal(ours["price"]) != Decimal(row["limit_price"]):
             found.append(f"{ours['order_id']} is told at {ours['price']}, at the venue {row['limit_price']}")
     return found
+
+
+def _cancels(rows: Sequence[Mapping[str, Any]], requests: Mapping[str, Request]) -> Iterator[str]:
+    """Nobody but our cancels ends these orders: one is told as done exactly where its order was cancelled."""
+    canceled = {row["cl_ord_id"] for row in rows if row["status"] == "canceled"}
+    told = {
+        one.end["venue_client_id"]
+        for one in requests.values()
+        if one.kind == "cancel_order" and one.word == "ACCEPTED" and "venue_client_id" in one.end
+    }
+    names = {row["cl_ord_id"] for row in rows}
+    yield from (f"{name} was cancelled, and every cancel of it is told as not done" for name in canceled - told)
+    yield from (f"a cancel of {name} is told as done, and it is not cancelled" for name in (told & names) - canceled)
 
 
 def figures(rows: Sequence[Mapping[str, Any]], requests: Mapping[str, Request]) -> Counter[str]:
