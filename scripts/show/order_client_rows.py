@@ -43,6 +43,21 @@ async def f34(field: Any) -> str:
     return "two orders placed and cancelled beside it"
 
 
+async def f34_nats(field: Any) -> str:
+    """The same over NATS, with orders in the names of others."""
+    await field.other_client("n1")
+    await field.nats_garbage(20)
+    await place(field, "a1")
+    for row in of_ours(field):
+        field.do("cancel", order_id=row["order_id"])
+    await field.until("a1 is told", lambda: is_told(field, "a1", OrderStatus.CANCELED))
+    await field.nats_garbage(20)
+    await field.until("n1 is told over NATS", lambda: field.slow_knows("n1"))
+    assert len(of_ours(field)) == 2, "an order was placed for a stranger"
+    agree(field)
+    return "orders over NATS and the socket are placed, cancelled and told beside it; none was placed for strangers"
+
+
 async def f35(field: Any, policy: str) -> str:
     """A client dies while it places more; what is left is what its user's setting says."""
     await place(field, "b1")  # of another user
@@ -83,5 +98,6 @@ def _f35(policy: str) -> Row:
 ROWS = (
     Row("F33", "a client that does not read", f33, doomed={}),
     Row("F34", "garbage from strangers", f34),
+    Row("F34", "garbage over NATS", f34_nats, virtual=False, doomed={}, nats=True),
     *(_f35(policy) for policy in ("none", "own_orders", "account")),
 )

@@ -14,15 +14,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nats.aio.client import Client
 from order_row import Row
 from order_trader import ACCOUNT, SYMBOL, Told, Trader, make_config, processes
 from small_volume import MEGABYTE, leave_free, small_volume
 
 from gwcore.model import OrderRequest
+from gwcore.nats_connection import flush_client
+from gwcore.testing.nats_server import NatsServer
 from gwcore.testing.processes import Gw, Sim, wait_for
 
 CLIENT = Path(__file__).with_name("order_client.py")
 VOLUME_BYTES, RESERVE_BYTES = 48 * MEGABYTE, 8 * MEGABYTE
+_ORDER = (
+    b'{"request":"create_order","request_id":1,"account":"account1","order_id":"forged","symbol":"BTC/USD","side":"BUY",'
+    b'"order_type":"LIMIT","quantity":"0.01","price":"100.0"}'
+)
+#: To be read by nobody, or from somebody who may not; and where it is sent.
+NATS_GARBAGE = (
+    b"",
+    b"\xff\xfe",
+    b"[" * 5_000,
+    b'{"request":"hello","name":"x","token":"wrong"}',
+    bytes(500_000),
+    _ORDER,
+)
+NATS_SUBJECTS = tuple(f"gw.sim.kraken.cmd.{rest}" for rest in ("stranger.x", "doomed.create_order", "x", "a.b.c.d"))
+NATS_S = 60.0
 #: A busy machine gets its time.
 READY_S = 240.0
 #: Longer than a client may leave heartbeats unanswered.
@@ -40,18 +58,25 @@ class RealField:
         self._strangers: list[socket.socket] = []
         self._slow: subprocess.Popen[bytes] | None = None
         self._state, self._limits = "state", {}
+        self.server = NatsServer(folder / "nats").start() if row.nats else None
+        if self.server is not None:
+            self._ends.callback(self.server.stop)
         if row.small_disk:
             self._ends.enter_context(small_volume(folder / "volume", VOLUME_BYTES))
             self._state, self._limits = "volume/state", {"GW_JOURNAL__RESERVE_BYTES": str(RESERVE_BYTES)}
         self.sim: Sim = processes.make_sim(folder, accounts=2)
         self._ends.callback(self.sim.end)
         self.config = make_config(folder, drop_copy=row.doomed is not None, doomed=row.doomed)
+        if row.nats:
+            with self.config.open("a") as file:
+                file.write('[user.bus]\nbus = true\naccounts = ["*"]\ndrop_copy = true\n')
         self.gateway: Gw = self._start()
         self._ends.callback(lambda: self.gateway.end())
 
     def _start(self) -> Gw:
+        way = () if self.server is None else ("--transport", "nats", "--nats-url", self.server.url)
         gateway: Gw = processes.start(
-            self.folder, self.sim, self.config, "--symbols", SYMBOL, state=self._state, **self._limits
+            self.folder, self.sim, self.config, "--symbols", SYMBOL, *way, state=self._state, **self._limits
         )
         return gateway
 
@@ -139,14 +164,15 @@ class RealField:
         stranger.sendall(data)
 
     def _client(self, what: str, argument: str) -> subprocess.Popen[bytes]:
-        where = (str(self.gateway.socket_path), str(self.folder / "doomed.token"), ACCOUNT, SYMBOL)
+        address = str(self.gateway.socket_path) if self.server is None else f"{self.server.url}/sim/kraken"
+        where = (address, str(self.folder / "doomed.token"), ACCOUNT, SYMBOL)
         with (self.folder / "client.out").open("wb") as out, (self.folder / "client.err").open("wb") as err:
             client = subprocess.Popen([sys.executable, str(CLIENT), *where, what, argument], stdout=out, stderr=err)
         self._ends.callback(client.wait)
         self._ends.callback(client.kill)
 
         def is_placed() -> bool:
-            assert client.poll() is None, (self.folder / "client.err").read_text()[-2000:]
+            assert client.poll() is None, (self.folder / "client.err").read_text()[-500:]
             return "placed" in self._said()
 
         wait_for("the orders of the client", is_placed)
@@ -155,9 +181,26 @@ class RealField:
     def _said(self) -> str:
         return (self.folder / "client.out").read_text()
 
-    async def slow_client(self, name: str) -> None:
-        """A client of the second user that places an order and then reads nothing: SIGSTOP."""
+    async def other_client(self, name: str) -> None:
+        """A client of the second user, over NATS where that is there, that places an order and follows it."""
         self._slow = await asyncio.to_thread(self._client, "one", name)
+
+    async def nats_garbage(self, times: int) -> None:
+        """A stranger on the server, who asks for what nobody may and sends what nobody can read."""
+        assert self.server is not None
+        stranger = Client()
+        await stranger.connect(self.server.url, allow_reconnect=False)
+        for number in range(times):
+            for payload in NATS_GARBAGE:
+                for subject in NATS_SUBJECTS:
+                    await stranger.publish(subject, payload, reply=f"_INBOX.stranger.{number}")
+            await flush_client(stranger, NATS_S)
+        await stranger.close()
+
+    async def slow_client(self, name: str) -> None:
+        """The same, which then reads nothing: SIGSTOP."""
+        await self.other_client(name)
+        assert self._slow is not None
         self._slow.send_signal(signal.SIGSTOP)
 
     def slow_knows(self, name: str) -> bool:

@@ -23,6 +23,7 @@ class Row(NamedTuple):
     real: bool = True
     doomed: Mapping[str, Any] | None = None  # settings of a second user; the first one then sees what is everybody's
     small_disk: bool = False  # its state directory is on a volume that can be filled up
+    nats: bool = False  # clients come over NATS too
 
 
 def order(order_id: str, price: str = "100.0", quantity: str = "0.1", **fields: Any) -> CreateOrder:
