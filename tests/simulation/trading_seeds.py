@@ -15,10 +15,9 @@ from typing import Any
 
 import msgspec
 from account_play import AccountPlay, perform, violations
-from trading_rules import FAR_PERCENT, USERS, Halted, Rules
+from trading_halts import HaltingHand
+from trading_rules import FAR_PERCENT, USERS, Rules
 
-from gwcore.engine.access import Grant
-from gwcore.engine.control import Operator
 from gwcore.model import (
     AckStatus,
     CancelAllOrders,
@@ -37,7 +36,6 @@ from gwcore.model import (
 )
 from gwcore.testing.clients import SimClient
 from gwcore.testing.seeds import SeededRandom
-from gwcore.wire import ControlRequest, RequestError
 
 #: How long things happen, and how long after the last of them everything may take to be told.
 BUSY_S, SETTLE_S = 60.0, 260.0
@@ -76,7 +74,6 @@ SWITCHED: tuple[tuple[str, dict[str, Any]], ...] = (
 SPECIAL = ("kill", "refuse", "clock", "client")
 #: What is looked for besides: each has to have been refused.
 REFUSALS = ("HALTED", "USER_LIMIT", "PRICE_BAND")
-OPERATOR = Operator("operator", Grant(accounts=("*",), symbols=("*",), verbs=frozenset({"admin"})))
 
 
 @dataclass(slots=True)
@@ -121,7 +118,7 @@ class _Trading:
         self.placed: dict[str, list[tuple[str, str]]] = {name: [] for name in USERS}  # account, order id
         self.number = 0
         self.rules = Rules()
-        self._is_down = False
+        self.halting = HaltingHand(play, self.rules, rng)
 
     async def run(self) -> None:
         play, rng = self.play, self.rng
@@ -129,7 +126,7 @@ class _Trading:
         self._clients()
         begun_s = play.loop.time()
         strikes = [(rng.uniform(5.0, BUSY_S - 10.0), self._strike) for _ in range(self.strikes)]
-        planned = sorted([*strikes, (rng.uniform(5.0, BUSY_S - 10.0), self._halt)], key=lambda plan: plan[0])
+        planned = sorted([*strikes, (rng.uniform(5.0, BUSY_S - 10.0), self.halting.halt)], key=lambda plan: plan[0])
         while play.loop.time() - begun_s < BUSY_S:
             while planned and play.loop.time() - begun_s >= planned[0][0]:
                 await planned.pop(0)[1]()
@@ -276,14 +273,13 @@ class _Trading:
         for client in self.clients.values():
             client.end()
         self._fired()
-        self._is_down = True
+        self.halting.on_end()
         await self.play.crash()
-        for halt in self.rules.halts:
-            halt.clip(self._position())
+        self.halting.on_crash()
         await asyncio.sleep(self.rng.uniform(0.1, 5.0))
         self.play.start()
         self._clients()
-        self._is_down = False
+        self.halting.on_start()
 
     def _refuse(self) -> None:
         self.play.fault("refuse", count=self.rng.integer(1, 8), status=503)
@@ -295,53 +291,6 @@ class _Trading:
 
     def _client(self) -> None:
         self.clients[self.rng.pick(tuple(USERS))].cut()
-
-    async def _halt(self) -> None:
-        rng = self.rng
-        scope = {
-            "user": rng.pick((None, None, *USERS)),
-            "account": rng.pick((None, None, *self.play.names)),
-            "symbol": rng.pick((None, None, *self.symbols, "BTC/*")),
-        }
-        halt = Halted(**scope, asked=self._position())
-        if any(one.ended is None and one.arguments() == halt.arguments() for one in self.rules.halts):
-            return  # two of one scope are one
-        self.rules.halts.append(halt)
-        await self._operate("halt", reason="the seed says so", **halt.arguments())
-        halt.begun = self._position()
-        self.play.loop.call_later(rng.uniform(2.0, 12.0), self._resume, halt)
-
-    def _resume(self, halt: Halted) -> None:
-        if self._is_down:  # it is in force after the restart, too
-            self.play.loop.call_later(1.0, self._resume, halt)
-        else:
-            self._resuming = asyncio.ensure_future(self._end_halt(halt))
-
-    async def _end_halt(self, halt: Halted) -> None:
-        if halt.ended is not None:
-            return
-        # Without a scope every halt would end.
-        for one in [halt] if halt.arguments() else [one for one in self.rules.halts if one.begun and one.ended is None]:
-            one.resumed = self._position() if one.resumed is None else one.resumed
-        try:
-            async with asyncio.timeout(5.0):
-                await self._operate("resume", **halt.arguments())
-        except TimeoutError:  # it met a kill
-            self._resume(halt)
-            return
-        for one in self.rules.halts:
-            if one is halt or (not halt.arguments() and one.resumed is not None and one.ended is None):
-                one.ended = self._position()
-
-    async def _operate(self, action: str, **arguments: str) -> None:
-        answer: asyncio.Future[Any] = self.play.loop.create_future()
-        request = ControlRequest(request_id=1, action=action, arguments=arguments)
-        self.play.gateway.controls.submit(request, OPERATOR, answer.set_result)
-        done = await answer
-        assert not isinstance(done, RequestError), done
-
-    def _position(self) -> int:
-        return self.play.gateway.journal.last_position("ex")
 
     # --- what must hold -----------------------------------------------------------------------------------------------
 
