@@ -55,7 +55,7 @@ START_S = 240.0
 #: Orders of one life beyond which all are cancelled at the next chance.
 OPEN_MAX = 60
 #: Requests in doubt are settled by then, and looked at so often.
-SETTLE_S, LOOK_S = 150.0, 5.0
+SETTLE_S, LOOK_S = 180.0, 5.0
 
 
 @dataclass(slots=True)
