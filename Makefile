@@ -25,5 +25,5 @@ soak: ## the whole of the long shows, which takes hours
 dist: ## build the wheels into dist/; CONDA=1 makes conda packages of them too
 	@scripts/dist
 
-docs: ## write the generated references and schemas again
+docs: ## write the generated references and schemas again, and build the site of docs/ into .site/html
 	@scripts/docs

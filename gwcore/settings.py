@@ -136,9 +136,9 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     md_bytes_max: Bytes = 20 * 1024**3  # closed md segments go, oldest first, above this
     md_age_max_s: Seconds = 7 * 24 * 3600.0  # ... or this age
     st_bytes_max: Bytes = 1024**3  # the same for st
-    st_age_max_s: Seconds = 90 * 24 * 3600.0
+    st_age_max_s: Seconds = 90 * 24 * 3600.0  # ... or this age
     ex_bytes_max: Bytes | None = None  # the same for ex, but never ahead of a sink's cursor; None: kept for ever
-    ex_age_max_s: Seconds | None = None
+    ex_age_max_s: Seconds | None = None  # ... or this age
     compress_level: Annotated[int, msgspec.Meta(ge=0, le=19)] = 3  # zstd level for closed segments; 0: left as they are
     reserve_bytes: Bytes = 256 * 1024 * 1024  # below this much free space the journal stops and says so
     pending_bytes_max: Bytes = 64 * 1024 * 1024  # of a class in memory while it can't be written; the rest is lost
@@ -172,7 +172,7 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     enabled: bool = False  # every account trades on paper; `--paper`
     funds: tuple[Funds, ...] = ("100000 USD", "10 BTC")  # what each account begins with: amounts and their assets
     maker_fee_percent: Amount = "0.25"  # where the venue's instruments tell no fees
-    taker_fee_percent: Amount = "0.40"
+    taker_fee_percent: Amount = "0.40"  # the same for takers
 
 
 class ClientSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -155,6 +155,11 @@ class GreedyCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Give each further value its option before click reads them."""
+        return super().parse_args(ctx, self.spread(args))
+
+    @staticmethod
+    def spread(args: Sequence[str]) -> list[str]:
+        """The arguments with each further value behind its option once more."""
         spread: list[str] = []
         option: str | None = None
         for position, argument in enumerate(args):
@@ -163,4 +168,4 @@ class GreedyCommand(click.Command):
             elif option is not None and args[position - 1] != option:
                 spread.append(option)
             spread.append(argument)
-        return super().parse_args(ctx, spread)
+        return spread
