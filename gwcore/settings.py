@@ -118,11 +118,13 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ticker_quiet_s: Seconds | None = 300.0  # the same for tickers
     probe_grace_s: Seconds = 0.25  # what a probe contradicts has this long to arrive, then the feed is silent
     probe_timeout_s: Seconds = 5.0  # a probe without an answer: the symbol is subscribed anew, live meanwhile
-    application_s: Seconds = 15.0  # nothing but answers to our pings, where the venue sends heartbeats: dead
+    application_s: Seconds = 10.0  # nothing but answers to our pings, where the venue sends heartbeats: dead
     jump_share: Share = (
         0.25  # the share of its price that the middle of a book may move at once, away from the last trade ...
     )
     jump_trade_s: Seconds = 60.0  # ... while that is not older than this
+    lag_s: Seconds | None = 5.0  # what comes may be this old, by the venue's times and answers to pings; None: any age
+    lag_renew_s: Seconds = 30.0  # a connection that is late for so long is replaced: what waits on its way is dropped
     time_back_s: Seconds = 1.0  # how far the venue's time of a book may go back
     time_confirm_s: Seconds = 5.0  # a snapshot that is too old is believed when the venue still says so after this long
     confirmed_s: Seconds = 60.0  # what a fresh snapshot confirmed is not doubted again until it was gone for this long
@@ -228,8 +230,10 @@ class UserSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     order_notional_max: tuple[
         SymbolAmount, ...
     ] = ()  # the most one order may be worth, in the quote asset: "*/USD 10000"
-    position_max: tuple[SymbolAmount, ...] = ()  # how long or short he may become by his own fills and open orders
-    open_orders_max: Count | None = None  # orders of his that may be open on one account
+    position_max: tuple[
+        SymbolAmount, ...
+    ] = ()  # how long or short his fills and open orders on all accounts may make him
+    open_orders_max: Count | None = None  # orders of his that may be open, on all accounts together
     price_band_percent: Amount | None = None  # how far through the middle of our own LIVE book a limit price may go
     require_live_book: bool = False  # his orders are refused while the book of their symbol is not LIVE
     messages_per_s: Seconds | None = None  # requests for orders a second; cancels pass above it, too

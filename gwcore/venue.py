@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
 from gwcore.book import BookRule
-from gwcore.model import Bar, Channel, Instrument, MarketByPriceUpdate, Trade
+from gwcore.model import Bar, Channel, Instrument, MarketByPriceUpdate, MarketStatus, Trade
 from gwcore.orders import (
     BatchOrders,
     CancelTimer,
@@ -326,6 +326,14 @@ class ServerClock(Protocol):
 
     def server_time(self) -> HttpFlow[ServerTime]:
         """One short request. Raises VenueError."""
+        ...
+
+
+class StatusByRest(Protocol):
+    """Streams that can ask how the venue as a whole stands: for accounts whose own stream is down."""
+
+    def venue_status(self) -> HttpFlow[MarketStatus]:
+        """One short request; a status without symbol. Raises VenueError."""
         ...
 
 

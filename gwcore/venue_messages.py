@@ -103,6 +103,7 @@ class Pong(NamedTuple):
     """The answer to a ping of ours."""
 
     request_id: int | None = None
+    venue_time_ns: int | None = None  # what the venue's clock showed when it answered, where it says so
 
 
 class Throttled(NamedTuple):
@@ -216,6 +217,7 @@ AccountMessage: TypeAlias = (
     | Renew
     | AccountSnapshot
     | TradeBalance
+    | MarketStatus
 )
 
 #: How a request leaves: as a frame on the account's connection (the answer comes by `decode`), or by REST. A flow's result is

@@ -14,6 +14,7 @@ from typing import Any
 import ccxt
 import ccxt.pro
 from account_referee import PAGE_ROWS, AccountReferee, Reading, empty
+from trade_ccxt import CcxtRest, CcxtSocket
 
 #: Trades and orders its caches keep; more would be left out without a word.
 CACHE_MAX = 5_000
@@ -31,6 +32,7 @@ class CcxtReferee(AccountReferee):
         for client in (self._rest, self._pro):
             client.urls["api"] |= {"public": self.rest_url, "private": self.rest_url}
         self._pro.urls["api"]["ws"] |= {"private": base, "privateV2": self.ws_url}
+        self.ways = {"REST": CcxtRest(self._rest), "WebSocket": CcxtSocket(self._pro)}
 
     # --- the stream ---------------------------------------------------------------------------------------------------
 
@@ -71,11 +73,17 @@ class CcxtReferee(AccountReferee):
         client, reading = self._rest, empty()
         balance = client.fetch_balance()
         reading["balances"], reading["holds"] = dict(balance["total"]), dict(balance["used"])
+        in_base: set[str] = set()  # REST tells their fees in quote: what they are worth, not what was taken
         closed = _pages(lambda ofs: client.fetch_closed_orders(params={"ofs": ofs}))
         for order in [*client.fetch_open_orders(), *closed]:
             reading["orders"][order["id"]] = _rest_order(order)
+            if "fcib" in order["info"]["oflags"]:
+                in_base.add(order["id"])
+                reading["orders"][order["id"]]["fee"] = None
         for trade in _pages(lambda ofs: client.fetch_my_trades(params={"ofs": ofs})):
-            reading["trades"][trade["id"]] = _trade(trade, str)
+            row = reading["trades"][trade["id"]] = _trade(trade, str)
+            if trade["order"] in in_base:
+                row["fee"] = row["fee_asset"] = None
         for symbol in client.markets:
             fee = client.fetch_trading_fee(symbol)
             reading["fees"][symbol] = {"taker_share": fee["taker"], "maker_share": fee["maker"]}
@@ -109,15 +117,21 @@ def _rest_order(order: dict[str, Any]) -> dict[str, Any]:
     return {
         "symbol": order["symbol"],
         "side": order["side"],
-        "type": order["type"],
+        # It tells as what an order that stops executes, which is no type of the venue.
+        "type": order["type"] if order["stopLossPrice"] is None else None,
         "status": order["status"],
         "quantity": order["amount"],
         "price": order["price"] if order["type"] == "limit" else None,
+        "stop_price": order["stopLossPrice"],
         "filled": order["filled"],
         "cost": order["info"][
             "cost"
         ],  # its own `cost` it computes of average and amount, with more digits than the venue has
         "average": order["average"],
+        "fee": order["fee"]["cost"],
+        "post_only": order["postOnly"],
+        # Without one it takes the number that every order has, 0 where the client gave none.
+        "client_id": order["clientOrderId"] if "cl_ord_id" in order["info"] else None,
     }
 
 
@@ -130,6 +144,7 @@ def _stream_order(order: dict[str, Any]) -> dict[str, Any]:
         "status": order["status"],
         "quantity": float(order["amount"]) if "order_qty" in row else None,
         "price": float(order["price"]) if "limit_price" in row else None,
+        "stop_price": float(order["triggerPrice"]) if row.get("stop_price") else None,
     }
 
 

@@ -7,13 +7,15 @@ put together here, the later over the earlier, as its users do.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from account_referee import PAGE_ROWS, AccountReferee, Reading, empty
-from kraken.spot import Market, SpotWSClient, User
+from kraken.spot import Market, SpotWSClient, Trade, User
+from trade_kraken_sdk import SdkRest, SdkSocket
 
 _NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 _STATUSES = {"pending_new": "open", "new": "open", "partially_filled": "open", "filled": "closed"}
@@ -24,7 +26,11 @@ class SdkReferee(AccountReferee):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._user = User(key=self.key, secret=self.secret, url=self.rest_url)
+        who = {"key": self.key, "secret": self.secret, "url": self.rest_url}
+        self._user = User(**who)
+        self._market = Market(url=self.rest_url)
+        self._socket = SdkSocket()
+        self.ways = {"REST": SdkRest(Trade(**who), lambda: self._altnames), "WebSocket": self._socket}
         self._stream = empty()
         self._snapshots: set[str] = set()
 
@@ -40,6 +46,7 @@ class SdkReferee(AccountReferee):
             auth_ws_url=base,
         )
         await client.start()
+        self._socket.client = client
         await client.subscribe(params={"channel": "executions", "snap_orders": True, "snap_trades": True})
         await client.subscribe(params={"channel": "balances", "snapshot": True})
         while not client.exception_occur:  # noqa: ASYNC110 - it tells nobody
@@ -49,6 +56,7 @@ class SdkReferee(AccountReferee):
     # --- the stream ---------------------------------------------------------------------------------------------------
 
     async def _on_message(self, message: Any) -> None:
+        self._socket.on_reply(message)
         channel = message.get("channel") if isinstance(message, dict) else None
         if channel not in ("executions", "balances"):
             return
@@ -75,39 +83,55 @@ class SdkReferee(AccountReferee):
                 "fee": float(fee["qty"]),
                 "fee_asset": fee["asset"],
                 "maker": row["liquidity_ind"] == "m",
+                "market_id": str(row["trade_id"]),
             }
         order = self._stream["orders"].setdefault(row["order_id"], {})
-        texts = {"symbol": "symbol", "side": "side", "order_type": "type"}
-        numbers = {"order_qty": "quantity", "limit_price": "price", "cum_qty": "filled", "cum_cost": "cost"}
+        texts = {"symbol": "symbol", "side": "side", "order_type": "type", "cl_ord_id": "client_id"}
+        numbers = {"order_qty": "quantity", "limit_price": "price"}
+        numbers |= {"cum_qty": "filled", "cum_cost": "cost", "avg_price": "average"}
         order |= {ours: row[name] for name, ours in texts.items() if name in row}
         order |= {ours: float(row[name]) for name, ours in numbers.items() if name in row}
+        order |= {"stop_price": float(row["triggers"]["price"])} if "triggers" in row else {}
         if "order_status" in row:
             order["status"] = _STATUSES.get(row["order_status"], row["order_status"])
 
     def stream(self) -> Reading:
         return self._stream
 
+    @functools.cached_property
+    def _altnames(self) -> dict[str, str]:
+        return {_symbol(row): row["altname"] for row in self._market.get_asset_pairs().values()}
+
     # --- REST ---------------------------------------------------------------------------------------------------------
 
     def rest(self) -> Reading:
-        market, user, reading = Market(url=self.rest_url), self._user, empty()
+        market, user, reading = self._market, self._user, empty()
         assets = {key: _name(row["altname"]) for key, row in market.get_assets().items()}
         pairs = {}
         for key, row in market.get_asset_pairs().items():
-            pairs[key] = pairs[row["altname"]] = "/".join(map(_name, row["wsname"].split("/")))
+            pairs[key] = pairs[row["altname"]] = _symbol(row)
         for asset, row in user.get_balances().items():
             reading["balances"][assets[asset]] = row["balance"]
             reading["holds"][assets[asset]] = row["hold_trade"]
         rows = user.get_open_orders()["open"] | _pages(lambda ofs: user.get_closed_orders(ofs=ofs)["closed"])
         reading["orders"] = {key: _order(row, pairs) for key, row in rows.items()}
+        # REST tells a fee in quote always: of one that was taken in base what it is worth, not what was taken.
+        in_base = {key for key, row in rows.items() if "fcib" in row["oflags"]}
+        reading["orders"] |= {key: reading["orders"][key] | {"fee": None} for key in in_base}
         rows = _pages(lambda ofs: user.get_trades_history(ofs=ofs)["trades"])
         reading["trades"] = {key: _trade(row, pairs) for key, row in rows.items()}
+        for row in reading["trades"].values():
+            row["fee"] = None if row["order"] in in_base else row["fee"]
         for row in user.get_open_positions(docalcs=True).values():
             _add_position(reading["positions"].setdefault(pairs[row["pair"]], {}), row)
         volume = user.get_trade_volume(pair=list(market.get_asset_pairs()))
         for key, row in volume["fees"].items():
             reading["fees"][pairs[key]] = {"taker": row["fee"], "maker": volume["fees_maker"][key]["fee"]}
         return reading
+
+
+def _symbol(row: dict[str, Any]) -> str:
+    return "/".join(map(_name, row["wsname"].split("/")))
 
 
 def _name(text: str) -> str:
@@ -125,16 +149,23 @@ def _pages(ask: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
 
 def _order(row: dict[str, Any], pairs: dict[str, str]) -> dict[str, Any]:
     text = row["descr"]
+    # Of an order that stops, the first price is where.
+    stop, limit = (text["price"], text["price2"]) if text["ordertype"].startswith("stop-") else (None, text["price"])
     return {
         "symbol": pairs[text["pair"]],
         "side": text["type"],
         "type": text["ordertype"],
         "status": row["status"],
         "quantity": row["vol"],
-        "price": text["price"] if text["ordertype"] == "limit" else None,
+        "price": limit if text["ordertype"].endswith("limit") else None,
+        "stop_price": stop,
         "filled": row["vol_exec"],
         "cost": row["cost"],
         "average": row["price"],
+        "fee": row["fee"],
+        "post_only": "post" in row["oflags"].split(","),
+        "client_id": row.get("cl_ord_id"),
+        "reason": (row["reason"] or "") if "reason" in row else None,  # why it ended
     }
 
 
@@ -157,6 +188,7 @@ def _trade(row: dict[str, Any], pairs: dict[str, str]) -> dict[str, Any]:
         "cost": row["cost"],
         "fee": row["fee"],
         "maker": row["maker"],
+        "market_id": str(row["trade_id"]),
     }
 
 

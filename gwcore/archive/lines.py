@@ -108,14 +108,18 @@ def record_of(payload: bytes, position: int = 0) -> Record:
     )
 
 
-def read_chunks(storage: Storage, name: str, on_read: Callable[[bytes], None] | None = None) -> Iterator[bytes]:
+def read_chunks(
+    storage: Storage, name: str, on_read: Callable[[bytes], None] | None = None, size: int | None = None
+) -> Iterator[bytes]:
     """The text of one file in pieces of at most TEXT_BYTES. `on_read` is given the compressed bytes as they are read.
+    `size`: so many bytes of a file that is still written, of which no end is asked.
 
     Raises StorageError that names the file where it is no whole zstd frame, FileNotFoundError where it is absent.
     """
     decompressor, offset = _ZstdDecompressor(), 0
     while True:
-        data = storage.read(name, offset, READ_BYTES)
+        wanted = READ_BYTES if size is None else min(READ_BYTES, size - offset)
+        data = storage.read(name, offset, wanted) if wanted else b""
         if not data:
             break
         offset += len(data)
@@ -134,14 +138,18 @@ def read_chunks(storage: Storage, name: str, on_read: Callable[[bytes], None] | 
             raise StorageError(f"{name}: damaged within its first {offset} bytes: {error}") from error
         if decompressor.eof and decompressor.unused_data:
             raise StorageError(f"{name}: {len(decompressor.unused_data)} bytes behind its end or more")
-    if not decompressor.eof:
+    if size is not None and offset < size:
+        raise StorageError(f"{name}: has {offset} bytes of {size} that were durable")
+    if size is None and not decompressor.eof:
         raise StorageError(f"{name}: cut short: it ends after {offset} bytes, within its zstd frame")
 
 
-def read_batches(storage: Storage, name: str, on_read: Callable[[bytes], None] | None = None) -> Iterator[list[bytes]]:
+def read_batches(
+    storage: Storage, name: str, on_read: Callable[[bytes], None] | None = None, size: int | None = None
+) -> Iterator[list[bytes]]:
     """The lines of one file, without their ends, in lists of some hundred. Raises as `read_chunks` does."""
     rest = b""
-    for text in read_chunks(storage, name, on_read):
+    for text in read_chunks(storage, name, on_read, size):
         lines = (rest + text).split(b"\n") if rest else text.split(b"\n")
         rest = lines.pop()
         if len(rest) > LINE_BYTES_MAX:

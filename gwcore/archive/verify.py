@@ -1,10 +1,11 @@
 """Checking an archive: every SHA-256, every count, every session's sequence over all files. It changes nothing.
 
-It may run beside a gateway that writes: only finished files are looked at.
+It may run beside a gateway that writes: files that are not finished are read as far as they are durable.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -22,6 +23,7 @@ from gwcore.archive.manifest import (
 )
 from gwcore.archive.names import MANIFEST_SUFFIX, ArchiveFile, list_archive
 from gwcore.archive.sequences import SequenceSet, without
+from gwcore.archive.state import Unfinished, list_whole
 from gwcore.errors import ProtocolError, StorageError
 from gwcore.ports import Storage
 
@@ -54,7 +56,8 @@ class ArchiveSession:
 class ArchiveReport:
     """What was found. `faults` are in the order of class and position: the first is the first bad file."""
 
-    files: int = 0
+    files: int = 0  # finished; lines and bytes are theirs
+    files_open: int = 0  # not finished: what is durable of them counts for the sequences
     lines: int = 0
     bytes_raw: int = 0
     bytes_compressed: int = 0
@@ -100,13 +103,17 @@ class _Check:
     def run(self) -> ArchiveReport:
         report = self._report
         try:
-            files = [file for file in list_archive(self._storage) if self._day in (None, file.date)]
+            finished, unfinished = list_whole(self._storage)
         except StorageError as error:
             self._fault(str(error).partition(":")[0], str(error))
             return report
+        files = [file for file in finished if self._day in (None, file.date)]
+        still_open = [one for one in unfinished if self._day in (None, one.entry.date)]
         for file in files:
             self._check_file(file)
-        self._check_orphans(files)
+        for one in still_open:
+            self._check_open(one)
+        self._check_orphans([*files, *(one.final for one in still_open)])
         for key, seen in self._sets.items():
             report.sessions.append(
                 ArchiveSession(
@@ -119,7 +126,7 @@ class _Check:
             )
             self._check_sequences(key, seen)
         if self._day is None and report.ok and not report.stated_missing:
-            self._check_positions(files)
+            self._check_positions([*files, *(one.final for one in still_open)])
         return report
 
     def _fault(self, file: str, cause: str) -> None:
@@ -150,15 +157,35 @@ class _Check:
         if found.lines > file.last - file.first + 1 or found.sessions[0].session_id != file.session_id:
             self._fault(file.name, f"its name does not agree with its {found.lines} lines")
 
-    def _read(self, file: ArchiveFile, manifest: Manifest | None) -> Manifest:
-        """What the file holds; its sequences are noted on the way."""
+    def _check_open(self, one: Unfinished) -> None:
+        entry = one.entry
+        try:
+            try:
+                found = self._read(one.final, None, name=entry.name, size=entry.size)
+            except FileNotFoundError:  # finished since it was listed, perhaps longer than it was
+                name = next((file.name for file in list_archive(self._storage) if _continues(file, one)), "")
+                if not name:
+                    self._fault(entry.name, f"it is missing: {entry.lines} lines of {entry.kind} were durable in it")
+                    return
+                found = self._read(one.final, None, name=name, size=entry.size)
+        except StorageError as error:
+            self._fault(entry.name, str(error))
+            return
+        self._report.files_open += 1
+        if found.lines != entry.lines:
+            self._fault(entry.name, f"it holds {found.lines} lines; its writer says {entry.lines}")
+
+    def _read(
+        self, file: ArchiveFile, manifest: Manifest | None, *, name: str = "", size: int | None = None
+    ) -> Manifest:
+        """What the file holds; its sequences are noted on the way. `name` and `size`: of one that is not finished."""
         builder, number = ManifestBuilder(), 0
 
         def on_read(data: bytes) -> None:
             builder.compressed(data)
             self._on_read(len(data))
 
-        for lines in read_batches(self._storage, file.name, on_read):
+        for lines in read_batches(self._storage, name or file.name, on_read, size):
             try:
                 records = [record_of(line) for line in lines]
                 builder.add(records)
@@ -227,12 +254,15 @@ class _Check:
     def _holder(self, key: tuple[str, str], sequence: int) -> str:
         """The file that holds a sequence. It is read again: this is the way of an archive that is not whole."""
         for first, last, file in self._ranges[key]:
-            if first <= sequence <= last:
-                for lines in read_batches(self._storage, file.name):
-                    for record in map(record_of, lines):
-                        if (record.partition, record.session_id, record.sequence) == (*key, sequence):
-                            return file.name
+            if first <= sequence <= last and self._holds(file.name, key, sequence):
+                return file.name
         return self._ranges[key][0][2].name
+
+    def _holds(self, name: str, key: tuple[str, str], sequence: int) -> bool:
+        if not self._storage.exists(name):
+            return False  # it was not finished when it was read
+        lines = itertools.chain.from_iterable(read_batches(self._storage, name))
+        return any((one.partition, one.session_id, one.sequence) == (*key, sequence) for one in map(record_of, lines))
 
     def _check_positions(self, files: Sequence[ArchiveFile]) -> None:
         """Each position of a class is in one file. Finds what sequences can't: a session of which nothing is left."""
@@ -245,3 +275,15 @@ class _Check:
                     mine[0].name,
                     f"from this file on class {journal_class} has positions {first} to {last}, and {lines} lines in all",
                 )
+
+
+def _continues(file: ArchiveFile, one: Unfinished) -> bool:
+    """Whether a finished file is what an unfinished one became."""
+    final = one.final
+    return (file.kind, file.date, file.journal_class, file.session_id, file.first) == (
+        final.kind,
+        final.date,
+        final.journal_class,
+        final.session_id,
+        final.first,
+    )

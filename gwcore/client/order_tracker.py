@@ -68,6 +68,7 @@ class OrderTracker:
         found = []
         for request in requests:
             outcome = Outcome(request, request.request_id or request_id, self._order_of(request))
+            outcome.batch = 0 if outcome.request_id == request_id else request_id
             outcome.connection, outcome.gateway = self.connection, self.gateway
             self._open.setdefault(outcome.request_id, []).append(outcome)
             found.append(outcome)
@@ -126,17 +127,20 @@ class OrderTracker:
 
     def on_error(self, error: RequestError) -> bool:
         """The gateway did not take a request. Returns whether it was one of ours."""
-        outcomes = self._open.pop(error.request_id or 0, None)
-        if outcomes is None:
+        number = error.request_id or 0
+        outcomes = self._open.get(number) or [one for one in self.doubts() if one.batch == number and one.ack is None]
+        if not number or not outcomes:
             return False
+        outcomes = list(outcomes)
         for outcome in outcomes:
+            self._close(outcome)
             self._refused(outcome, error.code.upper(), error.text)
         return True
 
     def _on_ack(self, ack: OrderAck) -> None:
         for outcome in self._asked_for(ack):
             outcome.on_ack(ack)
-            if not outcome.is_known:
+            if not (outcome.is_known or outcome.is_over):
                 continue
             self._close(outcome)
             if outcome.fate is Fate.NOT_DONE:

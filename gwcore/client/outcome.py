@@ -10,6 +10,7 @@ from gwcore.model import (
     Fate,
     Fill,
     OrderAck,
+    OrderError,
     OrderRequest,
     OrderStatus,
     OrderType,
@@ -140,7 +141,8 @@ class Outcome(_Watched):
     """What became of one request.
 
     `fate` is DONE, NOT_DONE (with `error`, an OrderError, and `text`), or UNKNOWN: it may have been carried out. UNKNOWN is
-    never an end: the outcome changes when the gateway finds out, over lost connections too.
+    no end: the outcome changes when the gateway finds out, over lost connections too. But of a request about a whole account
+    it may be that nobody will ever know: then `is_over`, with the error SUPERSEDED, and the orders say all that matters.
     """
 
     def __init__(self, request: OrderRequest, request_id: int, order: Order | None) -> None:
@@ -153,7 +155,9 @@ class Outcome(_Watched):
         self.ack: OrderAck | None = None
         self.error: str | None = None
         self.text = ""
+        self.is_over = False  # its fate will never be known (SUPERSEDED)
         self.is_doubted = False  # the gateway, or this client, can't tell at present
+        self.batch = 0  # the number of the request that it left in with others
         self.connection = 0  # which connection it left on
         self.gateway = ""  # which life of the gateway it was said to
 
@@ -192,6 +196,7 @@ class Outcome(_Watched):
         elif ack.status is AckStatus.REJECTED:
             self.know(Fate.NOT_DONE, ack.error, ack.text or "")
         elif ack.status is AckStatus.UNKNOWN:
+            self.is_over = ack.error == OrderError.SUPERSEDED.value
             self.doubt(ack.text or "the venue did not answer", ack.error)
         else:
             self.notify()

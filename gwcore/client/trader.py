@@ -15,6 +15,7 @@ import msgspec
 from gwcore.client.order_forms import Number, OrderNumbers, create_form, modify_form, word
 from gwcore.client.order_tracker import OrderTracker, cancel_of
 from gwcore.client.outcome import Order, Outcome
+from gwcore.errors import ProtocolError
 from gwcore.model import (
     CancelAllAfter,
     CancelAllOrders,
@@ -25,7 +26,7 @@ from gwcore.model import (
     OrderRequest,
     Side,
 )
-from gwcore.wire import REQUEST_BYTES_MAX, encode
+from gwcore.wire import REQUEST_BYTES_MAX, decode_request, encode
 
 if TYPE_CHECKING:
     from gwcore.client.aio import Client
@@ -118,14 +119,21 @@ class Trader:
         return (await self._ask(request, [request], timeout_s))[0]
 
     async def cancel(self, order: Order | str, *, timeout_s: float = ANSWER_TIMEOUT_S) -> Outcome:
-        """Cancel an order, by itself or its id. NOT_DONE with ORDER_DONE: it had ended. Raises NotConnected."""
+        """Cancel an order, by itself or its id. NOT_DONE with ORDER_DONE: it had ended.
+
+        Raises TypeError, ValueError, NotConnected.
+        """
+        if not isinstance(order, Order) or order.order_id:
+            order = _name(order)
         request = cancel_of(order, self.account, self._numbers.request_id())
         return (await self._ask(request, [request], timeout_s))[0]
 
     async def cancel_batch(
         self, orders: Sequence[Order | str], *, timeout_s: float = ANSWER_TIMEOUT_S
     ) -> list[Outcome]:
-        """Cancel several orders together. One outcome each, in their order. Raises ValueError, NotConnected."""
+        """Cancel several orders together. One outcome each, in their order. Raises TypeError, ValueError, NotConnected."""
+        if isinstance(orders, str):
+            raise TypeError(f"orders is the text {orders!r:.80}: give a list of them, or call cancel")
         request_id = self._numbers.request_id()
         names = tuple(_name(order) for order in orders)
         parts = [CancelOrder(account=self.account, order_id=name, request_id=request_id) for name in names]
@@ -166,8 +174,9 @@ class Trader:
     # --- waiting ------------------------------------------------------------------------------------------------------
 
     async def settle(self, outcome: Outcome, *, timeout_s: float | None = None) -> bool:
-        """Wait until the fate of a request is known; False: the time is over and it is still UNKNOWN."""
-        return await _until(outcome, lambda: outcome.is_known, timeout_s)
+        """Wait until the fate of a request is known; False: the time is over and it is still UNKNOWN, or it `is_over`."""
+        await _until(outcome, lambda: outcome.is_known or outcome.is_over, timeout_s)
+        return outcome.is_known
 
     async def ended(self, order: Order, *, timeout_s: float | None = None) -> bool:
         """Wait until an order ended; False: the time is over."""
@@ -176,7 +185,12 @@ class Trader:
     async def _ask(self, request: OrderRequest, parts: Sequence[OrderRequest], timeout_s: float) -> list[Outcome]:
         if not parts:
             raise ValueError("no order is named: give one at least")
-        size = len(encode(request))
+        frame = encode(request)
+        try:
+            decode_request(frame)
+        except ProtocolError as error:  # the gateway would end the connection
+            raise ValueError(f"{type(request).__struct_config__.tag!s}: {error}") from None
+        size = len(frame)
         if size >= REQUEST_BYTES_MAX:
             raise ValueError(f"a request of {size} bytes; {REQUEST_BYTES_MAX} is the limit: ask for less at once")
         outcomes = self._client.send_order(self._tracker, request, parts)
@@ -189,10 +203,15 @@ class Trader:
 
 
 def _name(order: Order | str) -> str:
-    name = order if isinstance(order, str) else order.order_id
-    if not name:
+    if isinstance(order, str):
+        if not order:
+            raise ValueError("the order's id is empty: name an order")
+        return order
+    if not isinstance(order, Order):
+        raise TypeError(f"the order is a {type(order).__name__}: give an Order, or its id")
+    if not order.order_id:
         raise ValueError("the order was not placed through this gateway: only `cancel` takes it")
-    return name
+    return order.order_id
 
 
 async def _until(one: Order | Outcome, is_so: Callable[[], bool], timeout_s: float | None) -> bool:

@@ -32,6 +32,7 @@ from gwcore.model import (
     Event,
     ExternalLatency,
     FundsUpdate,
+    MarketStatus,
     OrderUpdate,
     Origin,
     RateLimitsUpdate,
@@ -80,18 +81,17 @@ class AccountMachine:
         self.table = OrderTable(account, memory, self.own)
         self.holdings = Holdings()
         self.unknown: Counter[str] = Counter()
-        self.undecodable = 0
-        self.downloads = 0
-        self.checks = 0
-        self.last_frame_ns = 0
-        self.round_trip_ns = 0
+        self.undecodable = self.downloads = self.checks = 0
+        self.hear_venue: Callable[[MarketStatus], None] = lambda status: (
+            None
+        )  # what the stream says of the venue itself
+        self.last_frame_ns = self.round_trip_ns = 0
         self._outbox = outbox
         self._codec: AccountCodec | None = None
         self._together = AccountReconciliation(account, settings, outbox, self.table, self.holdings)
-        self.desk = OrderDesk(
-            account, outbox, self.table, self.own, pace or NoPace(), found=self._on_found, touch=self._together.touch
-        )
         self._schedule = Schedule(settings, random)
+        together, check = self._together, self._schedule.check_soon
+        self.desk = OrderDesk(account, outbox, self.table, self.own, pace or NoPace(), together, self._on_found, check)
         self._orders_snapshot: AccountSnapshot | None = None
         self._has_funds = False
         self._queue: list[tuple[AccountMessage, int]] = []
@@ -101,6 +101,7 @@ class AccountMachine:
             OrderUpdate: self._on_order,
             TradeUpdate: self._on_trade,
             FundsUpdate: self._on_funds,
+            MarketStatus: lambda news, _: self.hear_venue(news),
             RateLimitsUpdate: self._on_limits,
             Refused: self._on_refused,
             Renew: lambda message, _: self._outbox.close(f"renew: {message.text}"),
@@ -360,8 +361,7 @@ class AccountMachine:
         times = [order.held_ns + hold_ns for order in self.table.held if order.held_ns is not None]
         if self._codec is not None:
             times.append(self.last_frame_ns + int(self._codec.limits.silence_s * NANOSECONDS))
-            ready = self.state is AccountState.READY
-            times += self._schedule.times(ready=ready, holds=self.holdings.awaits_holds)
+            times += self._schedule.times(ready=self.state is AccountState.READY, holds=self.holdings.awaits_holds)
         return min([*times, *self.desk.times()], default=None)
 
     def _on_refreshed(self, result: Sequence[bytes] | VenueError, now_ns: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -258,9 +259,10 @@ class OrderTable:
 def merge(known: OrderUpdate, news: OrderUpdate, origin: Origin, *, fill_in: bool = False) -> OrderUpdate:
     """What is known with what the news say; `known` itself where they say nothing new. `fill_in`: only what was not known.
 
-    An order that ended does not come back, and what was traded never becomes less, whatever arrives late.
+    An order that ended does not come back, and what was traded never becomes less, whatever arrives late. A reason is that of
+    the report it came with: why an order was changed, or was in doubt, is not why it ended.
     """
-    facts = {
+    facts: dict[str, Any] = {
         name: value
         for name in news.__struct_fields__
         if name not in _KEPT and (value := getattr(news, name)) is not None and value != getattr(known, name)
@@ -284,6 +286,8 @@ def merge(known: OrderUpdate, news: OrderUpdate, origin: Origin, *, fill_in: boo
         facts["traded_quantity"] = traded
     if late or not facts.keys() - {"venue_time_ns"}:
         return known
+    if news.reason is None and known.order_status not in DONE:
+        facts["reason"] = None
     whole = msgspec.structs.replace(known, **facts, origin=origin, update_type=UpdateType.INCREMENTAL)
     return _completed(whole)
 

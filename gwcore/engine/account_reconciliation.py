@@ -38,12 +38,15 @@ class AccountReconciliation:
         self.check = AccountCheck(account, _LAG_S)
         self._touched: dict[str, None] = {}  # orders whose fills are to be looked at
         self._told_all = False  # in this process's life: clients know all that is open
+        self.reconciled_ns = 0  # wall clock, when the last answer was asked for that is in the state now
+        self._asked_ns = 0
         self.recovered = 0
         self.discrepancies = 0
         self._is_in_doubt = False  # the stream was found to be wrong: only a new snapshot mends that
 
     def known(self, orders: tuple[str, ...], unproven_ns: int | None) -> Known:
         """What to ask for. `unproven_ns`: when REST was asked last without its lag having passed since."""
+        self._asked_ns = self._outbox.wall_ns()
         memory = self._table.memory
         floor_ns = since_ns = memory.floor_ns or 0
         if memory.last_ns is not None:
@@ -81,6 +84,7 @@ class AccountReconciliation:
         for trade in (*stream.trades, *rest.trades):
             self.touch(self._table.on_trade(trade, Origin.RECONCILIATION))
         self._told_all = True
+        self.reconciled_ns = self._asked_ns
 
     def _publish_order(self, update: OrderUpdate | None, key: str | None) -> None:
         """Differences, and everything once in a process's life: clients know nothing of those before it."""
@@ -145,6 +149,7 @@ class AccountReconciliation:
             self.touch(self._table.on_trade(trade, Origin.RECONCILIATION))
         for held in self._table.held:
             self.touch(held.update.venue_order_id)
+        self.reconciled_ns = self._asked_ns
         for difference in self.check.news([*found, *unknown]):
             self._is_in_doubt = True
             self._tell(difference)

@@ -14,6 +14,7 @@ import msgspec
 from gwcore.book import BookFault, OrderBook
 from gwcore.engine.detectors import DETAILS, RENEWING, Suspicions, is_other_tick
 from gwcore.engine.outbox import Outbox
+from gwcore.engine.reconnect import NANOSECONDS
 from gwcore.engine.renewal import Renewal
 from gwcore.engine.subscription import BUFFER_MESSAGES_MAX, Phase, Subscription
 from gwcore.engine.subscriptions import SubscriptionSet
@@ -38,6 +39,8 @@ OnState = Callable[[Subscription, StreamState, StaleReason | None, str | None, i
 
 # Members by name: on Python 3.11 looking one up in its class runs Python code.
 _LIVE = StreamState.LIVE
+#: No message is late: the venue's clock is not known, or nobody asks.
+NEVER_LATE = 1 << 62
 _SNAPSHOT = UpdateType.SNAPSHOT
 
 
@@ -65,6 +68,10 @@ class BookKeeper:
         self.renewal = Renewal(healing, self.of_symbol, outbox.close)
         self._back_ns = self.suspicions.back_ns
         self._venue_held = False
+        # Set by the watch of lag. A message is late where our clock minus its venue's time is above the first; well in time
+        # up to the second. The last: whatever comes on this connection is too old.
+        self.late_after_ns = self.on_time_ns = NEVER_LATE
+        self.is_late = False
         #: A live book that was subscribed anew holds what the venue holds.
         self.on_confirmed: Callable[[Subscription, int], None] = lambda subscription, now_ns: None
         # Counters, read at scrape time.
@@ -155,6 +162,9 @@ class BookKeeper:
         else:
             self.dropped += 1
             subscription.seen_sequence = update.venue_sequence
+            if subscription.is_late and update.venue_time_ns is not None:
+                is_in_time = self.now_ns - update.venue_time_ns <= self.on_time_ns
+                subscription.late_ns = 0 if is_in_time else self.now_ns
 
     def _on_live_book(self, subscription: Subscription, update: MarketByPriceUpdate, received_ns: int) -> None:
         book = subscription.book
@@ -171,6 +181,13 @@ class BookKeeper:
         if time_ns is not None and last_ns is not None and time_ns < last_ns and time_ns < last_ns - self._back_ns:
             book.venue_time_ns = last_ns  # of what was published
             self._fault(subscription, StaleReason.TIME_BACKWARDS, DETAILS[StaleReason.TIME_BACKWARDS])
+            return
+        told_ns = update.venue_time_ns
+        if told_ns is not None and self.now_ns - told_ns > self.late_after_ns and update.update_type is not _SNAPSHOT:
+            # A snapshot's time may be that of the last change, so it says nothing of its way.
+            book.venue_time_ns = last_ns  # of what was published
+            late_s = (self.now_ns - told_ns - self.late_after_ns) / NANOSECONDS
+            self.be_late(subscription, f"its messages are {late_s:.1f} s older than they may be")
             return
         if book.top_changed:
             suspicion = self.suspicions.of(subscription, book, self.now_ns)
@@ -203,6 +220,12 @@ class BookKeeper:
         if subscription.held:
             book.clear()
             self._on_state(subscription, StreamState.STALE, StaleReason.VENUE_STATUS, None, self.now_ns)
+            return
+        subscription.is_late = self.is_late
+        if self.is_late:
+            book.clear()
+            subscription.late_ns = self.now_ns
+            self._on_state(subscription, StreamState.STALE, StaleReason.LAG, None, self.now_ns)
             return
         suspicions = self.suspicions
         suspicion = suspicions.went_back(subscription, book) or suspicions.of(subscription, book, self.now_ns)
@@ -289,6 +312,12 @@ class BookKeeper:
         """A live book can't be vouched for any more: say so. What is done about it is the caller's."""
         self._mark_stale(subscription, reason, detail)
         self._on_state(subscription, StreamState.STALE, reason, detail, self.now_ns)
+
+    def be_late(self, subscription: Subscription, detail: str) -> None:
+        """What comes of a live book is too old. To ask for it anew would only put more on a way that is too narrow."""
+        subscription.is_late, subscription.late_ns = True, self.now_ns
+        subscription.verifying = False
+        self.lose(subscription, StaleReason.LAG, detail)
 
     def _fault(self, subscription: Subscription, reason: StaleReason, detail: str) -> None:
         """A live book went bad: say so first, then heal that symbol alone, or the shard when many go at once."""

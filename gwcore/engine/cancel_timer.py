@@ -15,6 +15,11 @@ NANOSECONDS: Final = 1_000_000_000
 RENEWALS: Final = 4
 #: A disarm that did not work is tried again after this, as long as the timer may be armed.
 RETRY_NS: Final = NANOSECONDS
+#: Off this long before maintenance that is announced for a time begins.
+LEAD_NS: Final = 60 * NANOSECONDS
+#: A venue that is ONLINE this long after that time has put it off: armed again.
+LATE_NS: Final = 900 * NANOSECONDS
+ANNOUNCED: Final = "the venue announced maintenance for about now"
 EXPIRED: Final = "it was not renewed in time: the venue cancels every order of the account"
 
 
@@ -40,6 +45,8 @@ class CancelTimer:
         self._is_up = is_up
         self._told: tuple[bool, str] = (False, "")
         self._held = ""  # why it may not be armed now
+        self._begins_ns: int | None = None  # announced maintenance
+        self._is_near = False  # it begins, or should have begun
         self._is_stopping = False
         self._until_ns = 0  # at the venue it may be armed until then; 0: it is not
         self._proved_ns = 0  # as far as the venue's answers go
@@ -51,7 +58,14 @@ class CancelTimer:
     @property
     def hold(self) -> str:
         """Why it may not be armed now; empty: it may."""
-        return "the gateway stops" if self._is_stopping else self._held
+        if self._is_stopping:
+            return "the gateway stops"
+        return self._held or (ANNOUNCED if self._is_near else "")
+
+    @property
+    def is_of_use(self) -> bool:
+        """Whether it is armed, may be, or is to be."""
+        return self._until_ns > 0 or self._period_s is not None
 
     @property
     def may_be_armed(self) -> bool:
@@ -59,9 +73,22 @@ class CancelTimer:
         return self._until_ns > 0
 
     def on_venue(self, cause: str) -> None:
-        """Maintenance begins or is announced (`cause`), during which it must not be armed; empty: that is over."""
+        """The venue does not trade as ever (`cause`), during which it must not be armed; empty: that is over."""
         if cause != self._held:
             self._held, self._due_ns = cause, 0
+
+    def on_announced(self, begins_ns: int | None) -> None:
+        """Maintenance is announced for this time; None: none, or for a time that nobody can read. `on_timer` judges it."""
+        if begins_ns == self._begins_ns:
+            return
+        self._begins_ns, self._is_near, self._due_ns = begins_ns, False, 0
+
+    def _look_ahead(self, now_ns: int) -> None:
+        if self._begins_ns is not None and now_ns >= self._begins_ns + LATE_NS:
+            self._begins_ns = None
+        is_near = self._begins_ns is not None and now_ns >= self._begins_ns - LEAD_NS
+        if is_near != self._is_near:
+            self._is_near, self._due_ns = is_near, 0
 
     def stop(self) -> None:
         """The gateway stops."""
@@ -99,12 +126,15 @@ class CancelTimer:
     def next_ns(self) -> int | None:
         """When `on_timer` has something to do."""
         times = [self._until_ns] if self._until_ns else []
+        if self._begins_ns is not None:
+            times.append(self._begins_ns + LATE_NS if self._is_near else self._begins_ns - LEAD_NS)
         if self._is_up() and (self._until_ns if self.hold else self._period_s is not None):
             times.append(max(self._due_ns, self._client_ns if not self.hold else 0))
         return min(times, default=None)
 
     def on_timer(self, now_ns: int) -> None:
         """Arm, renew, disarm, or note that it ended."""
+        self._look_ahead(now_ns)
         if self._until_ns and now_ns >= self._until_ns:
             self._clear()
             self.expired += 1

@@ -10,6 +10,7 @@ from typing import Protocol
 from gwcore.engine.access import Access, Grant
 from gwcore.engine.control import ControlPort
 from gwcore.engine.order_ports import Requester
+from gwcore.engine.orders import Reply
 from gwcore.engine.publisher import Partition, Publisher
 from gwcore.engine.session import Session
 from gwcore.engine.state import STATE_KINDS, CurrentState
@@ -51,8 +52,8 @@ class RecordReader(Protocol):
 class OrderPort(Protocol):
     """Who takes requests about orders."""
 
-    def submit(self, request: OrderRequest, requester: Requester, reply: Callable[[str, str], None]) -> None:
-        """A client's request, which it may make. It ends in OrderAcks, or in one `reply` (code, text)."""
+    def submit(self, request: OrderRequest, requester: Requester, reply: Reply) -> None:
+        """A client's request, which it may make. It ends in OrderAcks, or in one `reply`, of a batch for each order."""
         ...
 
 

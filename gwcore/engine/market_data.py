@@ -13,6 +13,7 @@ from typing import Any
 from gwcore.engine.books import BookKeeper
 from gwcore.engine.candle_feed import CandleFeed
 from gwcore.engine.outbox import Outbox
+from gwcore.engine.pings import Pings
 from gwcore.engine.reconnect import NANOSECONDS
 from gwcore.engine.recovery import Recovery
 from gwcore.engine.standby import SharedFeeds
@@ -97,19 +98,16 @@ class MarketDataMachine:
             on_lost=self.watch.on_lost,
         )
         self.books = BookKeeper(streams, self.subscriptions, outbox, healing, detection, self.watch.on_state, now_ns)
-        self.watch.bind(self.subscriptions, self.books)
         self.recovery = shared.recovery if shared is not None else Recovery(outbox.on_recovered)
         known = shared.trades if shared is not None else None
         self.trades = known or TradeFeed(streams, outbox, self.instruments, self.recovery)
         self.candles = CandleFeed(streams, outbox, self.instruments, self.recovery)
         self.tops = TopFeed(outbox)
+        self.watch.bind(self.subscriptions, self.books, self.tops)
         self._now_ns = now_ns
         self.last_frame_ns = now_ns
-        self._ping_ns = now_ns  # when the last ping left
-        self._ping_every_ns: int | None = None  # None: this venue is not pinged
+        self.pings = Pings(self.limits)
         self._silence_ns = int(self.limits.silence_s * NANOSECONDS)
-        self._ping_id = 0
-        self._pinged: int | None = None  # the ping that is not answered yet
         self._was_open = False
         self.is_open = False
         # Counters, read at scrape time.
@@ -196,11 +194,9 @@ class MarketDataMachine:
     def on_open(self, codec: MarketDataCodec, now_ns: int) -> None:
         """Connected: say what the venue wants to hear first, then subscribe."""
         self._codec = codec
-        ping_s = self.limits.ping_s
-        self._ping_every_ns = int(ping_s * NANOSECONDS) if ping_s is not None and hasattr(codec, "ping") else None
         self._set_now(now_ns)
-        self.last_frame_ns = self._ping_ns = now_ns
-        self._pinged = None
+        self.last_frame_ns = now_ns
+        self.pings.on_open(codec, now_ns)
         self.is_open = True
         self.books.on_open()
         self.watch.on_open(codec, now_ns)
@@ -208,6 +204,7 @@ class MarketDataMachine:
         for frame in codec.open():
             self._send_unasked(frame)
         self.subscriptions.pump(now_ns)
+        self._ping()
         if self._was_open and not self.is_standby:
             self.recovery.begin({*self.trades.on_open(), *self.candles.on_open()}, now_ns)
         self._was_open = True
@@ -266,7 +263,7 @@ class MarketDataMachine:
         if not self.is_standby:
             self.recovery.on_close()
         self.candles.on_close()
-        self.watch.quiet.on_close()
+        self.watch.on_close()
         self.tops.stale(StaleReason.DISCONNECT)
         for subscription in list(self.subscriptions.topics.values()):
             if subscription.state is StreamState.LIVE:
@@ -290,7 +287,7 @@ class MarketDataMachine:
             self._outbox.close(f"silence: no frame for {self.limits.silence_s:g} s")
             return
         self._ping()
-        self.watch.on_timer(now_ns, self.frames)
+        self.watch.on_timer(now_ns, self.frames, self.pings.oldest_ns)
         self.subscriptions.on_timer(now_ns)
         self.subscriptions.pump(now_ns)
 
@@ -304,11 +301,10 @@ class MarketDataMachine:
         for time_ns in others:
             if time_ns is not None and (first is None or time_ns < first):
                 first = time_ns
-        if self.is_open and self._ping_every_ns is not None:
-            due_ns = self._ping_ns + self._ping_every_ns
-            if first is None or due_ns < first:  # the pace can only put it off
-                due_ns = max(due_ns, self.subscriptions.ready_ns())
-                first = due_ns if first is None else min(first, due_ns)
+        due_ns = self.pings.due_ns if self.is_open else None
+        if due_ns is not None and (first is None or due_ns < first):  # the pace can only put it off
+            due_ns = max(due_ns, self.subscriptions.ready_ns())
+            first = due_ns if first is None else min(first, due_ns)
         return first
 
     def on_stop(self, cause: str) -> None:
@@ -317,17 +313,11 @@ class MarketDataMachine:
 
     def _ping(self) -> None:
         """Ask for a sign of life once in a while: it keeps the connection open and tells the way's length."""
-        ping = getattr(self._codec, "ping", None)
-        ping_s, now_ns = self.limits.ping_s, self._now_ns
-        if ping is None or ping_s is None or now_ns - self._ping_ns < ping_s * NANOSECONDS:
+        if self.subscriptions.ready_ns() > self._now_ns:
             return
-        if self.subscriptions.ready_ns() > now_ns:
-            return
-        self.subscriptions.spend(now_ns)
-        self._ping_ns = now_ns
-        self._ping_id += 1
-        self._pinged = self._ping_id
-        self._send(ping(self._ping_id))
+        frame = self.pings.make(self._now_ns)
+        if frame is not None:
+            self._send_unasked(frame)
 
     def _send(self, frame: bytes) -> None:
         self._outbox.send(frame)
@@ -375,10 +365,11 @@ class MarketDataMachine:
 
     def _on_pong(self, message: Pong, received_ns: int) -> None:
         self.watch.answers += 1
-        if self._pinged is None or message.request_id != self._pinged:
+        sent_ns = self.pings.answered(message.request_id)
+        if sent_ns is None:
             return  # that it came is what counts, and it was counted
-        self._pinged = None
-        self.round_trip_ns = self._now_ns - self._ping_ns
+        self.round_trip_ns = self._now_ns - sent_ns
+        self.watch.lag.on_answer(sent_ns, self._now_ns, message.venue_time_ns)
         component = f"connection.md.{self.shard.index}"
         self._outbox.publish_status(ExternalLatency(component=component, round_trip_ns=self.round_trip_ns))
 

@@ -92,7 +92,7 @@ class OrderAcks:
         self._room = min(REFUSALS_MAX, self._room + (now_ns - self._room_ns) / NANOSECONDS * REFUSALS_PER_S)
         self._room_ns = now_ns
         if reply is not None and (self._room < 1 or self._outbox.journal_failed()):
-            reply(refusal.error.value.lower(), refusal.text)
+            reply(refusal.error.value.lower(), refusal.text, request.request_id)
             return
         self._room -= 1
         self._outbox.publish(
@@ -129,7 +129,12 @@ class OrderAcks:
         assert group is not None
         if group.open == 0:
             group.ask.stage = Stage.ENDED
-            self.tell(group.ask, AckStatus.ACCEPTED, fate=Fate.DONE, count=group.done)
+            if group.failed is None:
+                self.tell(group.ask, AckStatus.ACCEPTED, fate=Fate.DONE, count=group.done)
+                return
+            error, cause = group.failed
+            text = f"{group.done} of {group.count} orders were cancelled, look at the others: {cause}"
+            self.tell(group.ask, AckStatus.REJECTED, fate=Fate.NOT_DONE, error=error, text=text, count=group.done)
         elif group.unknown >= group.open and group.ask.stage is not Stage.UNKNOWN:
             group.ask.stage = Stage.UNKNOWN
             self.tell(group.ask, AckStatus.UNKNOWN, fate=Fate.UNKNOWN, count=group.done)

@@ -27,6 +27,8 @@ from gwcore.venue import OrderAbilities, OrderFeature
 
 #: Longest order id and strategy name of a client.
 NAME_MAX: Final = 64
+#: Digits of a number, those behind the point too. No market needs as many, and what a venue reads of more nobody knows.
+DIGITS_MAX: Final = 30
 NANOSECONDS: Final = 1_000_000_000
 _PRICED: Final = frozenset(
     {
@@ -57,8 +59,9 @@ def check_names(order_id: str, strategy: str | None) -> Refusal | None:
     for what, name in (("order_id", order_id), ("strategy", strategy)):
         if name is None:
             continue
-        if not name or len(name) > NAME_MAX or not name.isprintable():
-            return Refusal(OrderError.BAD_REQUEST, f"{what} has to be 1 to {NAME_MAX} printable characters")
+        if not name or len(name) > NAME_MAX or not name.isprintable() or name != name.strip():
+            text = f"{what} has to be 1 to {NAME_MAX} printable characters, with no space at its ends"
+            return Refusal(OrderError.BAD_REQUEST, text)
     return None
 
 
@@ -68,9 +71,7 @@ def check_create(
     """An order to be placed, `now_ns` by the wall clock."""
     instrument = instruments.get(request.symbol)
     if instrument is None:
-        return Refusal(
-            OrderError.UNKNOWN_SYMBOL, f"{request.symbol} is not subscribed by this gateway: see `gw symbols`"
-        )
+        return Refusal(OrderError.UNKNOWN_SYMBOL, unknown_symbol(request.symbol, instruments))
     return (
         _unreadable(request)
         or _incomplete(request)
@@ -79,6 +80,13 @@ def check_create(
         or _digits(request, request.order_type, instrument)
         or _minimum(request, instrument)
     )
+
+
+def unknown_symbol(symbol: str, instruments: Mapping[str, Instrument]) -> str:
+    """What to say of a symbol that is not there."""
+    near = next((name for name in instruments if name.lower() == symbol.lower()), None)
+    hint = f"did you mean {near}?" if near is not None else "see `gw symbols`"
+    return f"{symbol!r:.80} is not subscribed by this gateway: {hint}"
 
 
 def check_modify(
@@ -126,7 +134,8 @@ def check_deadline(deadline_ns: int | None, abilities: OrderAbilities, now_ns: i
     least_s, greatest_s = abilities.deadline_s
     distance_s = (deadline_ns - now_ns) / NANOSECONDS
     if not least_s <= distance_s <= greatest_s:
-        text = f"the deadline is {distance_s:.3f} s away: it has to be {least_s:g} to {greatest_s:g} s"
+        where = f"is {distance_s:.3f} s away" if distance_s >= 0 else f"passed {-distance_s:.3f} s ago"
+        text = f"the deadline {where}: it has to be {least_s:g} to {greatest_s:g} s from now (ns since the epoch)"
         return Refusal(OrderError.DEADLINE, text)
     return None
 
@@ -145,6 +154,8 @@ def _unreadable(request: CreateOrder | ModifyOrder) -> Refusal | None:
             continue
         if not is_plain or Decimal(value) <= 0:
             return Refusal(OrderError.BAD_REQUEST, f"{name} {value!r:.80} is no decimal number above zero, like 0.25")
+        if sum(letter.isdigit() for letter in value) > DIGITS_MAX:
+            return Refusal(OrderError.BAD_REQUEST, f"{name} {value!r:.80} has more digits than {DIGITS_MAX}")
     return None
 
 
@@ -156,7 +167,7 @@ def _incomplete(request: CreateOrder) -> Refusal | None:
         (request.order_type in _TRIGGERED and request.stop_price is None, f"a {kind} order needs a stop_price"),
         (
             request.order_type not in _TRIGGERED and request.stop_price is not None,
-            f"a {kind} order has no stop_price: leave it out",
+            f"a {kind} order has no stop_price: leave it out, or give a type that has one, like STOP_LOSS",
         ),
         (
             (request.quantity is None) == (request.cash_quantity is None),
@@ -229,7 +240,7 @@ def _digits(request: CreateOrder | ModifyOrder, order_type: OrderType, instrumen
         rules.append(("stop_price of the close", close.stop_price, tick, is_static, OrderError.TICK_SIZE))
     for name, value, step, applies, error in rules:
         if value is not None and applies and step > 0 and _EXACT.remainder(Decimal(value), step):
-            return Refusal(error, f"{name} {value} of {instrument.symbol} is no multiple of {step}")
+            return Refusal(error, f"{name} {value} of {instrument.symbol} is no multiple of {step:f}")
     return None
 
 

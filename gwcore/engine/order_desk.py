@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from gwcore.engine.account_doubts import AccountDoubts, Reconciled
 from gwcore.engine.account_orders import OrderTable
 from gwcore.engine.order_acks import OrderAcks
 from gwcore.engine.order_doubts import OrderDoubts
@@ -24,6 +25,7 @@ from gwcore.engine.orders import Ask, OwnOrder, Parcel, Stage, changes, judge
 from gwcore.errors import VenueError, VenueUnavailable
 from gwcore.model import (
     AckStatus,
+    CancelAllAfter,
     CancelOrder,
     CreateOrder,
     Discrepancy,
@@ -44,12 +46,18 @@ from gwcore.venue import (
 )
 
 NANOSECONDS: Final = 1_000_000_000
-#: What is in doubt after a restart is settled so long after its deadline; the venue's own time is not known by then.
-RESUME_SETTLE_S: Final = 90.0
+#: UNKNOWN as an end: of a request about the account that nothing will ever tell of.
+_STATUS_OF: Final = {
+    Fate.DONE: AckStatus.ACCEPTED,
+    Fate.NOT_DONE: AckStatus.REJECTED,
+    Fate.UNKNOWN: AckStatus.UNKNOWN,
+}
+#: With these words the venue says of an order to be cancelled that it is not open.
+_GONE: Final = (OrderError.UNKNOWN_ORDER, OrderError.ORDER_DONE)
 
 
 class OrderDesk:
-    """Of one account. `found` takes what the venue lists of an order into the state, `touch` has fills looked at."""
+    """Of one account. `found` takes what the venue lists of an order into the state. `want_check`: see `AccountDoubts`."""
 
     def __init__(
         self,
@@ -58,22 +66,23 @@ class OrderDesk:
         table: OrderTable,
         own: OwnOrders,
         pace: OrderPace,
-        *,
+        together: Reconciled,
         found: Callable[[AccountSnapshot, int], None],
-        touch: Callable[[str | None], None],
+        want_check: Callable[[int], None],
     ) -> None:
         self.account = account
         self.own = own
         self.acks = OrderAcks(account, outbox)
         self.doubts = OrderDoubts()
         self.sender = OrderSender(outbox, self.acks, pace, self)
-        self.chores: list[Chore] = [OrderForecast(account, outbox, self.sender)]
+        self.account_doubts = AccountDoubts(table, own, outbox.wall_ns, together, want_check, self.end)
+        self.chores: list[Chore] = [OrderForecast(account, outbox, self.sender), self.account_doubts]
         self.was_ready = False
         self.late_answers = self.rate_refusals = 0
         self._outbox = outbox
         self._table = table
         self._found = found
-        self._touch = touch
+        self._touch = together.touch
         self.now_ns = 0
 
     def listed(self, venue_order_id: str) -> OrderUpdate | None:
@@ -95,26 +104,9 @@ class OrderDesk:
 
     # --- after a restart ----------------------------------------------------------------------------------------------
 
-    def resume(self, ask: Ask, published_ns: int, now_ns: int, *, was_told: bool) -> None:
-        """A request of an earlier life of the gateway that the journal has no answer to."""
-        self.now_ns = now_ns
-        order, settle_ns = ask.order, int(RESUME_SETTLE_S * NANOSECONDS)
-        ask.due_ns = max(published_ns, getattr(ask.request, "deadline_ns", None) or 0) + settle_ns
-        ask.stage = Stage.UNKNOWN if was_told else Stage.SENT
-        if was_told and order is not None:
-            order.doubt(ask)
-            self.doubts.add(order, now_ns)
-        elif not was_told:
-            self.doubt(ask, OrderError.DISCONNECTED, "the gateway ended before the answer came")
-
     def resume_left(self, published_ns: int, now_ns: int) -> None:
         """The last request of an earlier life left then, by the wall clock; the venue still counts it."""
         self.sender.pace.assume(now_ns - max(0, self._outbox.wall_ns() - published_ns))
-
-    def resume_order(self, order: OwnOrder) -> None:
-        """An order of an earlier life with no request under way."""
-        if not order.was_seen and order.update.order_status is OrderStatus.PENDING:
-            self._change(order, {"order_status": OrderStatus.REJECTED, "reason": "the gateway ended before it left"})
 
     @property
     def is_ready(self) -> bool:
@@ -225,7 +217,7 @@ class OrderDesk:
         order.was_seen = True
         key = order.venue_order_id or (venue_order_id if isinstance(request, CreateOrder) else None)
         if key is None:
-            self._change(order, facts)
+            self.change(order, facts)
             return
         whole = self._table.adopt(key, order.update, **facts)
         self._touch(key)  # fills that came before may be told now
@@ -233,7 +225,7 @@ class OrderDesk:
             self.own.note(order, whole)
             self._outbox.publish(whole)
 
-    def _change(self, order: OwnOrder, facts: Mapping[str, object]) -> None:
+    def change(self, order: OwnOrder, facts: Mapping[str, object]) -> None:
         """Something of an order that the table does not know."""
         if facts:
             self.own.note(order, msgspec.structs.replace(order.update, **facts, origin=Origin.GATEWAY))
@@ -248,6 +240,7 @@ class OrderDesk:
         error: OrderError | None = None,
         text: str = "",
         answer: OrderAnswer | None = None,
+        count: int | None = None,
     ) -> None:
         """What became of a request is known."""
         was_told = ask.stage is not Stage.WAITING
@@ -256,31 +249,37 @@ class OrderDesk:
         ask.stage = Stage.ENDED
         order = ask.order
         is_done = fate is Fate.DONE
+        if order is None:
+            self.account_doubts.remove(ask)
+            if is_done and isinstance(ask.request, CancelAllAfter):
+                self.account_doubts.on_timer_accepted(ask)
         if answer is not None:
             error, text = answer.error, answer.text
         if order is not None and isinstance(ask.request, CreateOrder) and not is_done and not ask.is_check:
             order.is_given_up = error is OrderError.NOT_FOUND
             if was_told and not order.was_seen:
-                self._change(order, {"order_status": OrderStatus.REJECTED, "reason": text or (error and error.value)})
+                self.change(order, {"order_status": OrderStatus.REJECTED, "reason": text or (error and error.value)})
             elif not was_told:
                 # Whoever waits for it is told too; nobody else ever heard of it.
                 order.update = msgspec.structs.replace(order.update, order_status=OrderStatus.REJECTED)
                 self.own.remove(order)
         self.acks.tell(
             ask,
-            AckStatus.ACCEPTED if is_done else AckStatus.REJECTED,
+            _STATUS_OF[fate],
             origin=origin,
             fate=fate,
             error=error,
             text=text,
             retryable=answer.retryable if answer is not None and not is_done else None,
             retry_at_ns=answer.retry_at_ns if answer is not None else None,
-            count=answer.number_of_orders if answer is not None else None,
+            count=answer.number_of_orders if answer is not None else count,
             venue_time_ns=answer.venue_time_ns if answer is not None else None,
             now_ns=self.now_ns,
         )
         if ask.group is not None:
             ask.group.unknown -= was_unknown
+            if not is_done and order is not None and not order.is_done and error not in _GONE:
+                ask.group.failed = ask.group.failed or (error, text)
             self.acks.count(ask, is_done=is_done)
         if order is not None:
             self._after(order)
@@ -313,15 +312,21 @@ class OrderDesk:
         self.sender.note_doubt(ask)
         self.acks.tell(ask, AckStatus.UNKNOWN, fate=Fate.UNKNOWN, error=error, text=text)
         if order is None:
+            self.account_doubts.add(ask, self.now_ns)
             return
         order.doubt(ask)
         self.doubts.add(order, self.now_ns)
         if isinstance(ask.request, CreateOrder):
-            self._change(order, {"order_status": OrderStatus.UNKNOWN, "reason": text or error.value})
+            self.change(order, {"order_status": OrderStatus.UNKNOWN, "reason": text or error.value})
         if ask.group is not None:
             ask.group.unknown += 1
             self.acks.tell_group(ask)
         self.sender.advance(order)
+
+    def note_forwarded(self, ask: Ask) -> None:
+        """It is told, and about to leave."""
+        if ask.order is None:
+            self.account_doubts.name(ask)
 
     def settle(self, now_ns: int) -> None:
         """The venue told of orders: what that proves of their requests."""
@@ -330,6 +335,7 @@ class OrderDesk:
             touched, self.own.touched = self.own.touched, {}
             for order in touched:
                 self._settle(order, is_final=False)
+        self.account_doubts.settle()
         self.sender.pump(now_ns)
 
     def _settle(self, order: OwnOrder, *, is_final: bool, asked_ns: int = 0, listed: object = None) -> None:
@@ -388,5 +394,3 @@ class OrderDesk:
         due_ns = max((ask.due_ns for ask in order.doubts), default=0) - self._outbox.wall_ns()
         self.doubts.answered(now_ns, due_ns if due_ns > 0 else None)
         self.sender.pump(now_ns)
-
-    # --- cancels of many ----------------------------------------------------------------------------------------------

@@ -134,8 +134,8 @@ class MarketGuard:
         """See `OrderGuard`."""
         symbol = order.symbol or ""
         refusal = (
-            market_rules.check_modify(self._market.status(None), "the venue")
-            or market_rules.check_modify(self._market.status(symbol), symbol)
+            market_rules.check_modify(request, order, self._market.status(None), "the venue")
+            or market_rules.check_modify(request, order, self._market.status(symbol), symbol)
             or self._halted(requester.user, request.account, symbol)
         )
         limits = self._limits.get(requester.user)

@@ -12,8 +12,6 @@ from gwcore.engine.order_ports import OrderPace
 from gwcore.engine.orders import Ask
 from gwcore.venue import RequestKind
 
-#: Requests of one account that wait; more are refused.
-LANES_MAX: Final = 1000
 NANOSECONDS: Final = 1_000_000_000
 _LANE: Final = {
     RequestKind.CANCEL: 0,

@@ -39,7 +39,7 @@ class OpenOrder(NamedTuple):
 
 
 class OrderView(Protocol):
-    """What a guard may look at, of one account."""
+    """What a guard may look at: the orders of one account, or (`AllOrders`) of all accounts of the gateway."""
 
     def open_orders(self) -> Iterable[OpenOrder]:
         """Working orders, those on their way and those whose fate is not known."""

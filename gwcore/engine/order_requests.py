@@ -12,11 +12,11 @@ import msgspec
 
 from gwcore.engine.access import Grant
 from gwcore.engine.cancel_timer import CancelTimer
-from gwcore.engine.order_checks import NANOSECONDS, check_create, check_modify, check_names
+from gwcore.engine.order_checks import NANOSECONDS, check_create, check_modify, check_names, unknown_symbol
 from gwcore.engine.order_desk import OrderDesk
 from gwcore.engine.order_outbox import DeskOutbox
 from gwcore.engine.order_owners import OrderIds, OwnOrders
-from gwcore.engine.order_ports import OrderGuard, Refusal, Requester
+from gwcore.engine.order_ports import OrderGuard, OrderView, Refusal, Requester
 from gwcore.engine.orders import Ask, Group, OwnOrder, Reply, kind_of, pending_update
 from gwcore.model import (
     AckStatus,
@@ -47,7 +47,10 @@ GATEWAY: Final = Requester("", 0, Grant())
 
 
 class OrderRequests:
-    """Of one account. `instruments`: a live view of what the gateway knows to be traded. The timer is the venue's."""
+    """Of one account. `instruments`: a live view of what the gateway knows to be traded. The timer is the venue's.
+
+    `view`: the orders that limits of users are about, those of all accounts; None: of this one.
+    """
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class OrderRequests:
         guard: OrderGuard,
         instruments: Callable[[], Mapping[str, Instrument]],
         *,
+        view: OrderView | None = None,
         trading: str,
         cancel_after_s: int | None = None,
         tell_timer: Callable[[bool, str], None] = lambda is_armed, cause: None,
@@ -67,6 +71,7 @@ class OrderRequests:
         self._ids = ids
         self._guard = guard
         self._instruments = instruments
+        self._view = view or desk.own
         self._trading = trading
         self.timer = CancelTimer(cancel_after_s, self._arm_timer, tell_timer, self._can_arm)
         desk.acks.heed_timer = self.timer.on_ack
@@ -95,8 +100,9 @@ class OrderRequests:
     def _refuse(
         self, request: OrderRequest, requester: Requester, refusal: Refusal, reply: Reply | None, now_ns: int
     ) -> None:
+        # All of them, however many: one that nobody speaks of would be UNKNOWN to its client. A request's bytes are bounded.
         several = request.orders if isinstance(request, CreateOrders) else ()
-        for each in several[:BATCH_MAX] or (request,):
+        for each in several or (request,):
             one = msgspec.structs.replace(each, request_id=each.request_id or request.request_id)
             self._desk.acks.refuse(one, requester.user, refusal, reply, now_ns, getattr(each, "order_id", None))
 
@@ -113,7 +119,7 @@ class OrderRequests:
         cause = self._outbox.journal_failed()
         if cause and not is_exit:
             return Refusal(OrderError.JOURNAL, f"what is not durable does not leave: {cause}")
-        if desk.sender.is_full:
+        if desk.sender.is_full(is_exit=is_exit):
             return Refusal(OrderError.TOO_MANY_REQUESTS, "too many requests of this account wait already: send fewer")
         return None
 
@@ -129,7 +135,7 @@ class OrderRequests:
             check_names(request.order_id, request.strategy)
             or self._duplicate(request, requester.user)
             or check_create(request, self._instruments(), way.abilities, wall_ns)
-            or self._guard.check_create(request, requester, self._own)
+            or self._guard.check_create(request, requester, self._view)
             or self._room(request.symbol, requester.user, way.limits.open_orders_per_symbol)
         )
         if refusal is not None:
@@ -182,7 +188,7 @@ class OrderRequests:
             _not_granted(order, requester, "modify")
             or _ended(order)
             or check_modify(request, order.update, self._instruments(), way.abilities, self._outbox.wall_ns())
-            or self._guard.check_modify(request, order.update, requester, self._own)
+            or self._guard.check_modify(request, order.update, requester, self._view)
         )
         if refusal is not None:
             return refusal
@@ -260,6 +266,11 @@ class OrderRequests:
         if not narrowed and (not requester.user or "*" in requester.grant.symbols):
             return self._desk.sender.take(whole)
         chosen = [order for order in self._candidates(user) if _matches(order, request, requester)]
+        if not chosen and request.symbol is not None and request.symbol not in self._instruments():
+            text = unknown_symbol(request.symbol, self._instruments())
+            return Refusal(
+                OrderError.UNKNOWN_SYMBOL, f"{text}; a cancel of all names one symbol as it is written there"
+            )
         if not chosen:
             self._desk.acks.tell(whole, AckStatus.ACCEPTED, fate=Fate.DONE, count=0)
             return None

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from gwcore.engine.order_acks import OrderAcks
-from gwcore.engine.order_lanes import LANES_MAX, OrderLanes, age_s
+from gwcore.engine.order_lanes import OrderLanes, age_s
 from gwcore.engine.order_outbox import DeskOutbox
 from gwcore.engine.order_ports import OrderPace, Refusal
 from gwcore.engine.orders import Ask, OwnOrder, Parcel, Stage
@@ -22,6 +22,9 @@ from gwcore.venue import AccountMessage, BatchOrders, CancelTimer, Orders, Outbo
 NANOSECONDS: Final = 1_000_000_000
 #: A cancel waits no longer than this for a journal that is slow: it can't make an order.
 CANCEL_SYNC_S: Final = 0.25
+#: Requests of one account that wait: for the venue's counters, or for an answer to the one before them. More are refused,
+#: but cancels, of which there is room for as many again.
+REQUESTS_MAX: Final = 1000
 #: Requests about the whole account whose answer did not come and may still come late.
 LATE_MAX: Final = 1000
 
@@ -41,6 +44,10 @@ class Fates(Protocol):
         """What came of the HTTP flow of requests."""
         ...
 
+    def note_forwarded(self, ask: Ask) -> None:
+        """It is told, and about to leave."""
+        ...
+
 
 class OrderSender:
     """Of one account."""
@@ -58,6 +65,7 @@ class OrderSender:
         self._acks = acks
         self._fates = fates
         self._lanes = OrderLanes(pace)
+        self._waiting: dict[Ask, None] = {}  # not staged yet, in a lane or behind another one, oldest first
         self._staged: dict[Ask, None] = {}
         self._staged_exits: dict[Ask, None] = {}  # those of them that may leave before they are durable, oldest first
         self._sent: dict[Ask, None] = {}  # by WebSocket or REST, not answered, oldest first
@@ -72,12 +80,11 @@ class OrderSender:
     @property
     def waiting(self) -> int:
         """Requests that were taken and are not answered, those in doubt apart."""
-        return len(self._lanes) + len(self._staged) + len(self._sent)
+        return len(self._waiting) + len(self._staged) + len(self._sent)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no more requests are taken."""
-        return len(self._lanes) >= LANES_MAX
+    def is_full(self, *, is_exit: bool) -> bool:
+        """Whether no more requests are taken: none that cancels (`is_exit`), or none of the others."""
+        return len(self._waiting) >= REQUESTS_MAX * (2 if is_exit else 1)
 
     def of_wire(self, wire_id: int, place: int | None) -> list[Ask]:
         """Requests that left under this number (all, or the one at a place of the batch) and are not known to have ended."""
@@ -94,6 +101,7 @@ class OrderSender:
 
     def forget(self, ask: Ask) -> None:
         """It ended."""
+        self._waiting.pop(ask, None)
         self._lanes.remove(ask)
         self._unstage(ask)
         self._sent.pop(ask, None)
@@ -119,6 +127,7 @@ class OrderSender:
         """A request that was checked begins its way."""
         order = ask.order
         if order is None:
+            self._waiting[ask] = None
             self._lanes.add(ask)
             return None
         if ask.kind is RequestKind.CANCEL and self._overtake(order, ask):
@@ -126,6 +135,7 @@ class OrderSender:
         if not order.enqueue(ask):
             text = f"{len(order.waiting)} requests of order {order.order_id} wait already: wait for their answers"
             return Refusal(OrderError.TOO_MANY_REQUESTS, text)
+        self._waiting[ask] = None
         self.advance(order)
         return None
 
@@ -206,7 +216,9 @@ class OrderSender:
                 if ask.kind is RequestKind.CREATE and not ask.is_check:
                     self._outbox.publish(order.update)
             ask.stage, ask.staged_ns = Stage.STAGED, self.now_ns
+            self._waiting.pop(ask, None)
             self._acks.tell(ask, AckStatus.FORWARDED, asked=ask.request)
+            self._fates.note_forwarded(ask)
             self._spend(ask, is_batch=len(asks) > 1)
             self._staged[ask] = None
             if ask.is_exit:
@@ -228,18 +240,21 @@ class OrderSender:
         order, request = ask.order, ask.request
         if self.way is None or not (self.is_ready or ask.is_exit):
             return Refusal(OrderError.NOT_READY, "the connection of the account ended before this left")
-        if order is None or isinstance(request, CreateOrder):
-            if isinstance(request, CreateOrder) and self._is_late(request.deadline_ns):
-                return Refusal(OrderError.DEADLINE, "its deadline passed before its turn came")
-            return None if order is None else self.check_turn(ask.user, request.account, order.symbol)
-        if order.is_done:
+        if order is not None and order.is_done:
             return Refusal(OrderError.ORDER_DONE, f"the order is {order.update.order_status.value} already")
+        if self._is_late(ask):
+            return _LATE
+        if order is None:
+            return None
+        if isinstance(request, CreateOrder):
+            return self.check_turn(ask.user, request.account, order.symbol)
         version = getattr(request, "version", None)
         if version is not None and version != order.version:
             return Refusal(OrderError.VERSION, f"the order is at version {order.version}, not {version}: look again")
         return self.check_turn(ask.user, request.account, order.symbol) if isinstance(request, ModifyOrder) else None
 
-    def _is_late(self, deadline_ns: int | None) -> bool:
+    def _is_late(self, ask: Ask) -> bool:
+        deadline_ns = _deadline_ns(ask)
         return deadline_ns is not None and self._outbox.wall_ns() >= deadline_ns
 
     def _encode(self, asks: list[Ask]) -> Parcel | Refusal:
@@ -300,8 +315,10 @@ class OrderSender:
     # --- time ---------------------------------------------------------------------------------------------------------
 
     def on_timer(self, now_ns: int) -> None:
-        """Answers that did not come, and cancels that have waited long enough for the journal."""
+        """Answers that did not come, turns that did not, and cancels that have waited long enough for the journal."""
         self.now_ns = now_ns
+        for ask in [ask for ask in self._waiting if self._is_late(ask)]:
+            self._fates.end(ask, Fate.NOT_DONE, error=_LATE.error, text=_LATE.text)
         for ask in [ask for ask in self._sent if self._timeout_ns(ask) <= now_ns]:
             self._fates.doubt(ask, OrderError.TIMEOUT, "no answer came in time")
         sync_ns = int(CANCEL_SYNC_S * NANOSECONDS)
@@ -320,6 +337,9 @@ class OrderSender:
         times += [ask.staged_ns + sync_ns for ask in itertools.islice(self._staged_exits, 1)]
         if self._lanes.wake_ns is not None:
             times.append(self._lanes.wake_ns)
+        deadlines = [at_ns for ask in self._waiting if (at_ns := _deadline_ns(ask)) is not None]
+        if deadlines:
+            times.append(self.now_ns + max(0, min(deadlines) - self._outbox.wall_ns()))
         return min(times, default=None)
 
     def on_journal(self, cause: str, now_ns: int) -> None:
@@ -331,7 +351,7 @@ class OrderSender:
                 continue
             text = f"it did not leave: {cause}"
             if ask.reply is not None:  # the event about it waits for the same disk
-                ask.reply(OrderError.JOURNAL.value.lower(), text)
+                ask.reply(OrderError.JOURNAL.value.lower(), text, ask.request.request_id)
             self._fates.end(ask, Fate.NOT_DONE, error=OrderError.JOURNAL, text=text)
         self.pump(now_ns)
 
@@ -344,6 +364,12 @@ def _takes_cancels_together(way: Orders) -> bool:
     return hasattr(way, "cancel_orders") and way.abilities.cancel_batch_max > 1
 
 
+def _deadline_ns(ask: Ask) -> int | None:
+    """The wall clock's time after which a request is not to leave any more."""
+    return getattr(ask.request, "deadline_ns", None)
+
+
+_LATE: Final = Refusal(OrderError.DEADLINE, "its deadline passed before its turn came: it did not leave")
 _CONNECTION_ENDED: Final = Refusal(OrderError.DISCONNECTED, "the connection ended before this left: nothing was sent")
 #: What the venue's counters call a request that leaves with others.
 _BATCHED: Final = {RequestKind.CREATE: RequestKind.CREATE_BATCH, RequestKind.CANCEL: RequestKind.CANCEL_BATCH}

@@ -8,10 +8,9 @@ taken, that every list of the venue was asked and shows nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol
 
 from gwcore.model import (
     CancelAllAfter,
@@ -28,7 +27,7 @@ from gwcore.model import (
 )
 from gwcore.venue import OrderKey, Orders, Outbound, RequestKind
 
-#: Requests of one order that wait for an answer to the one before them; one more is refused.
+#: Changes of one order that wait for an answer to the request before them; one more is refused. Of its cancels as many.
 WAITING_MAX: Final = 16
 ENDED = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
 _CHANGEABLE: Final = ("quantity", "price", "stop_price", "display_quantity")
@@ -54,6 +53,7 @@ class Ask:
         "due_ns",
         "group",
         "kind",
+        "named",
         "number",
         "order",
         "parcel",
@@ -62,6 +62,7 @@ class Ask:
         "sent_ns",
         "stage",
         "staged_ns",
+        "unnamed",
         "user",
         "version",
     )
@@ -84,6 +85,8 @@ class Ask:
         self.due_ns = 0  # wall clock: from then on, what no list of the venue shows was not taken
         self.by_rest = False
         self.group: Group | None = None
+        self.named: tuple[str | OwnOrder, ...] = ()  # of one about the account: the orders it was about (AccountDoubts)
+        self.unnamed = 0  # so many of them it may not have been about, which ones is not known
         self.reply: Reply | None = None
 
     @property
@@ -109,20 +112,25 @@ class Parcel:
         self.outbound: Outbound | None = outbound
 
 
-#: Says to the client that asked, and to nobody else: code, text.
-Reply = Callable[[str, str], None]
+class Reply(Protocol):
+    """Says something to the client that asked, and to nobody else."""
+
+    def __call__(self, code: str, text: str, request_id: int | None = None) -> None:
+        """About the request, or about the one in it that has this number (an order of a batch)."""
+        ...
 
 
 class Group:
     """A CancelAllOrders that became one cancel for each order."""
 
-    __slots__ = ("ask", "done", "open", "unknown")
+    __slots__ = ("ask", "count", "done", "failed", "open", "unknown")
 
     def __init__(self, ask: Ask, count: int) -> None:
         self.ask = ask
-        self.open = count  # not ended
+        self.count = self.open = count  # `open`: those that have not ended
         self.done = 0
         self.unknown = 0
+        self.failed: tuple[OrderError | None, str] | None = None  # why an order that may be open was not cancelled
 
 
 class OwnOrder:
@@ -180,12 +188,13 @@ class OwnOrder:
         return OrderKey(self.symbol, self.client_id, self.venue_order_id)
 
     def enqueue(self, ask: Ask) -> bool:
-        """Let a request wait for its turn; a cancel goes ahead of changes. False: too many wait."""
-        if len(self.waiting) >= WAITING_MAX:
+        """Let a request wait for its turn; a cancel goes ahead of changes. False: too many of its kind wait."""
+        cancels = sum(1 for one in self.waiting if one.kind is RequestKind.CANCEL)
+        is_cancel = ask.kind is RequestKind.CANCEL
+        if (cancels if is_cancel else len(self.waiting) - cancels) >= WAITING_MAX:
             return False
-        if ask.kind is RequestKind.CANCEL:
-            place = sum(1 for one in self.waiting if one.kind is RequestKind.CANCEL)
-            self.waiting.insert(place, ask)
+        if is_cancel:
+            self.waiting.insert(cancels, ask)
         else:
             self.waiting.append(ask)
         return True

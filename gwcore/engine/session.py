@@ -250,8 +250,8 @@ class Session:
     def _on_ping(self, request: Ping) -> None:
         self._writer.write_message(Heartbeat(request_id=request.request_id, time_ns=self._fanout.clock.now_ns()))
 
-    def _refuse(self, request: object, code: str, text: str) -> None:
-        request_id = getattr(request, "request_id", None)
+    def _refuse(self, request: object, code: str, text: str, request_id: int | None = None) -> None:
+        request_id = getattr(request, "request_id", None) if request_id is None else request_id
         if self._is_open:  # an order may be refused when its client is long gone
             self._writer.write_message(RequestError(request_id=request_id, code=code, text=text))
 

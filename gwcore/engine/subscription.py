@@ -49,6 +49,8 @@ class Subscription:
         "had_both_sides",
         "held",
         "high2",
+        "is_late",
+        "late_ns",
         "low2",
         "middle2",
         "newest_ns",
@@ -97,6 +99,8 @@ class Subscription:
         self.traded_ns = 0  # monotonic, of the trade they come from
         self.verifying = False  # a live book is subscribed anew, only to see whether it is still the venue's
         self.quarantined = False  # put in quarantine and not live since
+        self.is_late = False  # a book that is stale because what comes of it is too old
+        self.late_ns = 0  # monotonic, of the last message that was
         self.held = False  # the market is not trading: stale, and no healing
 
     @property

@@ -15,11 +15,20 @@ class TopFeed:
     def __init__(self, outbox: Outbox) -> None:
         self._publish = outbox.publish
         self.last: dict[str, TopOfBook] = {}
+        self._is_held = False
 
     def on_top(self, top: TopOfBook, received_ns: int) -> None:
         """The venue's best prices."""
+        if self._is_held:
+            return
         self.last[top.symbol] = top
         self._publish(top, received_ns)
+
+    def hold(self, is_held: bool) -> None:
+        """What comes is too old to be taken for good, or is no longer."""
+        if is_held:
+            self.stale(StaleReason.LAG)
+        self._is_held = is_held
 
     def stale(self, reason: StaleReason, symbol: str | None = None) -> None:
         """One symbol's prices, or all, can't be vouched for any more."""

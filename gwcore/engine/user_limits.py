@@ -31,7 +31,7 @@ class Wanted(NamedTuple):
 
 
 class UserLimits:
-    """Of one user, on each account by itself. A symbol is under every limit whose glob matches it."""
+    """Of one user, over all accounts of the gateway together. A symbol is under every limit whose glob matches it."""
 
     def __init__(self, settings: UserSettings) -> None:
         self._quantity = _pairs(settings.order_quantity_max)

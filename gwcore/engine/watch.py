@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from gwcore.engine.books import BookKeeper
 from gwcore.engine.held_data import HeldData
+from gwcore.engine.lag import LagWatch
 from gwcore.engine.outbox import Outbox
 from gwcore.engine.quiet import QuietWatch
 from gwcore.engine.reconnect import NANOSECONDS
 from gwcore.engine.stream_states import StreamStates
 from gwcore.engine.subscription import Subscription
 from gwcore.engine.subscriptions import SubscriptionSet
+from gwcore.engine.top_feed import TopFeed
 from gwcore.model import StaleReason, StreamState, TradeSummary
 from gwcore.settings import DetectionSettings
 from gwcore.venue import GroupLimits, MarketDataCodec
@@ -34,7 +36,7 @@ class Watch:
         self.answers = 0  # frames that only answered a ping of ours: bytes flow, and that is all they show
         self._shard = shard
 
-    def bind(self, subscriptions: SubscriptionSet, books: BookKeeper) -> None:
+    def bind(self, subscriptions: SubscriptionSet, books: BookKeeper, tops: TopFeed) -> None:
         """Give it what it watches."""
         self._subscriptions = subscriptions
         self._books = books
@@ -43,6 +45,8 @@ class Watch:
         self.quiet = QuietWatch(self._settings, self._outbox, self.held, on_silent=self._on_silent, verify=self._verify)
         self.states = StreamStates(self._outbox, self._shard, self.quiet.age_ns)
         books.on_confirmed = self.quiet.confirmed
+        self.lag = LagWatch(self._settings, renew=self._outbox.close, on_state=self.on_state, hold_tops=tops.hold)
+        self.lag.bind(subscriptions, books)
 
     # --- from the machine -----------------------------------------------------------------------------------------
 
@@ -51,6 +55,11 @@ class Watch:
         self._own_frames, self._own_ns = -1, now_ns
         self.quiet.on_open(codec)
 
+    def on_close(self) -> None:
+        """The connection is gone."""
+        self.quiet.on_close()
+        self.lag.on_close()
+
     def on_trades(self, summary: TradeSummary) -> None:
         """Trades came: where their book's middle may be."""
         self.held.on_trades(summary)
@@ -58,12 +67,13 @@ class Watch:
         if subscription is not None:
             self._suspicions.on_trades(subscription, summary, self._books.now_ns)
 
-    def on_timer(self, now_ns: int, frames: int) -> None:
-        """Time passed; `frames` came since the start."""
+    def on_timer(self, now_ns: int, frames: int, unanswered_ns: int | None) -> None:
+        """Time passed; `frames` came since the start; the oldest ping without an answer left at `unanswered_ns`."""
         if self.quiet.is_tick(now_ns):
             for subscription in self._books.of_symbol.values():
                 self._suspicions.expire(subscription, now_ns)
             self._read_application_clock(now_ns, frames - self.answers)
+            self.lag.on_timer(now_ns, unanswered_ns)
         self.quiet.on_timer(now_ns)
 
     def _read_application_clock(self, now_ns: int, own_frames: int) -> None:

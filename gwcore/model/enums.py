@@ -96,6 +96,7 @@ class StaleReason(str, Enum):
     UNSUBSCRIBED = "UNSUBSCRIBED"  # it is not subscribed any more
     OVERFLOW = "OVERFLOW"  # more levels than a book may hold
     OPERATOR = "OPERATOR"  # an operator had it subscribed anew
+    LAG = "LAG"  # what comes is too old, though it is whole and in order
 
 
 class GatewayState(str, Enum):
@@ -265,3 +266,4 @@ class OrderError(str, Enum):
     TIMEOUT = "TIMEOUT"  # no answer came in time
     DISCONNECTED = "DISCONNECTED"  # the connection ended before an answer
     NOT_FOUND = "NOT_FOUND"  # asked everywhere after it could have been taken, and it is nowhere
+    SUPERSEDED = "SUPERSEDED"  # nobody will ever know: how the account stood later says all that matters

@@ -84,5 +84,6 @@ class MarketStatus(
     can_cancel: bool | None = None
     is_matching: bool | None = None
     upcoming_maintenance: tuple[str, ...] = ()
+    maintenance_ns: int | None = None  # when the first that is announced begins; None: nothing says so
     origin: Origin = Origin.VENUE
     venue_time_ns: int | None = None

@@ -73,13 +73,16 @@ class AccountConnection:
         )
         self.rest = AccountRest(network, clock)
         self.machine = AccountMachine(account.name, settings, self, random, FillMemory(), parts.pace())
+        self.machine.hear_venue = hub.on_venue_status
         self._make_orders = orders
+        parts.view.add(self.machine.own)
         self.requests = OrderRequests(
             self.machine.desk,
             self,
             parts.ids,
             parts.guard,
             parts.instruments,
+            view=parts.view,
             trading=settings.trading,
             cancel_after_s=settings.cancel_after_s,
             tell_timer=partial(hub.on_cancel_timer, account.name),
@@ -96,15 +99,13 @@ class AccountConnection:
         self._login: Generator[Frame, Frame, None] | None = None
         self._early: list[tuple[bytes, int]] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_ns = 0
+        self._timer_ns = self.connects = 0
         self._flows: set[asyncio.Task[None]] = set()
         self._requests: set[asyncio.Task[None]] = set()  # flows about orders, which outlive a connection
         self._halt_cause = ""
         self._is_stopped = False
-        self.connects = 0
-        self.token_ns: int | None = (
-            None  # monotonic, when what the connection stands on (a token, a listen key) was got
-        )
+        #: Monotonic, when what the connection stands on (a token, a listen key) was got.
+        self.token_ns: int | None = None
         self.rights: tuple[str, ...] | None = None
 
     @property

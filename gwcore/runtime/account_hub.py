@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from gwcore.model import ConnectionState, Event
+from gwcore.model import ConnectionState, Event, MarketStatus
 
 
 class AccountHub(Protocol):
@@ -16,6 +16,10 @@ class AccountHub(Protocol):
 
     def on_cancel_timer(self, account: str, is_armed: bool, cause: str) -> None:
         """The venue's dead-man timer was armed or disarmed, or ended."""
+        ...
+
+    def on_venue_status(self, status: MarketStatus) -> None:
+        """The account's own stream says how the venue as a whole stands."""
         ...
 
     def publish_status(self, event: Event) -> None:

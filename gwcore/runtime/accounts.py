@@ -47,6 +47,8 @@ RECALLED_KINDS = frozenset({"order_update", "trade_update", "download_begin", "o
 CLOCK_CHECK_S, CLOCK_QUESTIONS, CLOCK_SPACING_S = 300.0, 4, 1.27
 #: ... but not while it starts: what the accounts need to be Ready would wait for its turn behind these.
 CLOCK_FIRST_S = 5.0
+#: While an account's own stream is down, how the venue stands is asked this often.
+STATUS_CHECK_S = 15.0
 #: At the end the venue's dead-man timers must be off within this.
 WIND_DOWN_S = 2.0
 #: An offset above this is told as a status, since nonces, tokens and times of orders go by the clock.
@@ -78,6 +80,7 @@ class Accounts:
         if paper is not None:
             streams, network, orders = PaperStreams(streams, paper), paper, paper.orders
         self._timer_news = asyncio.Event()
+        self._notices: tuple[str, ...] = ()
         machine.hear_venue = self.on_venue_status
         self._takes_orders = orders is not None
         self._streams = streams
@@ -141,6 +144,8 @@ class Accounts:
             spawn(self.fees.run(), "fees of the master account")
         if self.connections and hasattr(self._streams, "server_time"):
             spawn(self._watch_clock(), "clock of the venue")
+        if self.connections and hasattr(self._streams, "venue_status"):
+            spawn(self._watch_status(), "status of the venue")
 
     def stop(self, cause: str) -> None:
         """The gateway stops."""
@@ -173,15 +178,37 @@ class Accounts:
     # --- the venue's dead-man timers ----------------------------------------------------------------------------------
 
     def on_venue_status(self, status: MarketStatus) -> None:
-        """The venue as a whole: a timer that is armed through maintenance cancels everything when it ends."""
-        cause = ""
-        if status.status is not TradingStatus.ONLINE:
-            cause = f"the venue is {status.status.value}"
-        elif status.upcoming_maintenance:
-            cause = "the venue announced maintenance"
+        """What a stream, of market data or of an account, says of the venue as a whole; the last word counts.
+
+        A timer that is armed through maintenance cancels everything when it ends.
+        """
+        begins_ns = None
+        if status.maintenance_ns is not None:
+            begins_ns = self._clock.monotonic_ns() + status.maintenance_ns - self._clock.now_ns()
+        notices = status.upcoming_maintenance
+        if notices and notices != self._notices and begins_ns is None:
+            _log.warning("the venue announced something without a time that can be read: %s", "; ".join(notices))
+        self._notices = notices
+        for connection in self.connections:
+            connection.requests.timer.on_announced(begins_ns)
+        self._hold_timers(status)
+
+    def _hold_timers(self, status: MarketStatus) -> None:
+        cause = "" if status.status is TradingStatus.ONLINE else f"the venue is {status.status.value}"
         for connection in self.connections:
             connection.requests.timer.on_venue(cause)
             connection.tick()
+
+    async def _watch_status(self) -> None:
+        """Ask by REST, for accounts whose timer lives on while their stream, which would tell, is down."""
+        while True:
+            await asyncio.sleep(STATUS_CHECK_S)
+            if any(each.requests.timer.is_of_use and not each.machine.is_open for each in self.connections):
+                try:
+                    status = await run_flow(self._network, self._streams.venue_status())  # type: ignore[attr-defined]
+                except VenueError:
+                    continue
+                self._hold_timers(status)
 
     async def wind_down(self) -> None:
         """Disarm the timers before the gateway stops; what can't be within WIND_DOWN_S runs out at the venue."""

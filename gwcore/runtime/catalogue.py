@@ -42,6 +42,12 @@ _METRICS = (
     Metric("gw_frames_total", "counter", ("connection",), "Frames received."),
     Metric("gw_requests_total", "counter", ("connection",), "Frames sent to the venue."),
     Metric("gw_round_trip_seconds", "gauge", ("connection",), "Last ping to pong."),
+    Metric(
+        "gw_lag_seconds",
+        "gauge",
+        ("connection",),
+        "How old what comes is, by the last answer to a ping or a missing one.",
+    ),
     Metric("gw_rest_requests_total", "counter", (), "REST requests sent."),
     Metric("gw_rest_waiting", "gauge", (), "REST requests that wait for their turn."),
     Metric("gw_rest_seconds", "gauge", ("endpoint",), "Last round trip of each REST endpoint."),

@@ -6,8 +6,9 @@ What can't be read is not guessed at: then everything is halted, with the reason
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection
+from fnmatch import fnmatchcase
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -16,6 +17,7 @@ from gwcore.engine.halts import HALTS_MAX, Halt, Halts
 from gwcore.errors import GatewayError, StorageError
 from gwcore.ports import Clock, Storage
 from gwcore.runtime.controls import Action, Answer, Controls, Question
+from gwcore.suggest import did_you_mean
 
 _log = logging.getLogger("gwcore.account")
 
@@ -53,14 +55,32 @@ def load_halts(storage: Storage, now_ns: int) -> Halts:
         return Halts((Halt(reason=reason, by="gateway", since_ns=now_ns),))
 
 
-class OrderHalts:
-    """Keeps `halts` in `storage`, and offers the actions. `cancel` cancels open orders and says how many it asked for."""
+class Known(NamedTuple):
+    """Names that a halt may be for, as they are now."""
 
-    def __init__(self, halts: Halts, storage: Storage, clock: Clock, cancel: Callable[[Halt], int]) -> None:
+    users: Collection[str]
+    accounts: Collection[str]
+    symbols: Collection[str]
+
+
+def _choices(what: str, name: str, names: Collection[str]) -> str:
+    return did_you_mean(name, names) or f"no {what} is configured"
+
+
+class OrderHalts:
+    """Keeps `halts` in `storage`, and offers the actions. `cancel` cancels open orders and says how many it asked for.
+
+    `known()`: what there is to halt.
+    """
+
+    def __init__(
+        self, halts: Halts, storage: Storage, clock: Clock, cancel: Callable[[Halt], int], known: Callable[[], Known]
+    ) -> None:
         self._halts = halts
         self._storage = storage
         self._clock = clock
         self._cancel = cancel
+        self._known = known
 
     def add(self, controls: Controls) -> None:
         """Offer them."""
@@ -69,7 +89,16 @@ class OrderHalts:
         controls.add("halts", Question(answer=self.list, verb="read"))
 
     async def halt(self, asked: HaltArguments, operator: Operator) -> Answer:
-        """Stop new orders and changes. In force at once, durable before it is answered. Raises GatewayError."""
+        """Stop new orders and changes. In force at once, durable before it is answered. Raises GatewayError.
+
+        A user or an account that is not there is refused: who mistypes a name in a hurry must not believe it halted.
+        """
+        known = self._known()
+        for what, name, names in (("user", asked.user, known.users), ("account", asked.account, known.accounts)):
+            if name is not None and name not in names:
+                raise GatewayError(
+                    f"nothing was halted: there is no {what} {name!r:.80}; {_choices(what, name, names)}"
+                )
         halt = Halt(
             user=asked.user,
             account=asked.account,
@@ -82,6 +111,8 @@ class OrderHalts:
             raise GatewayError(f"{HALTS_MAX} halts are in force: resume some first")
         cancelled = self._cancel(halt) if asked.cancel else 0
         text = f"{halt.words()} is halted: new orders and changes are refused, cancels pass"
+        if asked.symbol is not None and not any(fnmatchcase(symbol, asked.symbol) for symbol in known.symbols):
+            text += "; but no symbol of this gateway is like that now: see `gw symbols`"
         if asked.cancel:
             text += f"; {cancelled} requests to cancel are on their way"
         return Answer(text + self._keep(), {"halts": len(self._halts), "cancels": cancelled})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from gwcore.engine.all_orders import AllOrders
 from gwcore.engine.order_defaults import NoPace, OpenGuard
 from gwcore.engine.order_owners import OrderIds
 from gwcore.engine.order_ports import OrderGuard, OrderPace
@@ -61,6 +62,7 @@ class OrderParts:
     """What the orders of all accounts of a gateway share. `pace` makes one for each account."""
 
     ids: OrderIds = field(default_factory=OrderIds)
+    view: AllOrders = field(default_factory=AllOrders)
     guard: OrderGuard = field(default_factory=OpenGuard)
     pace: Callable[[], OrderPace] = NoPace
     instruments: Callable[[], Mapping[str, Instrument]] = dict

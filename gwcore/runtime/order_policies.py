@@ -111,5 +111,9 @@ class OrderPolicies:
             return 0  # nothing was placed through us
         _log.warning("account %s: orders of %s are cancelled: %s", name, "everybody" if user == "*" else user, cause)
         request = CancelAllOrders(account=name, user=user, symbol=symbol)
-        connection.submit(request, GATEWAY, lambda code, text: _log.error("account %s: %s: %s", name, code, text))
+
+        def reply(code: str, text: str, request_id: int | None = None) -> None:
+            _log.error("account %s: %s: %s", name, code, text)
+
+        connection.submit(request, GATEWAY, reply)
         return 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from gwcore.book import OrderBook
@@ -15,7 +15,7 @@ from gwcore.model import Control, TradingStatus
 from gwcore.ports import Clock, Storage
 from gwcore.runtime.account_connection import AccountConnection
 from gwcore.runtime.controls import Controls
-from gwcore.runtime.order_halts import OrderHalts, load_halts
+from gwcore.runtime.order_halts import Known, OrderHalts, load_halts
 from gwcore.runtime.order_policies import OrderPolicies
 from gwcore.settings import GatewayConfig
 
@@ -76,13 +76,22 @@ class OrderSafety:
         """Give it what it acts on."""
         self.policies = OrderPolicies(connections, self._config.users)
         fanout.presence = self.policies
-        OrderHalts(self.halts, self._ports.storage, self._ports.clock, self.policies.cancel_halted).add(controls)
+        names = [connection.account.name for connection in connections]
+
+        def known() -> Known:
+            return Known(self._users(), names, self._machine.instruments)
+
+        OrderHalts(self.halts, self._ports.storage, self._ports.clock, self.policies.cancel_halted, known).add(controls)
         on_reload.append(self._on_reload)
         for connection in connections:
             if connection.settings.trading == "live":
                 self._say_live(connection.account.name, fanout.identity.host)
         for halt in self.halts:
             _log.warning("%s is halted: %s", halt.words(), halt.reason)
+
+    def _users(self) -> Collection[str]:
+        """Names of who may trade; on paper without users it is one, made by the gateway (`runtime.accounts.access_of`)."""
+        return self._config.users or (("paper",) if self._config.paper.enabled else ())
 
     def _say_live(self, account: str, host: str) -> None:
         if self._config.paper.enabled:

@@ -308,5 +308,7 @@ def _machine(machine: MarketDataMachine, label: tuple[tuple[str, str], ...]) -> 
     yield Sample("gw_requests_total", label, machine.subscriptions.requests)
     if machine.round_trip_ns is not None:
         yield Sample("gw_round_trip_seconds", label, machine.round_trip_ns / 1e9)
+    if machine.watch.lag.lag_ns is not None:
+        yield Sample("gw_lag_seconds", label, machine.watch.lag.lag_ns / 1e9)
     yield Sample("gw_decode_errors_total", label, machine.undecodable + machine.plugin_errors)
     yield Sample("gw_unknown_frames_total", label, sum(machine.unknown.values()))

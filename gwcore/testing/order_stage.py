@@ -179,6 +179,7 @@ class OrderStage:
         self.made: list[Sent] = []
         self.sent: list[Sent] = []
         self.replies: list[tuple[str, str]] = []
+        self.replied: list[int | None] = []  # to which requests
         self.closed: list[str] = []
         self.flows: list[tuple[str, Any, Callable[[Any, int], None]]] = []
         self.journal: list[tuple[Event, int]] = list(journal)
@@ -264,9 +265,12 @@ class OrderStage:
         grant = Grant(
             user=user, accounts=("*",), verbs=frozenset({"read", "create", "modify", "cancel", *verbs}), drop_copy=True
         )
-        self.requests.submit(
-            request, Requester(user, 1, grant), lambda code, text: self.replies.append((code, text)), self.now_ns
-        )
+
+        def reply(code: str, text: str, request_id: int | None = None) -> None:
+            self.replies.append((code, text))
+            self.replied.append(request_id)
+
+        self.requests.submit(request, Requester(user, 1, grant), reply, self.now_ns)
 
     def connect(self) -> None:
         """A connection comes up."""

@@ -112,7 +112,7 @@ def show(count: int, processes: int) -> bool:
     kinds = (*(kind.name for kind in kraken_scenario.scenario().faults), "reject")
     least = max(1, min(FIRED_MIN, FIRED_MIN * count // SOAK_SEEDS))
     every = tuple(reason.value for reason in StaleReason)
-    note = "detectors (SEQUENCE_GAP, DECODE, OVERFLOW, UNSUBSCRIBED on the small venue)"
+    note = "detectors (SEQUENCE_GAP, DECODE, OVERFLOW, UNSUBSCRIBED, OPERATOR, LAG on the small venue)"
     good = [
         table("kinds of fault that struck", struck, kinds, least),
         table(note, reasons + toy_reasons, every, least),

@@ -36,7 +36,6 @@ TARGETS = {
 #: Mutants that no test can kill, as (file, what): why nothing can be seen of them. They are named, and count as survivors.
 EQUIVALENT = {
     (_MACHINE, "- self._was_open = False  + self._was_open = None"): "both are false, and that is all it is asked for",
-    (_MACHINE, '- self._pinged = None  + self._pinged = ""'): "no ping's number is a text either",
     (
         _MACHINE,
         "- self.subscriptions.on_open(codec, now_ns)  + self.subscriptions.on_open(codec, None)",

@@ -15,6 +15,7 @@ from typing import Any
 
 import nats
 from nats.aio.client import Client
+from nats_orders import config_text, order_rows
 
 from gwcore.nats_connection import flush_client
 from gwcore.testing.nats_keys import make_user_key
@@ -163,6 +164,9 @@ def rows(guests: dict[str, Guest]) -> list[Row]:
     table.pub(gateway, "writes into the log", False, "gwlog.sim.kraken.md.trade_summary.BTC-USD")
     table.sub(gateway, "reads alice's answers", False, "_INBOX.alice.>")
     table.sub(gateway, "hears requests", True, f"{REQUESTS}.>")
+    for guest in (reader, sink):
+        table.sub(guest, "reads a user's orders", False, f"{EVENTS}.own.alice.>")
+    order_rows(table, EVENTS, REQUESTS, alice, bob, SILENCE_S)
     return table.rows
 
 
@@ -176,6 +180,8 @@ def start_server(folder: Path, by_key: bool) -> tuple[NatsServer, dict[str, dict
     """A server with the files of conf/nats, for the environment sim; and how each user proves who it is."""
     for path in CONF.glob("*.conf"):
         text = path.read_text().replace("prod.kraken", "sim.kraken").replace("prod-kraken", "sim-kraken")
+        for user in ("alice", "bob"):  # who trades is given this, as the file says
+            text = text.replace(f'"_INBOX.{user}.>"]', f'"_INBOX.{user}.>", "{EVENTS}.own.{user}.>"]')
         (folder / path.name).write_text(text)
     credentials: dict[str, dict[str, Any]] = {}
     for user in USERS:
@@ -219,10 +225,15 @@ def run(folder: Path, by_key: bool) -> list[tuple[Row, bool]]:
     folder.mkdir()
     server, credentials = start_server(folder, by_key)
     try:
-        sim = Sim(folder, "--pairs", "2", "--rate", "100", "--seed", "5")
+        keys = folder / "simkeys"
+        sim = Sim(folder, "--pairs", "2", "--rate", "100", "--seed", "5", "--accounts", "1", "--keys", str(keys))
         with ending(sim):
+            (folder / "orders.toml").write_text(config_text(keys))
             options = ("--transport", "nats", "unix", "--sink", "jetstream", "--nats-url", server.url)
-            gateway = Gw(folder, sim, *options, **gateway_settings(by_key))
+            private = {"GW_VENUE__KRAKEN__WS_PRIVATE_URL": sim.ws_url.replace("/v2", "/auth/v2")}
+            private["GW_GATEWAY__KEYS_DIR"] = str(folder / "keys")
+            options += ("--config", str(folder / "orders.toml"))
+            gateway = Gw(folder, sim, *options, **gateway_settings(by_key), **private)
             with ending(gateway):
                 gateway.wait_ready()
                 gateway.wait_for("the sink to be fed", lambda: _is_fed(gateway))

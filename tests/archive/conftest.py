@@ -124,17 +124,37 @@ def record_runs(folder: Path) -> Recorded:
     whole, killed = MemoryStorage(), MemoryStorage()
     run(lambda loop: play(loop, whole, BEGIN_NS, killed), seed=SEED, inline_executor=True)
     run(lambda loop: play(loop, killed, BEGIN_NS + 60 * 10**9), seed=SEED, inline_executor=True)
-    for name in killed.list():
+    write_out(killed, folder)
+    return Recorded(folder)
+
+
+def write_out(storage: MemoryStorage, folder: Path) -> None:
+    for name in storage.list():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(killed.read(name))
-    return Recorded(folder)
+        path.write_bytes(storage.read(name))
 
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     """The two runs. Only to be read."""
     return record_runs(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture(scope="session")
+def killed_run(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """What a kill leaves: files that nobody finished. Only to be read."""
+    folder, whole, killed = tmp_path_factory.mktemp("killed"), MemoryStorage(), MemoryStorage()
+    run(lambda loop: play(loop, whole, BEGIN_NS, killed), seed=SEED, inline_executor=True)
+    write_out(killed, folder)
+    return Recorded(folder)
+
+
+@pytest.fixture
+def killed(killed_run: Recorded, tmp_path: Path) -> Recorded:
+    """A copy of it, to be changed."""
+    shutil.copytree(killed_run.state_dir, tmp_path / "killed")
+    return Recorded(tmp_path / "killed")
 
 
 @pytest.fixture

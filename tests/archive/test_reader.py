@@ -40,9 +40,9 @@ def test_lines_give_the_records_that_were_written(runs) -> None:
 def test_topics_are_chosen_and_other_files_not_opened(runs, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
 
-    def watch(storage, name, on_read=None):
+    def watch(storage, name, on_read=None, size=None):
         opened.append(name)
-        return read_chunks(storage, name, on_read)
+        return read_chunks(storage, name, on_read, size)
 
     monkeypatch.setattr("gwcore.archive.lines.read_chunks", watch)
 

@@ -129,6 +129,18 @@ def test_what_the_gateway_did_not_take_is_not_done(tracker: OrderTracker) -> Non
     assert (outcome.fate, outcome.error) == (Fate.NOT_DONE, "DENIED")
 
 
+def test_a_batch_that_was_not_taken_is_not_done_but_for_what_was_told_of_it(tracker: OrderTracker) -> None:
+    forms = [create_form("main", "X", "BUY", name, quantity="1", request_id=n) for n, name in enumerate("abc", 1)]
+    outcomes = tracker.add(forms, 9)
+    tracker.on_event(ack(1, "FORWARDED"))
+    assert tracker.on_error(RequestError(request_id=2, code="journal", text="disk full"))
+    assert tracker.on_error(RequestError(request_id=9, code="unknown_account", text="no account"))
+    assert [one.error for one in outcomes] == [None, "JOURNAL", "UNKNOWN_ACCOUNT"]
+    assert tracker.doubts() == outcomes[:1]
+    assert not tracker.on_error(RequestError(request_id=9, code="x", text=""))
+    assert not tracker.on_error(RequestError(code="x", text=""))
+
+
 def test_words_about_others_are_not_about_us(tracker: OrderTracker) -> None:
     outcome = create(tracker)
     for word in (ack(1, "REJECTED", user="ben"), ack(1, "REJECTED", account="other"), ack(2, "REJECTED")):
@@ -157,6 +169,14 @@ def test_many_are_counted(tracker: OrderTracker) -> None:
     assert outcome.fate is Fate.UNKNOWN
     tracker.on_event(ack(4, "ACCEPTED", None, request="cancel_all_orders", number_of_affected_orders=3))
     assert (outcome.fate, outcome.count) == (Fate.DONE, 3)
+
+
+def test_what_nobody_will_ever_know_is_over_and_no_fate(tracker: OrderTracker) -> None:
+    [outcome] = tracker.add([CancelAllOrders(account="main", request_id=4)], 4)
+    for error in ("TIMEOUT", "SUPERSEDED"):
+        tracker.on_event(ack(4, "UNKNOWN", None, request="cancel_all_orders", error=error))
+        assert (outcome.is_known, outcome.is_over, outcome.error) == (False, error == "SUPERSEDED", error)
+    assert tracker.doubts() == []
 
 
 def test_a_lost_connection_leaves_it_unknown_and_a_word_settles_it(tracker: OrderTracker) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from gwcore.client import NotConnected, connect_sync
@@ -111,6 +112,16 @@ def test_no_answer_is_unknown_and_settles_later(gateway: Any, client: Any) -> No
     assert outcome.fate is Fate.DONE
 
 
+def test_waiting_for_a_fate_ends_where_nobody_will_ever_know_it(gateway: Any, client: Any) -> None:
+    trader = client.trader("main")
+    desk(gateway).words = ("UNKNOWN",)
+    outcome = trader.cancel_all(user="*", timeout_s=60)
+    over = msgspec.structs.replace(desk(gateway).ack(outcome.request, "UNKNOWN"), error="SUPERSEDED")
+    gateway.publish(over, partition="ex.main")
+    assert not trader.settle(outcome, timeout_s=60)
+    assert (outcome.fate, outcome.is_over, trader.doubts()) == (Fate.UNKNOWN, True, [])
+
+
 def test_what_the_gateway_does_not_know_is_told_at_once(gateway: Any, client: Any) -> None:
     desk(gateway).words = ("FORWARDED", "UNKNOWN")
     outcome = client.trader("main").create("BTC/USD", "buy", 1, 10, timeout_s=60)
@@ -141,6 +152,32 @@ def test_a_float_never_leaves(gateway: Any, client: Any) -> None:
     with pytest.raises(ValueError, match="no order is named"):
         trader.cancel_batch([])
     assert desk(gateway).requests == []
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda t: t.create(None, "buy", 1), ValueError, "Expected `str`, got `null` - at `$.symbol`"),
+        (lambda t: t.create("BTC/USD", "buy", 1, post_only="yes"), ValueError, "Expected `bool`, got `str`"),
+        (lambda t: t.create("BTC/USD", "buy", 1, order_id=5), ValueError, "Expected `str`, got `int`"),
+        (lambda t: t.create("BTC/USD", "buy", 1, order_id="a\ud800"), ValueError, "surrogates not allowed"),
+        (lambda t: t.create_batch([t.form(5, "buy", quantity=1)]), ValueError, "Expected `str`, got `int`"),
+        (lambda t: t.cancel(None), TypeError, "the order is a NoneType: give an Order, or its id"),
+        (lambda t: t.cancel(""), ValueError, "the order's id is empty"),
+        (lambda t: t.cancel_batch("abc"), TypeError, "orders is the text 'abc'"),
+        (lambda t: t.modify("", price=1), ValueError, "the order's id is empty"),
+        (lambda t: t.cancel_all(5), ValueError, "Expected `str | null`, got `int`"),
+    ],
+)
+def test_rubbish_is_refused_before_it_leaves_and_ends_no_connection(
+    gateway: Any, client: Any, call: Any, error: type[Exception], said: str
+) -> None:
+    trader = client.trader("main")
+    with pytest.raises(error) as caught:
+        call(trader)
+    assert said in str(caught.value)
+    assert (trader.orders(), trader.doubts(), desk(gateway).requests) == ([], [], [])
+    assert trader.create("BTC/USD", "buy", 1, 10).is_done
 
 
 def test_events_of_orders_are_read_only_where_they_were_asked_for(gateway: Any, client: Any) -> None:

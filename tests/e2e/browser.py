@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ctypes
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
+import threading
 import zlib
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,10 @@ from websockets.sync.client import connect
 
 from gwcore.testing.processes import wait_for
 
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+#: How long the browser may take to end by itself.
+END_S = 20.0
 #: Names chromium goes by.
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -25,16 +33,34 @@ def find_browser() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
+def _die_with_parent() -> None:
+    """In the child: whoever started it may be killed before it closes anything."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Browser:
-    """One page of one browser. `close` it."""
+    """One page of one browser. `close` it: it and all that it started are gone then, whatever state they were in.
+
+    It has a process group of its own, and is killed by the kernel where this process dies without closing it; its children
+    then lose their pipe to it, which ends them.
+    """
 
     def __init__(self, program: str, folder: Path) -> None:
         self._err = folder / "browser.err"
         profile = f"--user-data-dir={folder / 'profile'}"
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
                      "--window-size=1200,1000", "--remote-debugging-port=0", profile]  # fmt: skip
+        # The kernel's word is bound to the thread that starts it: one that ends early would take the browser with it.
+        assert threading.current_thread() is threading.main_thread(), "a browser is started by the main thread"
         with self._err.open("wb") as err:
-            self._process = subprocess.Popen([program, *arguments, "about:blank"], stderr=err, stdout=err)
+            self._process = subprocess.Popen(
+                [program, *arguments, "about:blank"],
+                stdin=subprocess.DEVNULL,
+                stderr=err,
+                stdout=err,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
         self._stack = contextlib.ExitStack()
         self._stack.callback(self._end)
         try:
@@ -105,9 +131,19 @@ class Browser:
         """End the browser."""
         self._stack.close()
 
+    @property
+    def pid(self) -> int:
+        """Of the browser itself, and of its process group."""
+        return self._process.pid
+
     def _end(self) -> None:
         self._process.terminate()
-        self._process.wait(20)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_S)
+        # What is left of its group, itself included.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
 
 def read_png(data: bytes) -> list[tuple[int, int, int]]:

@@ -39,12 +39,13 @@ class Shell:
 
         self.gateway.wait_for("orders to be taken", is_taken)
 
-    def run(self, *arguments: str, account: str = "account1") -> tuple[int, str, str]:
+    def run(self, *arguments: str, account: str = "account1", stdin: str | None = None) -> tuple[int, str, str]:
         """Exit code, stdout, stderr of `gw order ...`."""
         where = ("--account", account, "--unix-path", str(self.gateway.socket_path))
         result = subprocess.run(
             [play.GW, "order", arguments[0], *where, *arguments[1:]],
             capture_output=True,
+            input=stdin,
             text=True,
             timeout=60,
             check=False,

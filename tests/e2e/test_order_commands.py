@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,10 +73,47 @@ def test_a_dry_run_places_nothing(shell: Any) -> None:
     assert play.rows(shell.gateway, "orders") == []
 
 
+LINE = '{"symbol":"BTC/USD","side":"buy","quantity":%s,"price":%s,"order_id":"%s"}'
+
+
+def test_a_batch_is_told_order_by_order_and_cancelled_together(shell: Any) -> None:
+    lines = [LINE % (0.001, "20000.0", "b1"), LINE % ('"0.002"', "1.23456", "b2"), LINE % (0.003, '"20001.0"', "b3")]
+    code, out, errors = shell.run("batch", "-", stdin="\n".join(lines))
+    assert code == 1
+    first, second, third = out.splitlines()
+    assert (first, third) == ("b1  accepted", "b3  accepted")
+    assert second.startswith("b2  refused: TICK_SIZE: price 1.23456")
+    assert errors.splitlines()[-1] == "gw: sending 3 orders: b1 b2 b3"
+    assert sorted(each["order_id"] for each in play.rows(shell.gateway, "orders")) == ["b1", "b3"]
+    code, out, _ = shell.run("cancel", "b1", "b3", "nope", "--json")
+    fates = {told["request"]["order_id"]: (told["fate"], told["error"]) for told in map(json.loads, out.splitlines())}
+    assert fates == {"b1": ("DONE", None), "b3": ("DONE", None), "nope": ("NOT_DONE", "UNKNOWN_ORDER")}
+    assert code == 1
+    assert play.rows(shell.gateway, "orders") == []
+
+
+def test_a_batch_that_is_only_checked_and_one_that_can_not_be_read_place_nothing(shell: Any) -> None:
+    code, out, errors = shell.run("batch", "-", "--dry-run", stdin=LINE % (0.001, 20000, "c1"))
+    assert (code, out) == (0, "c1  accepted\n")
+    assert errors.splitlines()[-1] == "gw: sending 1 order (dry run): c1"
+    code, out, errors = shell.run("batch", "-", stdin=LINE % (0.001, 20000, "c2") + "\n{}")
+    assert (code, out) == (2, "")
+    assert "line 2: symbol is missing, or no text" in errors
+    assert play.rows(shell.gateway, "orders") == []
+
+
+def test_the_timer_of_the_account_is_not_everybodys(shell: Any) -> None:
+    code, out, _ = shell.run("cancel-all-after", "60")
+    assert (code, out) == (
+        1,
+        "refused: DENIED: the verb admin is not granted: the timer cancels everybody's orders\n",
+    )
+
+
 REFUSED = [
     ((*BUY, "--price", "1.23456"), 1, "refused: TICK_SIZE: price 1.23456 of BTC/USD is no multiple of 0.1"),
     ((*BUY, "--price", "1", "--time-in-force", "gtd"), 1, "refused: BAD_REQUEST: expire_time_ns and time_in_force GTD"),
-    (("create", "NO/SUCH", "buy", "--quantity", "1"), 1, "refused: UNKNOWN_SYMBOL: NO/SUCH is not subscribed"),
+    (("create", "NO/SUCH", "buy", "--quantity", "1"), 1, "refused: UNKNOWN_SYMBOL: 'NO/SUCH' is not subscribed"),
     (("cancel", "nope"), 1, "refused: UNKNOWN_ORDER: there is no order nope of yours"),
     (("cancel-all", "--user", "*"), 1, "refused: DENIED: the verb admin is not granted"),
     ((*BUY, "--price", "1e5"), 2, "price '1e5' is no decimal number: write it like 0.25"),

@@ -114,6 +114,22 @@ def test_limits_of_a_user_are_kept_and_changed_while_running(tmp_path: Path) -> 
         assert shell.run(*FAR)[0] == 0
 
 
+def test_the_venues_timer_is_armed_and_cancels(tmp_path: Path) -> None:
+    with shell_with(tmp_path, verbs=ADMIN) as shell:
+        assert shell.run(*FAR)[0] == 0
+        code, out, errors = shell.run("cancel-all-after", "3600")
+        assert (code, out) == (0, "accepted\n")
+        assert "gw: the venue's timer will cancel every order of account1 in 3600 s, unless asked again" in errors
+        code, _, errors = shell.run("cancel-all-after", "0")
+        assert (code, errors.splitlines()[-1]) == (0, "gw: the venue's timer is off")
+        code, out, _ = shell.run("cancel-all-after", "86400")
+        assert code == 1
+        assert out.startswith("refused: BAD_REQUEST: timeout_s is 0 (off) to 86399, not 86400")
+        assert len(shell.open_orders()) == 1
+        assert shell.run("cancel-all-after", "1")[0] == 0
+        shell.gateway.wait_for("the timer's end", lambda: not shell.open_orders())
+
+
 def test_on_paper_the_same_commands_trade_and_nothing_reaches_the_venue(tmp_path: Path) -> None:
     sim = play.make_sim(tmp_path, accounts=1)
     with ending(sim):

@@ -114,7 +114,7 @@ class ToyCodec:
         if "slow_down" in says:
             return Throttled("slow down")
         if "pong" in says:
-            return Pong(says["pong"])
+            return Pong(says["pong"], int(says["time_s"] * SECOND) if "time_s" in says else None)
         if "trades" in says:
             return TradeSummary(
                 symbol=says["symbol"],

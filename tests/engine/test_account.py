@@ -68,6 +68,22 @@ def test_orders_are_told_whole_from_deltas() -> None:
     assert (fill.symbol, fill.side.value) == ("BTC/USD", "BUY")
 
 
+def test_why_an_order_was_changed_is_not_why_it_ended() -> None:
+    """What python-kraken-sdk found: `amended` has a reason, the fills and `filled` after it have none (sheet 4.12)."""
+    stage = AccountStage()
+    stage.ready()
+    stage.tell(new_order())
+    stage.tell(order(quantity="2.00000000", reason="User requested"))
+    assert stage.of(OrderUpdate)[-1].reason == "User requested"
+    stage.tell(trade(1), order(order_status=OrderStatus.PARTIALLY_FILLED, traded_quantity="0.1"))
+    assert stage.of(OrderUpdate)[-1].reason is None
+    stage.tell(order(price="101.0", reason="User requested"))
+    stage.tell(order(order_status=OrderStatus.CANCELED, reason="Out of funds"))
+    stage.tell(order(order_status=OrderStatus.CANCELED, average_price="100.0"))
+    last = stage.of(OrderUpdate)[-1]
+    assert (last.average_price, last.reason) == ("100.0", "Out of funds")
+
+
 def test_a_lifecycle_ends_the_same_in_any_order() -> None:
     frames = [
         (new_order(order_status=OrderStatus.PENDING),),

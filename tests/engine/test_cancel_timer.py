@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gwcore.engine.cancel_timer import EXPIRED, CancelTimer
+from gwcore.engine.cancel_timer import ANNOUNCED, EXPIRED, CancelTimer
 from gwcore.model import AckStatus
 
 SECOND = 1_000_000_000
@@ -70,6 +70,51 @@ def test_it_is_off_ahead_of_maintenance_and_on_again_after() -> None:
     hand.wait(0)
     assert hand.sent[-1] == (101, 60)
     assert hand.timer.is_armed
+
+
+def test_it_is_off_shortly_before_announced_maintenance_and_not_earlier() -> None:
+    hand = Hand()
+    hand.wait(1)
+    hand.timer.on_announced(3600 * SECOND)
+    hand.wait(3538)
+    assert hand.timer.is_armed
+    assert all(seconds == 60 for _, seconds in hand.sent)
+    assert hand.told == [(True, "for 60 s, renewed by the gateway")]
+    hand.wait(1)
+    assert hand.sent[-1] == (3540, 0)
+    assert hand.told[-1] == (False, ANNOUNCED)
+    assert hand.timer.hold == ANNOUNCED
+    hand.timer.on_venue("the venue is MAINTENANCE")
+    hand.wait(120)
+    hand.timer.on_announced(None)  # it is over, and nothing else is announced
+    hand.timer.on_venue("")
+    hand.wait(0)
+    assert hand.sent[-1] == (3660, 60)
+    assert hand.timer.is_armed
+
+
+def test_maintenance_that_does_not_begin_was_put_off() -> None:
+    hand = Hand()
+    hand.wait(1)
+    hand.timer.on_announced(100 * SECOND)
+    hand.wait(998)
+    assert hand.sent[-1] == (40, 0)
+    hand.wait(1)
+    assert hand.sent[-1] == (1000, 60)
+    hand.timer.on_announced(100 * SECOND)  # said once more
+    hand.wait(60)
+    assert hand.timer.is_armed
+    assert hand.sent[-1] == (1060, 60)
+
+
+def test_one_that_is_announced_anew_for_later_is_armed_again() -> None:
+    hand = Hand()
+    hand.timer.on_announced(30 * SECOND)
+    hand.wait(5)
+    assert hand.sent == []
+    hand.timer.on_announced(300 * SECOND)
+    hand.wait(1)
+    assert hand.sent[-1][1] == 60
 
 
 def test_a_disarm_that_is_not_answered_is_asked_again_until_the_timer_has_ended() -> None:

@@ -138,7 +138,7 @@ def test_a_venue_is_pinged_only_where_it_takes_pings_and_wants_them(bench: Any) 
         if takes:
             codec.ping = lambda number: b"ping"  # type: ignore[attr-defined]
         b.machine.on_open(codec, b.now_ns)
-        assert b.machine._ping_every_ns is None
+        assert b.machine.pings.due_ns is None
         b.machine.on_timer(b.now_ns + 50 * SECOND)
         assert b"ping" not in b.book.sent
 

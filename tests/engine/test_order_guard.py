@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gwcore.book import BookRule, OrderBook
 from gwcore.engine.access import Grant
+from gwcore.engine.all_orders import AllOrders
 from gwcore.engine.halts import Halt, Halts
 from gwcore.engine.message_rate import MessageRate
 from gwcore.engine.order_guard import MarketGuard
@@ -128,13 +129,36 @@ def test_a_market_takes_what_its_state_lets_through(
     assert refusal is None or f"is {status.value}" in refusal.text
 
 
-def test_changes_stop_where_only_cancels_pass() -> None:
+@pytest.mark.parametrize("where", ["venue", "market"])
+@pytest.mark.parametrize(
+    ("status", "known", "change", "passes"),
+    [
+        (TradingStatus.ONLINE, {}, {}, True),
+        (TradingStatus.CANCEL_ONLY, {"post_only": True}, {}, False),
+        (TradingStatus.CANCEL_ONLY, {"order_type": None}, {}, False),
+        (TradingStatus.POST_ONLY, {}, {}, False),
+        (TradingStatus.POST_ONLY, {"post_only": True}, {}, True),
+        (TradingStatus.POST_ONLY, {}, {"post_only": True}, True),
+        (TradingStatus.POST_ONLY, {"order_type": OrderType.STOP_LOSS, "post_only": True}, {}, False),
+        (TradingStatus.POST_ONLY, {"order_type": None}, {}, True),
+        (TradingStatus.LIMIT_ONLY, {}, {}, True),
+        (TradingStatus.LIMIT_ONLY, {"order_type": OrderType.STOP_LOSS}, {}, False),
+        (TradingStatus.LIMIT_ONLY, {"order_type": OrderType.STOP_LOSS_LIMIT}, {}, True),
+        (TradingStatus.REDUCE_ONLY, {}, {}, False),
+        (TradingStatus.REDUCE_ONLY, {"reduce_only": True}, {}, True),
+    ],
+)
+def test_a_change_is_let_through_as_the_order_it_makes(
+    where: str, status: TradingStatus, known: dict[str, Any], change: dict[str, Any], passes: bool
+) -> None:
     market = Market()
-    order = OrderUpdate(account="main", symbol="BTC/USD", side=Side.BUY, order_status=OrderStatus.WORKING, quantity="1")
-    change = ModifyOrder(account="main", order_id="a", price="100.0")
-    for status, error in ((TradingStatus.POST_ONLY, None), (TradingStatus.CANCEL_ONLY, OrderError.MARKET_CLOSED)):
-        market.market = status
-        assert code(guard(market).check_modify(change, order, BOB, View())) is error
+    setattr(market, where, status)
+    fields = {"order_type": OrderType.LIMIT, "side": Side.BUY, "quantity": "1", **known}
+    order = OrderUpdate(account="main", symbol="BTC/USD", order_status=OrderStatus.WORKING, **fields)
+    request = ModifyOrder(account="main", order_id="a", price="100.0", **change)
+    refusal = guard(market).check_modify(request, order, BOB, View())
+    assert code(refusal) is (None if passes else OrderError.MARKET_CLOSED)
+    assert refusal is None or f"is {status.value}" in refusal.text
 
 
 # --- limits ---------------------------------------------------------------------------------------------------------------
@@ -182,6 +206,19 @@ def test_changes_stop_where_only_cancels_pass() -> None:
 )
 def test_limits_of_a_user(limits: dict[str, Any], fields: dict[str, Any], view: View, error: OrderError | None) -> None:
     assert code(guard(**limits).check_create(create(**fields), BOB, view)) is error
+
+
+def test_limits_of_a_user_are_over_all_his_accounts() -> None:
+    everything = AllOrders()
+    everything.add(View(mine("0.6", order_id="a1"), mine("5", Side.SELL, order_id="a2"), traded="2"))
+    everything.add(View(mine("0.5", order_id="b1"), mine("9", user="eve"), traded="-1.5"))
+    for limits, error in (
+        ({"open_orders_max": 3}, OrderError.USER_LIMIT),
+        ({"open_orders_max": 4}, None),
+        ({"position_max": ("BTC/* 2.6",)}, None),  # 0.5 held, 1.1 open, 1 wanted
+        ({"position_max": ("BTC/* 2.59",)}, OrderError.USER_LIMIT),
+    ):
+        assert code(guard(**limits).check_create(create(), BOB, everything)) is error, limits
 
 
 def test_an_order_at_the_market_is_judged_by_the_book_it_would_meet() -> None:

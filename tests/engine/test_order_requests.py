@@ -9,8 +9,8 @@ import pytest
 from gwcore.engine.access import Grant
 from gwcore.engine.order_acks import REFUSALS_MAX
 from gwcore.engine.order_defaults import NoPace
-from gwcore.engine.order_lanes import LANES_MAX
 from gwcore.engine.order_owners import OrderIds
+from gwcore.engine.order_sender import REQUESTS_MAX
 from gwcore.engine.orders import WAITING_MAX
 from gwcore.model import (
     AckStatus,
@@ -20,6 +20,7 @@ from gwcore.model import (
     CreateOrders,
     Fate,
     ModifyOrder,
+    OrderError,
     OrderStatus,
     OrderType,
     OrderUpdate,
@@ -53,8 +54,16 @@ def ready(**options: Any) -> OrderStage:
         ({"time_in_force": TimeInForce.GTD}, "BAD_REQUEST", "expire_time_ns"),
         ({"order_type": OrderType.ICEBERG}, "BAD_REQUEST", "display_quantity"),
         ({"price": "100.05"}, "TICK_SIZE", "0.1"),
-        ({"price": "9" * 40 + ".05"}, "TICK_SIZE", "multiple"),
-        ({"quantity": "0.000000001"}, "LOT_SIZE", "multiple"),
+        ({"price": "9" * 28 + ".05"}, "TICK_SIZE", "multiple"),
+        ({"price": "9" * 29 + ".05"}, "BAD_REQUEST", "has more digits than 30"),
+        ({"quantity": "1" + "0" * 30}, "BAD_REQUEST", "has more digits than 30"),
+        ({"quantity": "0.000000001"}, "LOT_SIZE", "no multiple of 0.00000001"),
+        ({"symbol": "btc/usd"}, "UNKNOWN_SYMBOL", "'btc/usd' is not subscribed by this gateway: did you mean BTC/USD?"),
+        ({"symbol": ""}, "UNKNOWN_SYMBOL", "'' is not subscribed by this gateway: see `gw symbols`"),
+        ({"order_id": " "}, "BAD_REQUEST", "no space at its ends"),
+        ({"order_id": "a "}, "BAD_REQUEST", "no space at its ends"),
+        ({"order_id": "a\u200bb"}, "BAD_REQUEST", "printable"),
+        ({"deadline_ns": START_NS - 2 * 10**9}, "DEADLINE", "passed 2.000 s ago"),
         ({"quantity": "0.00001"}, "QUANTITY_MINIMUM", "0.0001"),
         ({"quantity": "0.001", "price": "100.0"}, "COST_MINIMUM", "0.5"),
         ({"deadline_ns": START_NS}, "DEADLINE", "0.5 to 60"),
@@ -127,12 +136,68 @@ def test_an_external_order_is_cancelled_by_the_venues_id() -> None:
     assert (told.external, told.order_id, told.order_status) == (True, None, OrderStatus.CANCELED)
 
 
-def test_too_many_requests_of_one_order_are_refused() -> None:
+def test_too_many_changes_of_one_order_are_refused_and_a_cancel_is_not() -> None:
     stage = ready()
     stage.submit(create())
     for _ in range(WAITING_MAX + 1):
         stage.submit(ModifyOrder(account=ACCOUNT, order_id="a1", price="101.0"))
-    assert stage.acks()[-1].error == "TOO_MANY_REQUESTS"
+    assert [ack.error for ack in stage.acks("modify_order")] == ["TOO_MANY_REQUESTS"]
+    assert stage.desk.sender.waiting == 1 + WAITING_MAX
+    stage.submit(CancelOrder(account=ACCOUNT, order_id="a1"))
+    assert stage.acks("cancel_order") == []
+    stage.tell(OrderAnswer(stage.sent[0].wire_id, Fate.DONE, venue_order_id="O0"))
+    assert stage.sent[-1].verb == "cancel"
+
+
+def test_changes_that_wait_are_bounded_over_all_orders_of_the_account_too() -> None:
+    stage = ready()
+    for number in range(REQUESTS_MAX // WAITING_MAX + 1):
+        stage.submit(create(f"b{number}"))
+        for _ in range(WAITING_MAX):
+            stage.submit(ModifyOrder(account=ACCOUNT, order_id=f"b{number}", price="101.0"))
+    refused = [ack.text for ack in stage.acks("modify_order")]
+    assert len(refused) == (REQUESTS_MAX // WAITING_MAX + 1) * WAITING_MAX - REQUESTS_MAX
+    assert refused[0] == "too many requests of this account wait already: send fewer"
+    stage.submit(CancelOrder(account=ACCOUNT, order_id="b0"))
+    assert stage.acks("cancel_order") == []
+
+
+@pytest.mark.parametrize("deadline_s", [2, None])
+def test_a_change_that_waits_longer_than_its_deadline_is_told_then_and_never_leaves(deadline_s: int | None) -> None:
+    stage = ready()
+    stage.submit(create())
+    stage.wait(1.0)
+    deadline_ns = None if deadline_s is None else stage.wall_ns() + deadline_s * 10**9
+    stage.submit(ModifyOrder(account=ACCOUNT, order_id="a1", price="101.0", deadline_ns=deadline_ns))
+    assert (stage.machine.next_ns() or 0) <= stage.now_ns + (deadline_s or 5) * 10**9
+    stage.wait((deadline_s or 5) - 0.1)
+    assert not stage.acks("modify_order")
+    stage.wait(0.1)
+    [ack] = stage.acks("modify_order")
+    assert (ack.error, ack.fate) == ("DEADLINE", Fate.NOT_DONE)
+    assert ack.text == "its deadline passed before its turn came: it did not leave"
+    stage.tell(OrderAnswer(stage.sent[0].wire_id, Fate.DONE, venue_order_id="O0"))
+    assert [sent.verb for sent in stage.sent] == ["create"]
+    assert stage.desk.sender.waiting == 0
+
+
+@pytest.mark.parametrize("symbol", ["BTC/*", "nope", ""])
+def test_a_cancel_all_of_a_symbol_that_is_not_there_is_not_done(symbol: str) -> None:
+    stage = ready()
+    stage.submit(create())
+    stage.submit(CancelAllOrders(account=ACCOUNT, symbol=symbol))
+    last = stage.acks("cancel_all_orders")[-1]
+    assert (last.fate, last.error) == (Fate.NOT_DONE, "UNKNOWN_SYMBOL")
+    assert "a cancel of all names one symbol" in (last.text or "")
+
+
+def test_a_cancel_all_finds_orders_in_a_symbol_that_is_not_subscribed_any_more() -> None:
+    stage = ready()
+    stage.submit(create())
+    stage.tell(OrderAnswer(stage.sent[0].wire_id, Fate.DONE, venue_order_id="O0"))
+    stage.requests._instruments = dict
+    stage.submit(CancelAllOrders(account=ACCOUNT, symbol=SYMBOL))
+    assert stage.sent[-1].verb == "cancel"
 
 
 class Never(NoPace):
@@ -155,7 +220,7 @@ def test_what_waits_is_bounded_and_a_cancel_ends_an_order_that_never_left() -> N
         "cancel_order": AckStatus.ACCEPTED,
     }
     assert not stage.made
-    for number in range(LANES_MAX + 1):
+    for number in range(REQUESTS_MAX + 1):
         stage.submit(create(f"b{number}"))
     assert stage.acks()[-1].error == "TOO_MANY_REQUESTS"
 
@@ -167,6 +232,16 @@ def test_refusals_do_not_fill_the_journal() -> None:
     assert len(stage.acks()) == REFUSALS_MAX
     assert len(stage.replies) == 5
     assert stage.replies[0][0] == "tick_size"
+
+
+def test_every_order_of_a_batch_that_is_refused_is_spoken_of_by_its_number() -> None:
+    stage = ready()
+    count = REFUSALS_MAX + 5
+    orders = tuple(create(f"b{number}", request_id=number + 1) for number in range(count))
+    stage.submit(CreateOrders(account=ACCOUNT, orders=orders, request_id=9999))
+    assert [ack.client_request_id for ack in stage.acks()] == list(range(1, REFUSALS_MAX + 1))
+    assert {ack.error for ack in stage.acks()} == {"BAD_REQUEST"}
+    assert stage.replied == list(range(REFUSALS_MAX + 1, count + 1))
 
 
 def test_a_deadline_that_passes_while_it_waits_is_not_sent() -> None:
@@ -207,6 +282,23 @@ def test_cancel_all_is_narrowed_by_what_it_names() -> None:
     stage.submit(CancelAllOrders(account=ACCOUNT, symbol="ETH/USD", request_id=5))
     last = stage.acks()[-1]
     assert (last.status, last.number_of_affected_orders, last.client_request_id) == (AckStatus.ACCEPTED, 0, 5)
+
+
+@pytest.mark.parametrize(("error", "status"), [("INTERNAL", AckStatus.REJECTED), ("UNKNOWN_ORDER", AckStatus.ACCEPTED)])
+def test_a_cancel_all_that_left_an_order_open_does_not_call_itself_done(error: str, status: AckStatus) -> None:
+    stage = ready()
+    stage.submit(create("a1"))
+    stage.submit(create("a2"))
+    for number in (0, 1):
+        stage.tell(OrderAnswer(stage.sent[number].wire_id, Fate.DONE, venue_order_id=f"O{number}"))
+    stage.submit(CancelAllOrders(account=ACCOUNT, request_id=9))
+    wire_id = stage.sent[2].wire_id
+    stage.tell(OrderAnswer(wire_id, Fate.DONE, order=0))
+    stage.tell(OrderAnswer(wire_id, Fate.NOT_DONE, OrderError(error), "said the venue", order=1))
+    last = stage.acks("cancel_all_orders")[-1]
+    assert (last.status, last.number_of_affected_orders) == (status, 1)
+    if status is AckStatus.REJECTED:
+        assert last.text == "1 of 2 orders were cancelled, look at the others: said the venue"
 
 
 def test_a_check_places_nothing_and_is_never_in_doubt() -> None:

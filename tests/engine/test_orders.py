@@ -146,13 +146,15 @@ def test_no_answer_in_time_is_unknown_and_then_asked_for() -> None:
     assert statuses(stage)[-1] is AckStatus.UNKNOWN
     assert stage.acks()[-1].error == "TIMEOUT"
     assert stage.updates()[-1].order_status is OrderStatus.UNKNOWN
+    assert stage.updates()[-1].reason is not None
     stage.wait(1.0)
     [(kind, key, _)] = [flow for flow in stage.flows if flow[0] == "find"]
     assert (kind, key.venue_client_id) == ("find", stage.sent[0].client_id)
     stage.flows = [flow for flow in stage.flows if flow[0] == "find"]
     stage.answer(AccountSnapshot(orders=(news(stage),)))
     assert statuses(stage)[-1] is AckStatus.ACCEPTED
-    assert stage.updates()[-1].order_status is WORKING
+    last = stage.updates()[-1]
+    assert (last.order_status, last.reason) == (WORKING, None)  # why it was in doubt is over with the doubt
     assert len(stage.sent) == 1
 
 
@@ -199,7 +201,7 @@ def test_an_order_filled_during_the_cut_is_not_rejected() -> None:
     ended = news(stage, FILLED, traded_quantity="1", venue_time_ns=START_NS)
     stage.ready(rest=AccountSnapshot(orders=(), closed=(ended,), trades=(fill(),)))
     assert statuses(stage)[-1] is AckStatus.ACCEPTED
-    assert stage.updates()[-1].order_status is FILLED
+    assert (stage.updates()[-1].order_status, stage.updates()[-1].reason) == (FILLED, None)
     assert [one.order_id for one in stage.fills()] == ["a1"]
 
 

@@ -193,10 +193,10 @@ def test_silent_trades_are_subscribed_again_and_say_so(make):
 def test_a_venue_that_only_answers_pings_is_dead_if_it_sends_heartbeats(bench):
     b = bench(BTC, silence_s=20.0, ping_s=None, has_heartbeats=True).connect().live(BTC)
     for _ in range(2):
-        b.wait(5).hear(pong=1)
+        b.wait(4).hear(pong=1)
     assert b.book.closed == []
-    b.wait(6)
-    assert b.book.closed == ["silence: nothing but answers to our pings for 15 s"]
+    b.wait(3)
+    assert b.book.closed == ["silence: nothing but answers to our pings for 10 s"]
 
 
 def test_a_venue_without_heartbeats_may_be_quiet_for_long(bench):

@@ -13,7 +13,7 @@ from gwcore.engine.control import Operator
 from gwcore.engine.halts import Halt, Halts
 from gwcore.errors import GatewayError
 from gwcore.runtime.clock import SystemClock
-from gwcore.runtime.order_halts import FILE, HaltArguments, OrderHalts, ScopeArguments, load_halts
+from gwcore.runtime.order_halts import FILE, HaltArguments, Known, OrderHalts, ScopeArguments, load_halts
 from gwcore.runtime.storage import DirectoryStorage
 from gwcore.testing.storage import MemoryStorage
 
@@ -21,7 +21,31 @@ ANN = Operator("ann", Grant())
 
 
 def made(disk: MemoryStorage, halts: Halts, cancel: Any = lambda halt: 0) -> OrderHalts:
-    return OrderHalts(halts, disk, SystemClock(), cancel)
+    return OrderHalts(halts, disk, SystemClock(), cancel, lambda: Known(("ann", "bob"), ("main",), ("BTC/USD",)))
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ({"account": "mian"}, "nothing was halted: there is no account 'mian'; did you mean \"main\"? known: main"),
+        ({"account": ""}, "nothing was halted: there is no account ''; known: main"),
+        ({"user": "eve", "account": "main"}, "nothing was halted: there is no user 'eve'; known: ann, bob"),
+    ],
+)
+def test_a_name_that_is_not_there_is_not_halted_and_that_is_said(scope: dict[str, str], said: str) -> None:
+    disk, halts = MemoryStorage(), Halts()
+    with pytest.raises(GatewayError) as caught:
+        asyncio.run(made(disk, halts).halt(HaltArguments(reason="r", **scope), ANN))
+    assert str(caught.value) == said
+    assert len(halts) == len(load_halts(disk, 0)) == 0
+
+
+@pytest.mark.parametrize(("glob", "is_there"), [("BTC/*", True), ("BTCUSD", False)])
+def test_a_glob_that_matches_nothing_is_in_force_and_said(glob: str, is_there: bool) -> None:
+    halts = Halts()
+    told = asyncio.run(made(MemoryStorage(), halts).halt(HaltArguments(reason="r", symbol=glob), ANN))
+    assert ("no symbol of this gateway is like that now" in told.text) is not is_there
+    assert len(halts) == 1
 
 
 def test_a_halt_is_there_after_a_restart_and_gone_after_a_resume() -> None:

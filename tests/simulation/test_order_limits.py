@@ -83,12 +83,14 @@ def test_the_timer_is_off_ahead_of_maintenance_and_armed_again_after() -> None:
         await asyncio.sleep(60.0)  # three periods
         armed = play.simulator.dead_man._trigger_ns
         assert "account1" in armed
-        play.fault("maintenance", announce_s=10.0, down_s=60.0, cancel_only_s=5.0, post_only_s=5.0)
-        await asyncio.sleep(5.0)
+        play.fault("maintenance", announce_s=600.0, down_s=60.0, cancel_only_s=5.0, post_only_s=5.0)
+        await asyncio.sleep(535.0)
+        assert "account1" in armed  # announced, but not for now
+        await asyncio.sleep(10.0)
         assert "account1" not in armed  # before it begins
         assert bob.submit(CancelAllAfter(account="account1", timeout_s=30, request_id=7))
         assert ann.submit(CancelAllAfter(account="account1", timeout_s=30, request_id=8))
-        await asyncio.sleep(100.0)
+        await asyncio.sleep(150.0)
         refused = [ack for ack in play.events(OrderAck) if ack.request == "cancel_all_after" and ack.error]
         assert {ack.client_request_id: ack.error for ack in refused} == {7: "DENIED", 8: "MARKET_CLOSED"}
         assert "account1" in armed
@@ -103,3 +105,45 @@ def test_the_timer_is_off_ahead_of_maintenance_and_armed_again_after() -> None:
         assert armed == {}  # and off when the gateway stopped
 
     perform(act, sim=SIM, account={"trading": "live", "cancel_after_s": 20}, users=USERS)
+
+
+def _deaf_to_market_data(play: AccountPlay) -> None:
+    play.gateway.machine.hear_venue = lambda status: None
+
+
+def test_the_timer_hears_of_maintenance_by_the_accounts_own_stream() -> None:
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        await asyncio.sleep(30.0)
+        armed = play.simulator.dead_man._trigger_ns
+        assert "account1" in armed
+        _deaf_to_market_data(play)
+        play.fault("status", system="cancel_only")
+        await asyncio.sleep(2.0)
+        assert "account1" not in armed
+        play.fault("status", system="online")
+        await asyncio.sleep(2.0)
+        assert "account1" in armed
+        await _end(play)
+
+    perform(act, sim=SIM, account={"trading": "live", "cancel_after_s": 20}, users=USERS)
+
+
+def test_the_timer_hears_of_maintenance_by_rest_while_the_accounts_stream_is_down() -> None:
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        await asyncio.sleep(30.0)
+        armed = play.simulator.dead_man._trigger_ns
+        _deaf_to_market_data(play)
+        play.fault("downtime", sockets="close", connects=503, said=False, trading=True)
+        await asyncio.sleep(60.0)
+        assert "account1" in armed  # renewed by REST
+        play.simulator.system = "cancel_only"  # no socket is open that it could be said on
+        await asyncio.sleep(20.0)
+        assert "account1" not in armed
+        play.simulator.system = "online"
+        await asyncio.sleep(20.0)
+        assert "account1" in armed
+        await _end(play)
+
+    perform(act, sim=SIM, account={"trading": "live", "cancel_after_s": 60}, users=USERS)

@@ -9,6 +9,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import msgspec
 from account_play import AccountPlay, perform
 
 from gwcore.model import CancelOrder, CreateOrder, OrderAck, OrderType, OrderUpdate, Side
@@ -107,6 +108,31 @@ def test_who_may_not_and_what_is_not_there_is_said_to_the_client_alone() -> None
         await _end(play, ann, bob, eve)
 
     perform(act, sim=SIM, account={"trading": "live"}, users=USERS)
+
+
+def test_who_trades_two_accounts_has_his_limits_once() -> None:
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        bob = Client(play, 2)
+        await asyncio.sleep(2.0)
+        assert bob.submit(order("one"))
+        await asyncio.sleep(1.0)
+        assert bob.submit(order("two", "account2"))
+        await asyncio.sleep(1.0)
+        [refused] = [ack for ack in bob.events(OrderAck) if ack.order_id == "two"]
+        assert (refused.error, refused.account) == ("USER_LIMIT", "account2")
+        assert bob.submit(CancelOrder(account="account1", order_id="one"))
+        await asyncio.sleep(1.0)
+        assert bob.submit(order("three", "account2"))
+        await asyncio.sleep(1.0)
+        assert [ack.status.value for ack in bob.events(OrderAck) if ack.order_id == "three"] == [
+            "FORWARDED",
+            "ACCEPTED",
+        ]
+        await _end(play, bob)
+
+    users = {"bob": msgspec.structs.replace(USERS["bob"], open_orders_max=1)}
+    perform(act, sim=SIM, account={"trading": "live"}, users=users)
 
 
 def test_an_account_is_read_only_until_trading_is_set() -> None:

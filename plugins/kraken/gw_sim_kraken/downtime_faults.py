@@ -15,7 +15,7 @@ from gw_sim_kraken.checksum import LEVELS, checksum_of_parts
 from gw_sim_kraken.connections import Subscription
 from gw_sim_kraken.faults import ANY
 from gw_sim_kraken.seeded import SeededFeed
-from gw_sim_kraken.texts import SECOND_NS
+from gw_sim_kraken.texts import SECOND_NS, second_text
 
 if TYPE_CHECKING:
     from gw_sim_kraken.exchange import SimulatedKraken
@@ -43,6 +43,7 @@ class DowntimeFaults:
         self._down: _Downtime | None = None
         self._cycle = 0  # the number of the cycle that runs; plans of earlier ones come to nothing
         self._plans = 0
+        self._notice = ""  # its shape is not known: text with a time in it
 
     def table(self) -> dict[str, Callable[..., str]]:
         """Names and calls."""
@@ -205,6 +206,8 @@ class DowntimeFaults:
                 raise ValueError(f"{name}: {length_s} s is not 0 to {_AHEAD_S_MAX:g}")
         self._cycle += 1
         when_ns = self._exchange.now_ns
+        begins_ns = self._exchange.venue_ns() + int(announce_s * SECOND_NS)
+        self._notice = f"scheduled maintenance from {second_text(begins_ns)}"
         for name, length_s in (*(step for step in steps if step[1]), ("online", 0.0)):
             self._exchange.schedule.at(when_ns, self._step, self._cycle, name, closes)
             when_ns += int(length_s * SECOND_NS)
@@ -215,7 +218,7 @@ class DowntimeFaults:
             return
         exchange = self._exchange
         if name == "announced":
-            modes.set_system(exchange, exchange.system, ("scheduled maintenance",))
+            modes.set_system(exchange, exchange.system, (self._notice,))
             return
         modes.set_system(exchange, name)
         if name == modes.MAINTENANCE and closes:

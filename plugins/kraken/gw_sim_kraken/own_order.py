@@ -38,6 +38,12 @@ class OwnFill:
     ledger_ids: tuple[str, ...] = ()
 
     @property
+    def fee_in_quote(self) -> Decimal:
+        """What REST tells as the fee (its page: "quote currency"), whatever asset it was taken from."""
+        pair = self.order.market.pair
+        return self.fee if self.fee_asset == pair.quote else rounded(self.fee * self.price, pair.cost_precision)
+
+    @property
     def is_closing(self) -> bool:
         """Whether it reduced a position."""
         return self.position_status in ("closing", "closed")

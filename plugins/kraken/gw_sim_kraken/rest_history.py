@@ -124,7 +124,7 @@ def _trade_row(account: Account, fill: OwnFill, *, with_ledgers: bool) -> dict[s
         "ordertype": trade_words(order.order_type),
         "price": fixed(fill.price, max(WIDE_DECIMALS, pair.price_precision)),
         "cost": fixed(fill.cost, pair.cost_precision),
-        "fee": fixed(fill.fee, pair.cost_precision),
+        "fee": fixed(fill.fee_in_quote, pair.cost_precision),
         "vol": fixed(fill.quantity, pair.qty_precision),
         "margin": fixed(fill.margin, pair.cost_precision),
         "leverage": str(order.leverage),

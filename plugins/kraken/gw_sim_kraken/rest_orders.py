@@ -138,7 +138,7 @@ def order_row(caller: Caller, order: OwnOrder) -> dict[str, Any]:
     fills = _fills(caller, order)
     quantity = sum((fill.quantity for fill in fills), ZERO)
     cost = sum((fill.cost for fill in fills), ZERO)
-    fee = sum((fill.fee for fill in fills), ZERO)
+    fee = sum((fill.fee_in_quote for fill in fills), ZERO)
     is_open = _is_open(caller, order)
     wide = max(WIDE_DECIMALS, pair.price_precision)
     average = rounded(cost / quantity, pair.price_precision) if quantity else ZERO

@@ -11,6 +11,7 @@ from gw_venue_kraken import private_messages as wire
 from gw_venue_kraken.balances import read_balances
 from gw_venue_kraken.download import Download
 from gw_venue_kraken.executions import read_executions
+from gw_venue_kraken.feeds import read_status
 from gw_venue_kraken.messages import Reply, head_of, reply_of
 from gw_venue_kraken.orders_replies import OrderReplies
 from gw_venue_kraken.rest_names import RestNames
@@ -184,8 +185,10 @@ class KrakenAccount:
             return self._in_order(
                 "balances", balances.sequence, balances.type, read_balances(self._account.name, balances)
             )
-        if head.channel in ("heartbeat", "status"):
+        if head.channel == "heartbeat":
             return ()
+        if head.channel == "status":
+            return read_status(frame)
         if head.error_text is not None and "rate" in head.error_text.lower():
             return (Throttled(head.error_text[:_WHAT_LENGTH_MAX]),)
         return (Unknown(f"frame of channel {(head.channel or '')[:_WHAT_LENGTH_MAX]!r}"),)

@@ -77,7 +77,7 @@ class Download:
         ended = yield from self._closed(known.since_ns)
         lost = [order_id for order_id in known.orders if order_id not in open_orders and order_id not in ended]
         ended |= yield from self._query(lost)
-        trades = yield from self._trades(known.since_ns)
+        trades = yield from self._trades(known.since_ns, open_orders | ended)
         balances = yield from self.call("BalanceEx", wire.rest_balances_of)
         positions = yield from self.call("OpenPositions", wire.positions_of, {"docalcs": "true"})
         balance = yield from self.call("TradeBalance", wire.trade_balance_of, {"asset": BALANCE_ASSET_ID})
@@ -119,7 +119,7 @@ class Download:
                     batches += [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
         return {key: order for key, order in found.items() if order.status not in ("open", "pending")}
 
-    def _trades(self, since_ns: int) -> HttpFlow[tuple[TradeUpdate, ...]]:
+    def _trades(self, since_ns: int, orders: Mapping[str, wire.RestOrder]) -> HttpFlow[tuple[TradeUpdate, ...]]:
         """Newest first; a trade made meanwhile moves the pages back, so that rows come twice and none is missed."""
         found: dict[str, TradeUpdate] = {}
         offset = 0
@@ -127,7 +127,8 @@ class Download:
             parameters = {"type": "all", "start": _start(since_ns), "ofs": str(offset)}
             page = yield from self.call("TradesHistory", wire.trades_of, parameters)
             for trade_id, trade in page.trades.items():
-                found[trade_id] = rest.trade_update(self._account.name, trade_id, trade, self._names)
+                order = orders.get(trade.ordertxid or "")
+                found[trade_id] = rest.trade_update(self._account.name, trade_id, trade, self._names, order)
             offset += len(page.trades)
             if _is_last(len(page.trades), offset, page.count):
                 return tuple(found.values())

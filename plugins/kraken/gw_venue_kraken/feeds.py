@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gw_venue_kraken.messages import CandleRow, TickerRow, TradeRow, candle_of, status_of, ticker_of, trade_of
 from gw_venue_kraken.names import trading_status
+from gw_venue_kraken.notices import begins_ns
 from gw_venue_kraken.times import TimeReader
 from gwcore.model import (
     Bar,
@@ -137,9 +138,9 @@ def _statistics(row: TickerRow, times: TimeReader) -> StatisticsUpdate:
     )
 
 
-def read_status(frame: bytes) -> list[MarketDataMessage]:
+def read_status(frame: bytes) -> list[MarketStatus]:
     """One MarketStatus without symbol a row. What the venue announces is kept as text: its shape is not documented."""
-    result: list[MarketDataMessage] = []
+    result: list[MarketStatus] = []
     for row in status_of(frame).data:
         status = trading_status(row.system)
         create, modify, cancel, matching = _ALLOWED.get(status, _NOT_KNOWN)
@@ -154,6 +155,7 @@ def read_status(frame: bytes) -> list[MarketDataMessage]:
                 can_cancel=cancel,
                 is_matching=matching,
                 upcoming_maintenance=tuple(notice[:NOTICE_LENGTH_MAX] for notice in notices[:NOTICES_MAX]),
+                maintenance_ns=begins_ns(row.upcoming_maintenance[:NOTICES_MAX]),
             )
         )
     return result

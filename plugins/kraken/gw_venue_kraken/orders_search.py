@@ -107,16 +107,18 @@ class _Search:
 
     def _trades(self, order_id: str, order: wire.RestOrder) -> HttpFlow[list[TradeUpdate]]:
         if order.trades:
-            return (yield from self._trades_by_id(order.trades))
+            return (yield from self._trades_by_id(order))
         if not str(order.vol_exec).strip("0."):
             return []
         return (yield from self._trades_since(order_id, order))
 
-    def _trades_by_id(self, trade_ids: list[str]) -> HttpFlow[list[TradeUpdate]]:
-        found: list[TradeUpdate] = []
+    def _trades_by_id(self, order: wire.RestOrder) -> HttpFlow[list[TradeUpdate]]:
+        trade_ids, found = order.trades or [], list[TradeUpdate]()
         for first in range(0, len(trade_ids), QUERY_TRADES_MAX):
             parameters = {"txid": ",".join(trade_ids[first : first + QUERY_TRADES_MAX])}
-            found += self._fills((yield from self._call("QueryTrades", wire.query_trades_of, parameters)).items())
+            found += self._fills(
+                (yield from self._call("QueryTrades", wire.query_trades_of, parameters)).items(), order
+            )
         return found
 
     def _trades_since(self, order_id: str, order: wire.RestOrder) -> HttpFlow[list[TradeUpdate]]:
@@ -130,8 +132,8 @@ class _Search:
             found |= {key: trade for key, trade in page.trades.items() if trade.ordertxid == order_id}
             offset += len(page.trades)
             if not page.trades or (page.count is not None and offset >= page.count):
-                return self._fills(found.items())
+                return self._fills(found.items(), order)
         raise DecodeError(f"TradesHistory: more than {PAGES_MAX} pages since order {order_id} was opened")
 
-    def _fills(self, trades: Iterable[tuple[str, wire.RestTrade]]) -> list[TradeUpdate]:
-        return [rest.trade_update(self._account.name, key, trade, self._names) for key, trade in trades]
+    def _fills(self, trades: Iterable[tuple[str, wire.RestTrade]], order: wire.RestOrder) -> list[TradeUpdate]:
+        return [rest.trade_update(self._account.name, key, trade, self._names, order) for key, trade in trades]

@@ -187,12 +187,21 @@ def _price(value: object) -> _Price:
     return decimal_text(text), PriceType.QUOTE
 
 
-def trade_update(account: str, trade_id: str, trade: wire.RestTrade, names: PairNames) -> TradeUpdate:
-    """One trade as a fill; its fee is in the quote asset. Raises ValueError."""
+def trade_update(
+    account: str, trade_id: str, trade: wire.RestTrade, names: PairNames, order: wire.RestOrder | None = None
+) -> TradeUpdate:
+    """One trade as a fill, and its order where that is known. Raises ValueError.
+
+    REST tells fees in the quote asset. Where the order has it taken in base (§3.9) that is its worth, not what was taken: no
+    fee is told then.
+    """
     at_ns = seconds_ns(trade.time)
     symbol = names.symbol(trade.pair)
     liquidity = None if trade.maker is None else Liquidity.MAKER if trade.maker else Liquidity.TAKER
-    fees = () if trade.fee is None else ((symbol.partition("/")[2].partition(":")[0], decimal_text(trade.fee)),)
+    in_base = order is not None and "fcib" in (order.oflags or "").split(",")
+    fees = (
+        () if trade.fee is None or in_base else ((symbol.partition("/")[2].partition(":")[0], decimal_text(trade.fee)),)
+    )
     return TradeUpdate(
         account=account,
         venue_order_id=trade.ordertxid,

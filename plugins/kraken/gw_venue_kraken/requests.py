@@ -10,6 +10,7 @@ import msgspec
 from gw_venue_kraken.messages import Reply, ack_result_of, reply_of
 from gw_venue_kraken.names import CHANNELS
 from gw_venue_kraken.settings import KrakenSettings
+from gw_venue_kraken.times import time_ns
 from gwcore.model import Channel
 from gwcore.venue import Acknowledged, MarketDataMessage, Pong, Refused, Request, Topic, Unknown
 
@@ -31,6 +32,14 @@ _RETRYABLE = (
 )
 _ALREADY = "already subscribed"
 _NOT_FOUND = "subscription not found"
+
+
+def _told_ns(text: str | None) -> int | None:
+    """When an answer left the venue; None where it does not say so in a way that can be read."""
+    try:
+        return None if text is None else time_ns(text)
+    except ValueError:
+        return None
 
 
 class Requests:
@@ -103,7 +112,7 @@ class Requests:
         """The meaning of one reply frame. Raises ValueError or msgspec's errors for one that can't be read."""
         reply = reply_of(frame)
         if reply.method == "pong":
-            return [Pong(reply.req_id)]
+            return [Pong(reply.req_id, _told_ns(reply.time_out))]
         if reply.method not in ("subscribe", "unsubscribe", "error"):
             return [Unknown(f"reply to {reply.method[:40]!r}: {(reply.error or '')[:_TEXT_LENGTH_MAX]}")]
         if reply.channel is not None and reply.channel not in CHANNELS:

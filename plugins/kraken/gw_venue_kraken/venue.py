@@ -12,12 +12,13 @@ from gw_venue_kraken.checksum import CHECKSUM_LEVELS, checksum, level_text
 from gw_venue_kraken.envelope import public_request, result_of
 from gw_venue_kraken.history import History
 from gw_venue_kraken.market_data import KrakenMarketData
+from gw_venue_kraken.names import trading_status
 from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
 from gw_venue_kraken.writer import instrument_frame, snapshot_frames
 from gwcore.book import BookRule, Continuity
 from gwcore.errors import DecodeError, Unsupported
-from gwcore.model import Bar, Channel, Instrument, MarketByPriceUpdate, Trade
+from gwcore.model import Bar, Channel, Instrument, MarketByPriceUpdate, MarketStatus, Trade
 from gwcore.rest import HttpFlow
 from gwcore.venue import Account, Frame, GroupLimits, RestLimits, ServerTime, Shard, VenueLimits
 
@@ -38,6 +39,11 @@ class _RestTime(msgspec.Struct, gc=False):
     unixtime: int
 
 
+class _RestStatus(msgspec.Struct, gc=False):
+    status: str
+
+
+_status_of = msgspec.json.Decoder(_RestStatus).decode
 _time_of = msgspec.json.Decoder(_RestTime).decode
 
 
@@ -56,6 +62,7 @@ class KrakenStreams:
                     connects=CONNECTS,
                     connects_window_s=CONNECTS_WINDOW_S,
                     silence_s=settings.silence_s,
+                    ping_s=5.0,  # its answer (§4.4) is what tells how old the data of quiet pairs may be
                     has_heartbeats=True,  # one a second, however quiet the markets are (§4.4)
                 )
             },
@@ -112,6 +119,15 @@ class KrakenStreams:
         except msgspec.MsgspecError as error:
             raise DecodeError(f"Time: {error}") from None
         return ServerTime(seconds * 1_000_000_000, 1_000_000_000)
+
+    def venue_status(self) -> HttpFlow[MarketStatus]:
+        """REST SystemStatus (§2.5), which announces nothing (StatusByRest)."""
+        response = yield public_request(self._settings.rest_url, "SystemStatus")
+        try:
+            word = _status_of(result_of(response, "SystemStatus")).status
+        except msgspec.MsgspecError as error:
+            raise DecodeError(f"SystemStatus: {error}") from None
+        return MarketStatus(status=trading_status(word), venue_status=word)
 
     def trades_after(
         self, instrument: Instrument, trade_id: int, venue_time_ns: int, until_id: int

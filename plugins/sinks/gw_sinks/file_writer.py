@@ -3,7 +3,7 @@ Storage it is given and nothing else: no asyncio, no clock, no core.
 
 Below the sink's directory:
 
-    open/<class>-<number>.part     files being written; no reader should look here
+    open/<class>-<number>.part     files being written; only their durable part may be read
     <kind>/date=YYYY-MM-DD/<class>-<session>-<first>-<last>.jsonl.zst     whole files, never touched again
     <kind>/date=YYYY-MM-DD/<class>-<session>-<first>-<last>.manifest.json     what is in it (gwcore.archive)
     state/<class>.json             what is durable: position, length of each open file, files about to be renamed
@@ -26,7 +26,8 @@ import msgspec
 
 from gw_sinks.zstd import LAST_BLOCK, FrameWriter
 from gwcore.archive.manifest import ManifestBuilder, Origin, describe, encode_manifest
-from gwcore.archive.names import DATA_SUFFIX, ArchiveFile, data_name
+from gwcore.archive.names import DATA_SUFFIX, ArchiveFile
+from gwcore.archive.state import ClassState, FileEntry, load_state, state_name
 from gwcore.errors import StorageError
 from gwcore.model import Record
 from gwcore.ports import AppendFile, Storage
@@ -41,33 +42,6 @@ _MODES = {"ex": 0o600}
 _MODE = 0o640
 
 _Key: TypeAlias = tuple[str, int]  # kind, day since the epoch
-
-
-class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """What the state file says of one file. Fields are only ever appended."""
-
-    name: str  # of the open file
-    kind: str
-    date: str
-    session_id: str  # of its first record
-    first: int  # positions of its first and last record
-    last: int
-    lines: int
-    size: int  # durable bytes; what follows is dropped
-
-    def final(self, journal_class: str) -> ArchiveFile:
-        """What it is when finished."""
-        name = data_name(self.kind, self.date, journal_class, self.session_id, self.first, self.last)
-        return ArchiveFile(name, self.kind, self.date, journal_class, self.session_id, self.first, self.last)
-
-
-class ClassState(msgspec.Struct, frozen=True, kw_only=True):
-    """The state file. Everything up to `position` is in the archive."""
-
-    position: int = 0
-    number: int = 1  # of the next open file
-    open: tuple[FileEntry, ...] = ()
-    finished: tuple[FileEntry, ...] = ()  # complete, perhaps not yet renamed
 
 
 class Opened(NamedTuple):
@@ -109,7 +83,7 @@ class ClassWriter:
         self._origin = origin
         self._level = level
         self._file_bytes_max = file_bytes_max
-        self._state_name = f"state/{journal_class}.json"
+        self._state_name = state_name(journal_class)
         self._mode = _MODES.get(journal_class, _MODE)
         self._number = 1
         self._buffered: dict[_Key, list[Record]] = {}
@@ -118,7 +92,7 @@ class ClassWriter:
     def open(self, position: int) -> Opened:
         """Finish what an earlier process left (rule 3) and get ready to write what follows `position`, or follows what
         the archive holds. Raises StorageError."""
-        state = self._load_state()
+        state = load_state(self._storage, self.journal_class)
         recovered = state or ClassState(position=position)
         leftovers = {name for name in self._storage.list("open") if name.startswith(f"open/{self.journal_class}-")}
         damaged = tuple(self._finish_leftovers(recovered, leftovers))
@@ -187,15 +161,6 @@ class ClassWriter:
         self._files = {}
         self._buffered = {}
         self.bytes_buffered = 0
-
-    def _load_state(self) -> ClassState | None:
-        try:
-            return msgspec.json.decode(self._storage.read(self._state_name), type=ClassState)
-        except FileNotFoundError:
-            return None
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            # The file is replaced whole or not at all, so this is no crash: someone or something changed it.
-            raise StorageError(f"{self._state_name} is not what this sink wrote: {error}") from error
 
     def _replace_state(self, finished: Sequence[FileEntry]) -> None:
         entries = tuple(file.entry for file in self._files.values())

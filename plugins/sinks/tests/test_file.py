@@ -294,7 +294,7 @@ def test_a_state_file_of_somebody_else_stops_the_sink_with_a_sentence(surround) 
     around.storage.replace("state/md.json", b"{nonsense")
 
     async def steps(sink: FileSink) -> None:
-        with pytest.raises(NotConnected, match=r"state/md\.json is not what this sink wrote"):
+        with pytest.raises(NotConnected, match=r"state/md\.json: it is not what this sink wrote"):
             await sink.connect(around.cursors)
 
     run_sink(around, FileSettings(), steps)

@@ -7,6 +7,7 @@ import json
 import pytest
 from gw_sim_kraken.fault_list import FAULTS
 from gw_sim_kraken.plugin import SPEC
+from gw_sim_kraken.texts import second_text
 
 from gwcore.simulator import Refusal
 
@@ -179,11 +180,12 @@ def test_an_old_book_comes_later(live) -> None:
 
 
 def test_a_whole_maintenance(live, of_channel) -> None:
+    begins_ns = live.simulator.venue_ns() + 2_000_000_000
     live.fault("maintenance", announce_s=2, down_s=3, cancel_only_s=2, post_only_s=2)
     frames = live.run(12)
     rows = [message["data"][0] for message in of_channel(frames, "status")]
     assert [(row["system"], row["upcoming_maintenance"]) for row in rows] == [
-        ("online", ["scheduled maintenance"]),
+        ("online", [f"scheduled maintenance from {second_text(begins_ns)}"]),
         ("maintenance", []),
         ("cancel_only", []),
         ("post_only", []),

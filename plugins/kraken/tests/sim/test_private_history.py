@@ -41,6 +41,19 @@ def test_positions_open_grow_and_close_with_their_profit(client) -> None:
     client.check_truth()
 
 
+def test_a_fee_taken_in_base_is_told_by_rest_in_quote(client) -> None:
+    """REST says "quote currency" (the venue's page of TradesHistory); the stream says what was taken (sheet 3.9)."""
+    client.do("order", symbol=SYMBOL, side="buy", quantity="0.002", fee_in_base=True)
+    row = next(row for row in client.new() if row["exec_type"] == "trade")
+    (taken,) = row["fees"]
+    worth = Decimal(str(taken["qty"])) * Decimal(str(row["last_price"]))
+    (trade,) = client.call("TradesHistory")["trades"].values()
+    (order,) = client.call("ClosedOrders")["closed"].values()
+    assert (taken["asset"], Decimal(trade["fee"])) == ("BTC", round(worth, 5))
+    assert Decimal(trade["fee"]) > 0
+    assert order["fee"] == trade["fee"]
+
+
 def test_holds_are_those_of_spot_orders_alone(client) -> None:
     client.do("order", symbol=SYMBOL, side="buy", quantity="0.002", price=client.low(), leverage=2)
     assert client.sim.account()["holds"] == {}

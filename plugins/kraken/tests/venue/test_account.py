@@ -106,6 +106,22 @@ def test_all_pages_of_trades_are_read_and_asked_for_after_the_orders() -> None:
     assert {form["start"] for name, form in venue.asked if name == "TradesHistory"} == {"999"}
 
 
+def test_a_fee_that_was_taken_in_base_is_not_told_by_its_worth() -> None:
+    """REST tells what it is worth in the quote asset; which asset it was taken from the order's flags say (sheet 3.9)."""
+    text = {"pair": "XBTUSD", "type": "buy", "ordertype": "limit", "price": "100.0", "price2": "0"}
+    order = {"status": "open", "descr": text, "vol": "1.00000000", "vol_exec": "0.00100000", "opentm": 900.5}
+    venue = Venue(
+        {
+            "OpenOrders": {"open": {"O1": order | {"oflags": "fcib"}, "O2": order | {"oflags": "fciq,post"}}},
+            "ClosedOrders": {"closed": {"O3": order | {"status": "closed", "oflags": "fcib,post"}}, "count": 1},
+            "TradesHistory": {"trades": {f"T{n}": trade(n, f"O{n}") for n in (1, 2, 3, 4)}, "count": 4},
+        }
+    )
+    snapshot = venue.run(make().download(Known(since_ns=0)))
+    told = {update.fills[0].trade_id: update.fills[0].fees for update in snapshot.trades}
+    assert told == {"T1": (), "T2": (("USD", "0.00016"),), "T3": (), "T4": (("USD", "0.00016"),)}
+
+
 def test_orders_that_are_in_no_list_are_asked_for_by_id() -> None:
     order = {
         "status": "canceled",
@@ -172,6 +188,8 @@ def test_answers_of_the_private_host() -> None:
     assert codec.decode(b'{"method":"pong","req_id":7}', 0) == (Pong(7),)
     assert isinstance(codec.decode(b'{"Error":"Exceeded msg rate"}', 0)[0], Throttled)
     assert codec.decode(b'{"channel":"heartbeat"}', 0) == ()
+    [status] = codec.decode(b'{"channel":"status","type":"update","data":[{"system":"cancel_only"}]}', 0)
+    assert (status.symbol, status.status.value, status.venue_status) == (None, "CANCEL_ONLY", "cancel_only")
     assert isinstance(codec.decode(b'{"channel":"surprise"}', 0)[0], Unknown)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from gw_venue_kraken.market_data import KrakenMarketData
 from gw_venue_kraken.settings import KrakenSettings
+from gw_venue_kraken.times import time_ns
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -182,6 +183,26 @@ def test_announcements_are_kept_as_text(codec: KrakenMarketData) -> None:
     row = {"system": "online", "upcoming_maintenance": [{"at": 1}, "soon"], "emergency": ["x"]}
     message = one(codec, {"channel": "status", "data": [row]})
     assert message.upcoming_maintenance == ('{"at": 1}', '"soon"', 'emergency: "x"')
+
+
+@pytest.mark.parametrize(
+    ("notices", "begins"),
+    [
+        (["soon"], None),
+        ([{"at": 1}, None, 5, [[]]], None),
+        ([{"begin": "2030-01-01"}], None),
+        (["from 2030-01-01T10:00:00Z to 2030-01-01T11:00:00Z"], "2030-01-01T10:00:00Z"),
+        ([{"start_time": "2030-01-02T00:00:00+02:00", "created": "2029-01-01T00:00:00Z"}], "2030-01-01T22:00:00Z"),
+        ([{"window": {"end": "2030-01-02T00:00:00Z", "begin": "2030-01-01T00:00:00Z"}}], "2030-01-01T00:00:00Z"),
+        ([{"start": "2031-01-01T00:00:00Z"}, {"x": ["2030-01-01T00:00:00Z"]}], "2030-01-01T00:00:00Z"),
+        (["2030-13-45T99:99:99Z"], None),
+    ],
+)
+def test_announced_maintenance_begins_when_a_whole_time_says_so(
+    notices: list[Any], begins: str | None, codec: KrakenMarketData
+) -> None:
+    message = one(codec, {"channel": "status", "data": [{"system": "online", "upcoming_maintenance": notices}]})
+    assert message.maintenance_ns == (None if begins is None else time_ns(begins))
 
 
 def test_instrument_updates_change_only_what_they_name(codec: KrakenMarketData) -> None:

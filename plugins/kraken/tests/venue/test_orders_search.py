@@ -106,6 +106,17 @@ def test_an_ended_order_is_found_with_its_fills_twenty_at_a_time(orders_of: Make
     ]
 
 
+@pytest.mark.parametrize(("flags", "fees"), [("fciq,post", (("USD", "4.80160"),)), ("post,fcib", ())])
+@pytest.mark.parametrize("listed", [{"trades": ["T1"]}, {}])
+def test_a_fee_that_was_taken_in_base_is_not_told_by_its_worth(
+    orders_of: Make, listed: dict[str, Any], flags: str, fees: tuple[Any, ...]
+) -> None:
+    found = order(status="closed", vol_exec="0.10000000", oflags=flags, **listed)
+    answers = {"QueryTrades": {"T1": trade()}, "TradesHistory": {"trades": {"T1": trade()}, "count": 1}}
+    snapshot = Venue({"QueryOrders": {BY_ID.venue_order_id: found}, **answers}).run(orders_of()[0].find_order(BY_ID))
+    assert [each.fills[0].fees for each in snapshot.trades] == [fees]
+
+
 def test_in_no_list_is_an_empty_snapshot(orders_of: Make) -> None:
     nowhere = AccountSnapshot(orders=())
     venue = Venue({"OpenOrders": {"open": {}}, "ClosedOrders": {"closed": {}, "count": 0}})
