@@ -226,8 +226,7 @@ class AccountConnection:
             return
         except (GatewayError, ValueError) as error:  # it ends this connection, or this account, alone
             self._login = None  # it is over: what comes before the close is no answer to it
-            end = self.halt if isinstance(error, AuthenticationError) else self.close
-            end(f"the login failed: {error}")
+            (self.halt if isinstance(error, AuthenticationError) else self.close)(f"the login failed: {error}")
             return
         if answer and self._connection is not None:
             self._connection.send(answer)
