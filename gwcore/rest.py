@@ -15,7 +15,8 @@ class HttpRequest:
 
     Requests with the same `pace` keep the venue's distance to one another (`RestLimits`); without one a request is not paced.
     `cost` is what it takes from an account's budget (`AccountLimits`). `urgent`: of an account, and ahead of its other calls:
-    it takes nothing from the budget and does not wait for it.
+    it takes nothing from the budget and does not wait for it. `keep_s`: of a paced GET, for so long its answer is kept for
+    those who ask the same; `takes_kept`: such an answer will do, or the one that somebody waits for already.
     """
 
     method: str
@@ -26,6 +27,8 @@ class HttpRequest:
     pace: str = ""
     cost: int = 0
     urgent: bool = False
+    keep_s: float = 0.0
+    takes_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,9 @@ class OpenGuard:
     ) -> Refusal | None:
         """It may leave."""
 
+    def check_turn(self, user: str, account: str, symbol: str) -> Refusal | None:
+        """It may leave."""
+
 
 class NoPace:
     """Implements `OrderPace`: at once, always."""

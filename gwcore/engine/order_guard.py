@@ -110,7 +110,7 @@ class MarketGuard:
         refusal = (
             market_rules.check_create(request, self._market.status(None), "the venue")
             or market_rules.check_create(request, self._market.status(symbol), symbol)
-            or self._halted(requester, request.account, symbol)
+            or self._halted(requester.user, request.account, symbol)
         )
         limits = self._limits.get(requester.user)
         if refusal is None and limits is not None:
@@ -136,7 +136,7 @@ class MarketGuard:
         refusal = (
             market_rules.check_modify(request, order, self._market.status(None), "the venue")
             or market_rules.check_modify(request, order, self._market.status(symbol), symbol)
-            or self._halted(requester, request.account, symbol)
+            or self._halted(requester.user, request.account, symbol)
         )
         limits = self._limits.get(requester.user)
         if refusal is None and limits is not None and order.side is not None:
@@ -158,10 +158,15 @@ class MarketGuard:
             refusal = self._check_limits(limits, wanted, requester.user, view)
         return refusal and self._count(refusal)
 
+    def check_turn(self, user: str, account: str, symbol: str) -> Refusal | None:
+        """See `OrderGuard`."""
+        refusal = self._halted(user, account, symbol)
+        return refusal and self._count(refusal)
+
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    def _halted(self, requester: Requester, account: str, symbol: str) -> Refusal | None:
-        halt = self.halts.of(requester.user, account, symbol) if requester.user else None
+    def _halted(self, user: str, account: str, symbol: str) -> Refusal | None:
+        halt = self.halts.of(user, account, symbol) if user else None
         if halt is None:
             return None
         return Refusal(OrderError.HALTED, f"{halt.words()} is halted ({halt.reason}): cancels pass; ask the operator")

@@ -67,6 +67,10 @@ class OrderGuard(Protocol):
         """A change of `order`, judged as the order that it would become."""
         ...
 
+    def check_turn(self, user: str, account: str, symbol: str) -> Refusal | None:
+        """A create or a change that was taken and has waited for its turn: what an operator halted meanwhile."""
+        ...
+
 
 class OrderPace(Protocol):
     """The venue's counters for one account, as far as they can be known, and whose turn it is. Times are monotonic ns.

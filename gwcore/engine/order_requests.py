@@ -76,6 +76,7 @@ class OrderRequests:
         self.timer = CancelTimer(cancel_after_s, self._arm_timer, tell_timer, self._can_arm)
         desk.acks.heed_timer = self.timer.on_ack
         desk.chores.append(self.timer)
+        desk.sender.check_turn = guard.check_turn
         self._verbs: dict[type, Callable[[Any, Requester, Reply | None], Refusal | None]] = {
             CreateOrder: self._create,
             ModifyOrder: self._modify,

@@ -6,7 +6,7 @@ What became of it is the desk's (`Fates`). Nothing here ever sends anything twic
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -57,6 +57,8 @@ class OrderSender:
         self.rest: Orders | None = None  # for where there is none
         self.is_ready = False  # the account's state is known: all may leave, not cancels alone
         self.pace = pace
+        #: The guard's last word about a create or a change of a user (user, account, symbol) whose turn has come.
+        self.check_turn: Callable[[str, str, str], Refusal | None] = _let_leave
         self.spends = 0  # requests that the venue's counters were charged for
         self.now_ns = 0
         self._outbox = outbox
@@ -242,12 +244,14 @@ class OrderSender:
             return Refusal(OrderError.ORDER_DONE, f"the order is {order.update.order_status.value} already")
         if self._is_late(ask):
             return _LATE
-        if order is None or isinstance(request, CreateOrder):
+        if order is None:
             return None
+        if isinstance(request, CreateOrder):
+            return self.check_turn(ask.user, request.account, order.symbol)
         version = getattr(request, "version", None)
         if version is not None and version != order.version:
             return Refusal(OrderError.VERSION, f"the order is at version {order.version}, not {version}: look again")
-        return None
+        return self.check_turn(ask.user, request.account, order.symbol) if isinstance(request, ModifyOrder) else None
 
     def _is_late(self, ask: Ask) -> bool:
         deadline_ns = _deadline_ns(ask)
@@ -350,6 +354,10 @@ class OrderSender:
                 ask.reply(OrderError.JOURNAL.value.lower(), text, ask.request.request_id)
             self._fates.end(ask, Fate.NOT_DONE, error=OrderError.JOURNAL, text=text)
         self.pump(now_ns)
+
+
+def _let_leave(user: str, account: str, symbol: str) -> Refusal | None:
+    return None
 
 
 def _takes_cancels_together(way: Orders) -> bool:

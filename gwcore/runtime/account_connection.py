@@ -225,8 +225,8 @@ class AccountConnection:
             self._logged_in()
             return
         except (GatewayError, ValueError) as error:  # it ends this connection, or this account, alone
-            end = self.halt if isinstance(error, AuthenticationError) else self.close
-            end(f"the login failed: {error}")
+            self._login = None  # it is over: what comes before the close is no answer to it
+            (self.halt if isinstance(error, AuthenticationError) else self.close)(f"the login failed: {error}")
             return
         if answer and self._connection is not None:
             self._connection.send(answer)

@@ -45,6 +45,8 @@ RECALL_RECORDS = 10_000
 RECALLED_KINDS = frozenset({"order_update", "trade_update", "download_begin", "order_ack"})
 #: The venue's clock is asked this often, in so many questions at different places within its second.
 CLOCK_CHECK_S, CLOCK_QUESTIONS, CLOCK_SPACING_S = 300.0, 4, 1.27
+#: ... but not while it starts: what the accounts need to be Ready would wait for its turn behind these.
+CLOCK_FIRST_S = 5.0
 #: While an account's own stream is down, how the venue stands is asked this often.
 STATUS_CHECK_S = 15.0
 #: At the end the venue's dead-man timers must be off within this.
@@ -249,6 +251,7 @@ class Accounts:
     async def _watch_clock(self) -> None:
         """Measure and tell; nothing here is ever corrected by it."""
         was_off = False
+        await asyncio.sleep(CLOCK_FIRST_S)
         while True:
             samples = []
             for _ in range(CLOCK_QUESTIONS):

@@ -1,6 +1,7 @@
 """PacedNetwork: REST of the whole process within the venue's limits, and how long each endpoint takes.
 
-Wraps a `Network`. A request with a `pace` waits for its turn among those with the same one, then for a place among all.
+Wraps a `Network`. A request with a `pace` waits for its turn among those with the same one, then for a place among all. What
+several parts of a start ask alike is asked once: turns are a second apart, and nobody trades before the last of them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ LATENCY_EVENT_NS = 30 * _NANOSECONDS
 ENDPOINTS_MAX = 64
 #: Paces of which the last answer is remembered; the oldest are forgotten.
 PACES_MAX = 4_096
+#: Answers that are kept at once; one more is not.
+KEPT_MAX = 8
 
 
 class _Turn:
@@ -49,6 +52,7 @@ class PacedNetwork:
         self._places = asyncio.Semaphore(limits.concurrent_max)
         self._turns: dict[str, _Turn] = {}  # of the paces somebody uses or waits for
         self._next_of_pace_ns: dict[str, int] = {}
+        self._kept: dict[str, asyncio.Future[HttpResponse | None]] = {}  # by URL; None: it could not be had
         self._told_ns: dict[str, int] = {}  # endpoint -> when its latency was told
         self.waiting = 0
         self.requests = 0
@@ -63,6 +67,37 @@ class PacedNetwork:
         """One exchange, when its turn has come. Raises VenueUnavailable where there is no answer, or too many wait."""
         if not request.pace:
             return await self._measured(request)
+        if request.takes_kept and (kept := self._kept.get(request.url)) is not None:
+            # Who gives up does not end the wait of others.
+            answer = await asyncio.shield(kept)
+            if answer is not None:
+                return answer
+        if request.keep_s and (request.url in self._kept or len(self._kept) < KEPT_MAX):
+            return await self._keep(request)
+        return await self._queued(request)
+
+    async def _keep(self, request: HttpRequest) -> HttpResponse:
+        """Ask, and have the answer at hand for who asks the same meanwhile, and for `keep_s` after."""
+        loop = asyncio.get_running_loop()
+        kept: asyncio.Future[HttpResponse | None] = loop.create_future()
+        self._kept[request.url] = kept
+        answer: HttpResponse | None = None
+        try:
+            answer = await self._queued(request)
+        finally:
+            is_good = answer is not None and answer.status == 200
+            kept.set_result(answer if is_good else None)
+            if is_good:
+                loop.call_later(request.keep_s, self._drop, request.url, kept)
+            else:
+                self._drop(request.url, kept)
+        return answer
+
+    def _drop(self, url: str, kept: asyncio.Future[HttpResponse | None]) -> None:
+        if self._kept.get(url) is kept:
+            del self._kept[url]
+
+    async def _queued(self, request: HttpRequest) -> HttpResponse:
         if self.waiting >= self._limits.waiting_max:
             self.refused += 1
             raise VenueUnavailable(f"{request.url}: {self.waiting} requests wait for their turn already")

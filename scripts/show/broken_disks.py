@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import random
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
+from small_volume import MEGABYTE, leave_free, small_volume
 
 from gwcore.cli.log import command as log_command
 from gwcore.journal.scan import RecordFilter, scan
@@ -32,7 +32,7 @@ CUTS = ("VANISH", "TORN", "REORDERED")
 POWER_S = (2.0, 4.0)
 FLIPS = 24
 READY_TIMEOUT_S = 240.0
-MEGABYTE = 1_000_000
+
 DEGRADED_WITHIN_S = 1.0
 
 
@@ -190,30 +190,6 @@ def failing_sync(folder: Path, sim: Sim) -> None:
 
 
 # --- F26 ------------------------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def small_volume(mountpoint: Path, size: int) -> Iterator[None]:
-    """A tmpfs."""
-    mountpoint.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(mountpoint)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(mountpoint)], check=True)
-
-
-def leave_free(ballast: Path, free: int) -> None:
-    """Fill the volume up to so many bytes. Others write there too: it may be full a bit sooner."""
-    volume = os.statvfs(ballast.parent)
-    with ballast.open("ab", buffering=0) as file:
-        left = max(0, volume.f_bavail * volume.f_frsize - free)
-        try:
-            while left > 0:
-                left -= file.write(bytes(min(left, MEGABYTE)))
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
 
 
 def first_s(events: list[tuple[int, dict[str, Any]]], wanted: Callable[[dict[str, Any]], bool]) -> float | None:

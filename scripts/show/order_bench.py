@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "tests" / "simulation"), str(Path(__file__).parent)]
 
 import account_processes as processes
-from order_field import ACCOUNT, Told, Trader, make_config
+from order_trader import ACCOUNT, Told, Trader, make_config
 
 from gwcore.client import connect_sync
 from gwcore.model import (

@@ -1,95 +1,80 @@
-"""Where a row about orders is played: a gateway with one trading user, in virtual time or as processes over real sockets.
+"""Where a row about orders is played in virtual time.
 
-Both offer the same few calls, so that a row is written once.
+`order_real_field.py` offers the same few calls over real sockets, so that a row is written once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gwcore.model import Event, OrderAck, OrderRequest, OrderUpdate, TradeUpdate
-from gwcore.wire import (
-    TYPE_EVENT,
-    FrameParser,
-    Heartbeat,
-    Hello,
-    Ping,
-    RequestError,
-    Subscribe,
-    Welcome,
-    decode_envelope,
-    decode_message,
-    frame_request,
-)
+import msgspec
+from order_row import order
+from order_trader import ACCOUNT, SYMBOL, VERBS, Told
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "simulation"), str(ROOT / "tests" / "e2e")]
+sys.path[:0] = [str(ROOT / "tests" / "simulation")]
 
-import account_processes as processes
 from account_play import AccountPlay
 
-from gwcore.settings import UserSettings
+from gwcore.journal.verify import verify
+from gwcore.model import OrderRequest, OrderStatus, OrderUpdate
+from gwcore.settings import JournalSettings, UserSettings
 from gwcore.testing.clients import SimClient
-from gwcore.testing.processes import Gw, Sim
+from gwcore.testing.memory_transport import MemoryLink
+from gwcore.testing.storage import MemoryStorage
+from gwcore.wire import RequestError, decode_envelope
 
-SYMBOL = "BTC/USD"
-ACCOUNT = "account1"
-VERBS = ("md", "read", "create", "modify", "cancel", "admin")
-USERS = {"ann": UserSettings(uids=(7,), accounts=("*",), verbs=VERBS)}
+ANN = UserSettings(uids=(7,), accounts=("*",), verbs=VERBS)
+#: Room of the volume in memory while it is not to be full.
+ROOM_BYTES = 1 << 40
 
 
-class Told:
-    """What the client was told, by kind."""
+def users(doomed: Mapping[str, Any] | None = None) -> dict[str, UserSettings]:
+    """Who trades; `doomed`: settings of one more, whom the first one sees."""
+    if doomed is None:
+        return {"ann": ANN}
+    other = UserSettings(uids=(8,), accounts=("*",), verbs=VERBS, **doomed)
+    return {"ann": msgspec.structs.replace(ANN, drop_copy=True), "doomed": other}
 
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.errors: list[RequestError] = []
 
-    def acks(self, order_id: str = "", request: str = "") -> list[OrderAck]:
-        """Acks, of one order and verb where given."""
-        return [
-            one
-            for one in list(self.events)
-            if isinstance(one, OrderAck) and order_id in ("", one.order_id) and request in ("", one.request)
-        ]
+class _Client(SimClient):
+    """Keeps what it was refused, too."""
 
-    def words(self, order_id: str = "", request: str = "") -> list[str]:
-        """The same as words: `UNKNOWN TIMEOUT`."""
-        return [f"{one.status.value} {one.error or ''}".strip() for one in self.acks(order_id, request)]
+    def __init__(self, play: AccountPlay, uid: int, told: Told) -> None:
+        rng = play.rng.stream(f"client.{uid}" if uid != 7 else "client")
+        super().__init__(play.loop, f"uid:{uid}", play.clock, rng, from_start=True)
+        self._told = told
+        self.start(play.gateway.fanout)
 
-    def last(self, order_id: str) -> OrderUpdate | None:
-        """The last state of an order."""
-        return next(
-            (one for one in reversed(list(self.events)) if isinstance(one, OrderUpdate) and one.order_id == order_id),
-            None,
-        )
-
-    def fills(self) -> list[str]:
-        """Ids of fills."""
-        return [fill.trade_id for one in list(self.events) if isinstance(one, TradeUpdate) for fill in one.fills]
+    def _take(self, data: bytes) -> None:
+        for item in self.session.on_bytes(data):
+            if isinstance(item, RequestError):
+                self._told.errors.append(item)
+            elif hasattr(item, "envelope"):
+                self.log.add(item.envelope, item.payload)
+        self._send_later()
+        if self.session.fault is not None:
+            self.faults.append(str(self.session.fault))
+            self.cut("the session gave up")
 
 
 class VirtualField:
     """Virtual time."""
-
-    is_real = False
 
     def __init__(self, play: AccountPlay) -> None:
         self.play = play
         self.told = Told()
         self._seen: dict[str, int] = {}
         self.client = self._client()
+        self._slow: _Client | None = None
+        self._links: list[MemoryLink] = []
 
-    def _client(self) -> SimClient:
-        client = SimClient(self.play.loop, "uid:7", self.play.clock, self.play.rng.stream("client"), from_start=True)
-        client.start(self.play.gateway.fanout)
-        return client
+    def _client(self) -> _Client:
+        return _Client(self.play, 7, self.told)
 
     def _refresh(self) -> None:
         for session, received in self.client.log.received.items():
@@ -101,11 +86,7 @@ class VirtualField:
 
     async def submit(self, request: OrderRequest) -> None:
         """A client's request."""
-        for _ in range(100):
-            if self.client.submit(request):
-                return
-            await asyncio.sleep(0.1)
-        raise AssertionError("the client has no connection")
+        await _submit(self.client, request)
 
     async def until(self, what: str, condition: Callable[[], Any], limit_s: float = 120.0) -> None:
         """Until something is so."""
@@ -115,13 +96,41 @@ class VirtualField:
             if condition():
                 return
             if self.play.loop.time() > end_s:
-                raise AssertionError(f"{what}: not within {limit_s:g} s: {self.told.words()}")
+                raise AssertionError(f"{what}: not within {limit_s:g} s: {self.told.words()[-20:]}")
             await asyncio.sleep(0.05)
 
     async def wait(self, seconds: float) -> None:
         """Let time pass."""
         await asyncio.sleep(seconds)
         self._refresh()
+
+    def wall_ns(self) -> int:
+        """The gateway's wall clock."""
+        return self.play.clock.now_ns()
+
+    async def ready(self) -> None:
+        """Until the account is."""
+        await self.play.ready()
+
+    async def kill(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """kill -9, and a new start."""
+        self.client.end()
+        await self.play.crash()
+        meanwhile()
+        self.play.start()
+        self.client = self._client()
+        await self.play.ready()
+
+    def end(self) -> None:
+        """All is as it should be again, so that it can stop."""
+        for client in (self.client, self._slow):
+            if client is not None:
+                client.end()
+        self.fault("restore")
+        self.disk("room")
+        self.play.storage.sync_error = ""
+
+    # --- the venue ----------------------------------------------------------------------------------------------------
 
     def fault(self, name: str, **options: Any) -> None:
         """Switch a fault of the venue."""
@@ -135,166 +144,80 @@ class VirtualField:
         """What the venue holds."""
         return self.play.simulator.account(ACCOUNT)
 
+    def stats(self) -> dict[str, Any]:
+        """What the venue counted."""
+        found: dict[str, Any] = self.play.simulator.stats()
+        return found
+
     def ask_price(self) -> str:
         """The best price at which somebody sells."""
         return str(self.play.simulator.book(SYMBOL, 1).asks[0][0])
 
-    async def ready(self) -> None:
-        """Until the account is."""
-        await self.play.ready()
+    # --- other clients ------------------------------------------------------------------------------------------------
 
-    async def kill(self) -> None:
-        """kill -9, and a new start."""
-        self.client.end()
-        await self.play.crash()
-        self.play.start()
-        self.client = self._client()
-        await self.play.ready()
+    def garbage(self, data: bytes) -> None:
+        """A stranger's bytes; he stays, as long as he is let."""
+        link = MemoryLink(self.play.gateway.fanout, "uid:9")
+        self._links.append(link)
+        link.receive(data)
 
+    async def slow_client(self, name: str) -> None:
+        """A client of the second user that places an order and then reads nothing."""
+        self._slow = _Client(self.play, 8, Told())
+        await _submit(self._slow, order(name))
+        await self.until(f"{name} works", lambda: self._has_told(name, OrderStatus.WORKING))
+        self._slow.stall()
 
-class RealField:
-    """Processes and sockets of this machine."""
+    def slow_knows(self, name: str) -> bool:
+        """Whether it knows that its order ended."""
+        return self._has_told(name, OrderStatus.CANCELED)
 
-    is_real = True
+    def _has_told(self, name: str, status: OrderStatus) -> bool:
+        assert self._slow is not None
+        payloads = [payload for received in self._slow.log.received.values() for _, payload in received]
+        events = [decode_envelope(payload).event for payload in payloads if b'"kind":"order_update"' in payload]
+        return any(isinstance(e, OrderUpdate) and (e.order_id, e.order_status) == (name, status) for e in events)
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.told = Told()
-        self.sim: Sim = processes.make_sim(folder, accounts=2)
-        self.config = make_config(folder)
-        self.gateway: Gw = self._start()
-        self.trader: Trader | None = None
+    async def wake_slow_client(self) -> None:
+        """It reads again."""
+        assert self._slow is not None
+        self._slow.resume()
 
-    def _start(self) -> Gw:
-        return processes.start(self.folder, self.sim, self.config, "--symbols", SYMBOL)
+    async def doomed_client(self) -> None:
+        """A client of the second user that places orders, and is gone while it places more."""
+        client = _Client(self.play, 8, Told())
+        for number in range(5):
+            await _submit(client, order(f"d{number}"))
+        await self.wait(2.0)
+        for number in range(5, 9):
+            await asyncio.sleep(0.0004)
+            await _submit(client, order(f"d{number}"))  # some are read, some are lost with the connection
+        client.end()
 
-    async def begin(self) -> None:
-        """Up and subscribed."""
-        await self.ready()
-        self.trader = Trader(self.gateway.socket_path, self.told)
+    # --- the disk -----------------------------------------------------------------------------------------------------
 
-    async def submit(self, request: OrderRequest) -> None:
-        """A client's request."""
-        assert self.trader is not None
-        self.trader.send(request)
+    def disk(self, how: str) -> None:
+        """The volume of the state directory is at its `reserve`, `full`, or has `room` again."""
+        storage = self.play.storage
+        used = storage.capacity_bytes - storage.free_bytes()
+        reserve = JournalSettings().reserve_bytes
+        storage.capacity_bytes = {"reserve": used + reserve // 2, "full": used, "room": ROOM_BYTES}[how]
 
-    async def until(self, what: str, condition: Callable[[], Any], limit_s: float = 120.0) -> None:
-        """Until something is so."""
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + limit_s
-        while not condition():
-            if loop.time() > end_s:
-                raise AssertionError(f"{what}: not within {limit_s:g} s: {self.told.words()}")
-            await asyncio.sleep(0.02)
+    def is_degraded(self) -> bool:
+        """Whether the gateway says that its journal fails."""
+        return bool(self.play.gateway.journal.failed)
 
-    async def wait(self, seconds: float) -> None:
-        """Let time pass."""
-        await asyncio.sleep(seconds)
-
-    def fault(self, name: str, **options: Any) -> None:
-        """Switch a fault of the venue."""
-        self.sim.fault(name, **options)
-
-    def do(self, name: str, **options: Any) -> Any:
-        """Have something done at the venue."""
-        return processes.do(self.sim, name, **{"account": ACCOUNT, **options})
-
-    def truth(self) -> Any:
-        """What the venue holds."""
-        return processes.truth(self.sim, ACCOUNT)
-
-    def ask_price(self) -> str:
-        """The best price at which somebody sells; a market order of the venue's own tells it."""
-        done = self.do("fills", count=1, symbol=SYMBOL, side="buy")
-        del done
-        return str(self.truth()["fills"][-1]["price"])
-
-    async def ready(self) -> None:
-        """Until the gateway is."""
-        for _ in range(2):  # the account may be on its way down when asked first
-            await asyncio.sleep(0.3)
-            await asyncio.to_thread(
-                self.gateway.wait_for, "ready", lambda: self.gateway.status().get("ready"), timeout_s=240.0
-            )
-
-    async def kill(self) -> None:
-        """kill -9, and a new start."""
-        self.gateway.kill()
-        self.gateway = self._start()
-        await self.begin()
-
-    def end(self) -> None:
-        """All processes."""
-        if self.trader is not None:
-            self.trader.close()
-        for process in (self.gateway, self.sim):
-            process.end()
+    def verified(self) -> str:
+        """What checking the whole journal says."""
+        assert isinstance(self.play.storage, MemoryStorage)
+        report = verify(self.play.storage)
+        assert report.ok, report.faults
+        return f"ok, {sum(one.records for one in report.classes)} records"
 
 
-def make_config(folder: Path, *accounts: str) -> Path:
-    """A configuration in which this user trades."""
-    path = processes.config_file(folder, *(accounts or ("account1", "account2")), drop_copy=False)
-    text = path.read_text().replace('trading = "off"', 'trading = "live"')
-    path.write_text(text.replace('accounts = ["*"]', f'accounts = ["*"]\nverbs = {list(VERBS)!r}'.replace("'", '"')))
-    return path
-
-
-class Trader:
-    """A client of the Unix socket: a thread reads, anybody writes."""
-
-    def __init__(self, path: Path, told: Told) -> None:
-        self.told = told
-        self.on_event: Callable[[Event], None] | None = None
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(path))
-        self._lock = threading.Lock()
-        self._welcome = threading.Event()
-        self._is_closed = False
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-        self.send(Hello(name="show"))
-        assert self._welcome.wait(20.0), "no welcome came"
-        self.send(Subscribe(request_id=1, kinds=("order_ack", "order_update", "trade_update")))
-
-    def send(self, request: Any) -> None:
-        """One request."""
-        with self._lock:
-            self._socket.sendall(frame_request(request))
-
-    def _read(self) -> None:
-        parser = FrameParser(16 * 1024 * 1024)
-        while not self._is_closed:
-            try:
-                data = self._socket.recv(1 << 16)
-            except OSError:
-                return
-            if not data:
-                return
-            for kind, body in parser.feed(data):
-                self._take(kind, body)
-
-    def _take(self, kind: bytes, body: bytes) -> None:
-        if kind == TYPE_EVENT:
-            event = decode_envelope(body).event
-            self.told.events.append(event)
-            if self.on_event is not None:
-                self.on_event(event)
+async def _submit(client: SimClient, request: OrderRequest) -> None:
+    for _ in range(100):
+        if client.submit(request):
             return
-        message = decode_message(body)
-        if isinstance(message, Welcome):
-            self._welcome.set()
-        elif isinstance(message, RequestError):
-            self.told.errors.append(message)
-        elif isinstance(message, Heartbeat) and not message.request_id:
-            self._beat()
-
-    def _beat(self) -> None:
-        try:
-            self.send(Ping(request_id=2))
-        except OSError:
-            return
-
-    def close(self) -> None:
-        """Leave."""
-        self._is_closed = True
-        self._socket.close()
+        await asyncio.sleep(0.1)
+    raise AssertionError("the client has no connection")

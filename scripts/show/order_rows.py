@@ -1,82 +1,26 @@
-"""Rows of the fault matrix about orders, each written once for virtual time and for real processes.
+"""Rows of the fault matrix about orders, each written once for virtual time and for real processes: those about the venue.
 
-A row gets a field (`order_field.py`), asserts, and returns what it saw in a few words.
+A row gets a field (`order_field.py`, `order_real_field.py`), asserts, and returns what it saw in a few words. The others
+are in `order_limit_rows.py`, `order_disk_rows.py` and `order_client_rows.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
-from order_field import ACCOUNT, SYMBOL
+import order_client_rows
+import order_disk_rows
+import order_limit_rows
+from order_row import Row, agree, ended, is_told, of_ours, order, place
+from order_trader import ACCOUNT, SYMBOL
 
 from gwcore.model import (
     CancelAllOrders,
     CancelOrder,
-    CancelOrders,
-    CreateOrder,
     CreateOrders,
     ModifyOrder,
     OrderStatus,
-    OrderType,
-    Side,
 )
-
-ENDED = ("ACCEPTED", "REJECTED")
-
-
-class Row(NamedTuple):
-    """One row: what is switched on, who plays it, and whether it can be played over real sockets too."""
-
-    name: str
-    what: str
-    play: Callable[[Any], Awaitable[str]]
-    real: bool = True
-
-
-def order(order_id: str, price: str = "100.0", quantity: str = "0.1", **fields: Any) -> CreateOrder:
-    """A buy far below the market, which rests."""
-    chosen: dict[str, Any] = {"side": Side.BUY, "order_type": OrderType.LIMIT, "price": price, **fields}
-    return CreateOrder(account=ACCOUNT, order_id=order_id, symbol=SYMBOL, quantity=quantity, **chosen)
-
-
-def ended(field: Any, order_id: str, request: str = "create_order") -> bool:
-    """Whether a request has its last ack."""
-    words = field.told.words(order_id, request)
-    return bool(words) and words[-1].split()[0] in ENDED
-
-
-def of_ours(field: Any) -> list[dict[str, Any]]:
-    """Orders of ours at the venue."""
-    return [one for one in field.truth()["orders"] if one["cl_ord_id"]]
-
-
-async def place(field: Any, *names: str, **fields: Any) -> None:
-    """Resting orders."""
-    for name in names:
-        await field.submit(order(name, **fields))
-    for name in names:
-        await field.until(f"{name} works", lambda name=name: _is(field, name, OrderStatus.WORKING))
-
-
-def _is(field: Any, name: str, *statuses: OrderStatus) -> bool:
-    update = field.told.last(name)
-    return update is not None and update.order_status in statuses
-
-
-def agree(field: Any) -> None:
-    """Every order of ours is told as the venue has it, and is there once."""
-    rows = of_ours(field)
-    assert len({row["cl_ord_id"] for row in rows}) == len(rows), "an order was placed twice"
-    words = {"new": "WORKING", "canceled": "CANCELED", "filled": "FILLED", "partially_filled": "PARTIALLY_FILLED"}
-    told = {update.venue_order_id: update for update in field.told.events if hasattr(update, "order_status")}
-    for row in rows:
-        ours = told.get(row["order_id"])
-        assert ours is not None, f"{row['order_id']} is not told"
-        assert ours.order_status.value == words.get(row["status"], row["status"]), (ours, row)
-        assert Decimal(ours.traded_quantity or 0) == Decimal(row["filled"]), (ours, row)
-        assert ours.price is None or Decimal(ours.price) == Decimal(row["limit_price"] or 0), (ours, row)
 
 
 async def f6(field: Any) -> str:
@@ -116,7 +60,7 @@ async def f13(field: Any) -> str:
     assert field.told.words("a1")[-1] == "UNKNOWN TIMEOUT", "given up before it could not be there any more"
     await field.until("a1 ends", lambda: ended(field, "a1"), 180.0)
     assert field.told.words("a1")[-1] == "REJECTED NOT_FOUND"
-    assert _is(field, "a1", OrderStatus.REJECTED)
+    assert is_told(field, "a1", OrderStatus.REJECTED)
     assert not of_ours(field)
     return " > ".join(field.told.words("a1"))
 
@@ -155,8 +99,8 @@ async def f15(field: Any) -> str:
     await field.submit(CancelOrder(account=ACCOUNT, order_id="a1"))
     field.fault("fill_first", percent=100, count=1, method="amend_order")
     await field.submit(ModifyOrder(account=ACCOUNT, order_id="a2", price="102.0"))
-    await field.until("a1 ends", lambda: _is(field, "a1", OrderStatus.CANCELED, OrderStatus.FILLED))
-    await field.until("a2 is filled", lambda: _is(field, "a2", OrderStatus.FILLED))
+    await field.until("a1 ends", lambda: is_told(field, "a1", OrderStatus.CANCELED, OrderStatus.FILLED))
+    await field.until("a2 is filled", lambda: is_told(field, "a2", OrderStatus.FILLED))
     await field.until("the change ends", lambda: ended(field, "a2", "modify_order"))
     await field.wait(2.0)
     agree(field)
@@ -175,7 +119,7 @@ async def f16(field: Any) -> str:
     field.do("cancel", order_id=venue_id)
     field.fault("restore")
     await field.ready()
-    await field.until("a1 is cancelled", lambda: _is(field, "a1", OrderStatus.CANCELED), 300.0)
+    await field.until("a1 is cancelled", lambda: is_told(field, "a1", OrderStatus.CANCELED), 300.0)
     await field.wait(2.0)
     agree(field)
     return "a1 CANCELED, a2 works on; the fills are another's (show 7-2 counts them)"
@@ -261,54 +205,11 @@ async def f23(field: Any) -> str:
     await field.kill()
     await field.until("a4 ends", lambda: ended(field, "a4"), 200.0)
     await field.submit(CancelAllOrders(account=ACCOUNT, request_id=99))
-    await field.until("all are cancelled", lambda: all(_is(field, f"a{n}", OrderStatus.CANCELED) for n in (1, 2, 3, 4)))
+    await field.until(
+        "all are cancelled", lambda: all(is_told(field, f"a{n}", OrderStatus.CANCELED) for n in (1, 2, 3, 4))
+    )
     agree(field)
     return f"a4 {field.told.words('a4')[-1]}; all four cancelled after the restart"
-
-
-async def f25(field: Any) -> str:
-    """The disk fails to sync: creates are refused, cancels go, and it goes on when the disk is well."""
-    await place(field, "a1")
-    field.play.storage.sync_error = "EIO"
-    await field.submit(order("a2"))
-    await field.wait(2.0)
-    await field.submit(CancelOrder(account=ACCOUNT, order_id="a1"))
-    await field.wait(2.0)
-    rows = of_ours(field)
-    assert len(rows) == 1, "an order left that is not durable"
-    assert rows[0]["status"] == "canceled", rows
-    field.play.storage.sync_error = ""
-    await field.wait(5.0)
-    assert field.told.words("a2")[-1] == "REJECTED JOURNAL", field.told.words("a2")
-    await place(field, "a3")
-    agree(field)
-    return "create REJECTED JOURNAL and never left, cancel carried out"
-
-
-async def f33(field: Any) -> str:
-    """A client that does not read: its orders live on, and so does everybody else."""
-    await place(field, "a1")
-    field.client.stall()
-    field.do("cancel", order_id=field.told.last("a1").venue_order_id)
-    await field.wait(10.0)
-    field.client.resume()
-    await field.until("a1 is told", lambda: _is(field, "a1", OrderStatus.CANCELED))
-    agree(field)
-    return "what it missed is told when it reads again"
-
-
-async def f34(field: Any) -> str:
-    """Garbage on the socket: the trading client is served."""
-    import socket as sockets
-
-    for data in (b"\xff\xff\xff\xff", b"GET / HTTP/1.1\r\n\r\n", bytes(64)):
-        with sockets.socket(sockets.AF_UNIX) as one:
-            one.connect(str(field.gateway.socket_path))
-            one.sendall(data)
-    await place(field, "a1", "a2")
-    await field.submit(CancelOrders(account=ACCOUNT, order_ids=("a1", "a2")))
-    await field.until("both are cancelled", lambda: all(_is(field, n, OrderStatus.CANCELED) for n in ("a1", "a2")))
-    return "two orders placed and cancelled beside it"
 
 
 ROWS = (
@@ -321,10 +222,10 @@ ROWS = (
     Row("F17", "old fills again", f17),
     Row("F18", "tokens end, key revoked", f18),
     Row("F19", "clock back an hour", f19, real=False),
+    *order_limit_rows.ROWS,
     Row("F21", "decimals change", f21),
     Row("F22", "cancel only", f22),
     Row("F23", "kill -9 with working orders", f23),
-    Row("F25", "fsync fails", f25, real=False),
-    Row("F33", "a client that does not read", f33, real=False),
+    *order_disk_rows.ROWS,
+    *order_client_rows.ROWS,
 )
-REAL_ONLY = (Row("F34", "garbage on the socket", f34),)

@@ -1,7 +1,7 @@
 """Issue 8, line 2: seeds of three users who trade on two accounts under fire, judged by the simulated venue's own lists.
 
 Fills each once, every order's last state the venue's, funds to the last digit, none placed twice, every request ended truly,
-no invalid nonce; and every kind of fault has struck.
+no invalid nonce; what limits and halts hold back never left, and nothing else was held; every kind of fault has struck.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "simulation"))
 
-from trading_seeds import SPECIAL, SWITCHED, Outcome, one
+from trading_seeds import REFUSALS, SPECIAL, SWITCHED, Outcome, one
 
 WORKERS = 2
 
@@ -58,6 +58,9 @@ def tell(outcomes: list[Outcome], wanted: int, took_s: float) -> int:
     unknown = sum(count for name, count in acks.items() if " UNKNOWN" in name)
     print(f"{unknown} requests were UNKNOWN, {sum(c for n, c in acks.items() if 'NOT_FOUND' in n)} of them NOT_FOUND")
     print("struck:", ", ".join(f"{name} {count}" for name, count in struck.most_common()))
+    held_back = {code: sum(count for name, count in acks.items() if name.endswith(code)) for code in REFUSALS}
+    print("held back:", ", ".join(f"{code} {count}" for code, count in held_back.items()))
+    missing += [code for code, count in held_back.items() if not count]
     if missing:
         print("never struck:", ", ".join(missing))
     held = not bad and not nonces and not missing and len(outcomes) == wanted

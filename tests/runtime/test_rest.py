@@ -10,7 +10,7 @@ import pytest
 
 from gwcore.errors import VenueUnavailable
 from gwcore.rest import HttpRequest, HttpResponse
-from gwcore.runtime.rest import PacedNetwork
+from gwcore.runtime.rest import KEPT_MAX, PacedNetwork
 from gwcore.testing.clock import VirtualClock
 from gwcore.testing.loop import Budget, SimLoop, run
 from gwcore.venue import RestLimits
@@ -134,5 +134,65 @@ def test_endpoints_that_never_end_are_not_told_apart() -> None:
             await paced.request(ask(f"order/{number}"))
         assert len(paced.round_trip_ns) == 65
         assert "other" in paced.round_trip_ns
+
+    on_virtual_time(RestLimits(), work)
+
+
+def lists(url: str = "lists", *, takes_kept: bool = True) -> HttpRequest:
+    return HttpRequest(method="GET", url=f"http://venue/{url}", pace="public", keep_s=30.0, takes_kept=takes_kept)
+
+
+def test_what_many_ask_alike_is_asked_once_while_it_is_kept() -> None:
+    async def work(paced: PacedNetwork, network: SlowNetwork) -> None:
+        asked = asyncio.create_task(paced.request(lists(takes_kept=False)))
+        await asyncio.sleep(0.01)
+        answers = await asyncio.gather(*(paced.request(lists()) for _ in range(3)))
+        first = await asked
+        assert [answer is first for answer in answers] == [True] * 3
+        await asyncio.sleep(29.0)
+        assert await paced.request(lists()) is first
+        assert len(network.asked) == 1
+        assert await paced.request(lists(takes_kept=False)) is not first
+        await asyncio.sleep(31.0)
+        await paced.request(lists())
+        assert len(network.asked) == 3
+        await asyncio.sleep(31.0)
+        assert paced._kept == {}
+
+    on_virtual_time(RestLimits(interval_s=1.0), work)
+
+
+def test_who_waits_for_a_kept_answer_that_does_not_come_asks_himself() -> None:
+    async def work(paced: PacedNetwork, network: SlowNetwork) -> None:
+        network.fails = True
+        failing = asyncio.create_task(paced.request(lists()))
+        await asyncio.sleep(0.01)
+        waiting = asyncio.create_task(paced.request(lists()))
+        impatient = asyncio.create_task(paced.request(lists()))
+        await asyncio.sleep(0.01)
+        impatient.cancel()
+        with pytest.raises(VenueUnavailable):
+            await failing
+        network.fails = False
+        assert (await waiting).status == 200
+
+        leaver = asyncio.create_task(paced.request(lists("other")))
+        await asyncio.sleep(0.01)
+        waiting = asyncio.create_task(paced.request(lists("other")))
+        await asyncio.sleep(0.01)
+        leaver.cancel()
+        assert (await waiting).status == 200
+        assert [url.rsplit("/", 1)[1] for url, _ in network.asked] == ["lists", "lists", "other"]
+
+    on_virtual_time(RestLimits(interval_s=1.0), work)
+
+
+def test_no_more_answers_are_kept_than_may_be() -> None:
+    async def work(paced: PacedNetwork, network: SlowNetwork) -> None:
+        for number in range(KEPT_MAX + 1):
+            await paced.request(lists(f"{number}"))
+        for number in range(KEPT_MAX + 1):
+            await paced.request(lists(f"{number}"))
+        assert len(network.asked) == KEPT_MAX + 2
 
     on_virtual_time(RestLimits(), work)

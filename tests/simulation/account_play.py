@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import tempfile
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -34,7 +35,7 @@ from gwcore.testing.loop import Budget, SimLoop, run
 from gwcore.testing.network import SimNetwork
 from gwcore.testing.seeds import SeededIds, SeededRandom, derive
 from gwcore.testing.storage import Crash, MemoryStorage
-from gwcore.venue import Known
+from gwcore.venue import Known, Streams
 from gwcore.wire import decode_envelope
 
 E = TypeVar("E")
@@ -61,11 +62,16 @@ class AccountPlay:
         account: dict[str, Any] | None = None,
         users: dict[str, UserSettings] | None = None,
         master: str = "",
+        streams: Callable[[Any], Streams] | None = None,
+        channels: tuple[str, ...] = ("instrument", "status", "trade"),
     ) -> None:
+        """`streams`: instead of the plugin's own."""
         self.loop = loop
         self.rng = SeededRandom(seed, "play")
         self.clock = VirtualClock(loop)
         self.venue_spec, simulator = load_venue("kraken"), load_simulator("kraken")
+        if streams is not None:
+            self.venue_spec = dataclasses.replace(self.venue_spec, streams=streams)
         chosen = {"seed": derive(seed, "venue") % 2**31, "pairs": 3, "rate": 5.0, "accounts": 2, **(sim or {})}
         self.simulator: Any = simulator.create(simulator.settings(**chosen))
         self.network = SimNetwork(loop, self.simulator, self.rng.stream("network"), clock=self.clock)
@@ -73,6 +79,7 @@ class AccountPlay:
         self._folder = folder
         self._account_settings = account or {}
         self._master = master
+        self._channels = channels
         self._users = {"all": USER} if users is None else users
         self.starts = 0
         self.gateway = self._make()
@@ -107,7 +114,7 @@ class AccountPlay:
         )
         rng = self.rng.stream(f"gateway.{self.starts}")
         config = GatewayConfig(
-            gateway=GatewaySettings(env="sim", channels=("instrument", "status", "trade")),
+            gateway=GatewaySettings(env="sim", channels=self._channels),
             venue=SelectedVenue(
                 spec=self.venue_spec, settings=self.venue_spec.settings(**self.venue_spec.environments["sim"])
             ),

@@ -40,6 +40,8 @@ def test_two_accounts_are_told_as_the_venue_has_them() -> None:
             for name in play.names:
                 play.do("fills", count=2, account=name)
         await settled(play)
+        play.fault("freeze")  # holds are told some seconds behind what changes them
+        await asyncio.sleep(30.0)
         assert violations(play) == []
         assert play.events(Discrepancy) == []
         assert {update.origin for update in play.events(TradeUpdate)} == {Origin.VENUE}
@@ -248,3 +250,20 @@ def test_the_clock_may_go_back_an_hour_and_the_venues_may_differ() -> None:
         await play.stop()
 
     perform(act)
+
+
+def test_a_start_asks_once_for_what_all_accounts_need() -> None:
+    """The venue lets us ask for a list a second: with questions for each account the last one would be Ready in 13 s."""
+
+    async def act(play: Any) -> None:
+        began_s = play.loop.time()
+        await play.ready()
+        assert play.loop.time() - began_s < 3.0
+        await play.crash()
+        play.start()
+        began_s = play.loop.time()
+        await play.ready()
+        assert play.loop.time() - began_s < 3.0
+        await play.stop()
+
+    perform(act, sim={"accounts": 5})

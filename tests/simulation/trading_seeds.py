@@ -1,7 +1,7 @@
 """One seed of three users who trade on two accounts through the gateway under fire; then the venue's own lists judge.
 
 Fills each once, every order's last state the venue's, funds to the last digit, no order placed twice, every request that was
-told ended once and truly.
+told ended once and truly; nothing left that a limit or a halt (`trading_rules.py`) was to hold, and nothing else was held.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 from account_play import AccountPlay, perform, violations
+from trading_halts import HaltingHand
+from trading_rules import FAR_PERCENT, USERS, Rules
 
 from gwcore.model import (
     AckStatus,
@@ -32,17 +34,13 @@ from gwcore.model import (
     TimeInForce,
     TradeUpdate,
 )
-from gwcore.settings import UserSettings
 from gwcore.testing.clients import SimClient
 from gwcore.testing.seeds import SeededRandom
 
 #: How long things happen, and how long after the last of them everything may take to be told.
 BUSY_S, SETTLE_S = 60.0, 260.0
-VERBS = ("md", "read", "create", "modify", "cancel")
-USERS = {
-    name: UserSettings(uids=(number,), accounts=("*",), verbs=VERBS, drop_copy=name == "cy")
-    for number, name in enumerate(("ann", "bob", "cy"), 1)
-}
+#: The book is what a price band goes by.
+CHANNELS = ("instrument", "status", "trade", "book")
 #: Faults of the venue that are switched by one call: name, options.
 SWITCHED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("lose_replies", {"count": 3}),
@@ -74,6 +72,8 @@ SWITCHED: tuple[tuple[str, dict[str, Any]], ...] = (
 
 #: What else happens.
 SPECIAL = ("kill", "refuse", "clock", "client")
+#: What is looked for besides: each has to have been refused.
+REFUSALS = ("HALTED", "USER_LIMIT", "PRICE_BAND")
 
 
 @dataclass(slots=True)
@@ -100,7 +100,8 @@ def one(seed: int, *, strikes: int = 3) -> Outcome:
 
     sim = {"pairs": 2, "rate": 1.0, "levels": 20, "deep_pairs": 0}
     try:
-        perform(act, seed=seed, sim=sim, account={"check_s": 120.0, "trading": "live"}, users=USERS)
+        account = {"check_s": 120.0, "trading": "live"}
+        perform(act, seed=seed, sim=sim, account=account, users=USERS, channels=CHANNELS)
     except Exception as error:  # what no program may do is a violation too
         outcome.violations.append(f"{type(error).__name__}: {error}")
     return outcome
@@ -116,17 +117,19 @@ class _Trading:
         self.clients: dict[str, SimClient] = {}
         self.placed: dict[str, list[tuple[str, str]]] = {name: [] for name in USERS}  # account, order id
         self.number = 0
+        self.rules = Rules()
+        self.halting = HaltingHand(play, self.rules, rng)
 
     async def run(self) -> None:
         play, rng = self.play, self.rng
         await play.ready()
         self._clients()
         begun_s = play.loop.time()
-        planned = sorted(rng.uniform(5.0, BUSY_S - 10.0) for _ in range(self.strikes))
+        strikes = [(rng.uniform(5.0, BUSY_S - 10.0), self._strike) for _ in range(self.strikes)]
+        planned = sorted([*strikes, (rng.uniform(5.0, BUSY_S - 10.0), self.halting.halt)], key=lambda plan: plan[0])
         while play.loop.time() - begun_s < BUSY_S:
-            while planned and play.loop.time() - begun_s >= planned[0]:
-                planned.pop(0)
-                await self._strike()
+            while planned and play.loop.time() - begun_s >= planned[0][0]:
+                await planned.pop(0)[1]()
             self._ask()
             await asyncio.sleep(rng.uniform(0.05, 1.5))
         play.fault("restore")
@@ -164,8 +167,9 @@ class _Trading:
         rng = self.rng
         self.number += 1
         symbol, side = rng.pick(tuple(self.symbols)), rng.pick((Side.BUY, Side.SELL))
-        price, is_market = self._price(symbol, side), rng.chance(0.25)
-        return CreateOrder(
+        is_market, is_far = rng.chance(0.25), rng.chance(0.1)
+        price = self._price(symbol, side, is_far=is_far)
+        request = CreateOrder(
             account=rng.pick(tuple(self.play.names)),
             order_id=f"{user}-{self.number}",
             symbol=symbol,
@@ -180,14 +184,18 @@ class _Trading:
             strategy=rng.pick(("s1", "s2")),
             request_id=self.number,
         )
+        self.rules.note(user, request, symbol, is_far=is_far)
+        return request
 
-    def _price(self, symbol: str, side: Side) -> str:
-        """Near the market, so that some fill at once, some later and some never."""
+    def _price(self, symbol: str, side: Side, *, is_far: bool = False) -> str:
+        """Near the market, so that some fill at once, some later and some never; or far through it."""
         book = self.play.simulator.book(symbol, 1)
         middle = (Decimal(book.bids[0][0]) + Decimal(book.asks[0][0])) / 2
         instrument = self.play.gateway.machine.instruments.get(symbol)
         tick = Decimal(instrument.tick_size) if instrument is not None else Decimal("0.1")
         factor = Decimal(self.rng.integer(9_600, 10_008)) / 10_000
+        if is_far:
+            factor = 1 + Decimal(FAR_PERCENT) / 100
         wanted = middle * (factor if side is Side.BUY else 2 - factor)
         return format((wanted // tick) * tick, "f")
 
@@ -199,9 +207,14 @@ class _Trading:
         if update is None:
             return None
         self.number += 1
-        price = self._price(update.symbol, update.update.side or Side.BUY)
+        is_far = self.rng.chance(0.1)
+        price = self._price(update.symbol, update.update.side or Side.BUY, is_far=is_far)
         quantity = self.rng.pick((None, f"0.{self.rng.integer(1, 30):02}"))
-        return ModifyOrder(account=account, order_id=order_id, price=price, quantity=quantity, request_id=self.number)
+        request = ModifyOrder(
+            account=account, order_id=order_id, price=price, quantity=quantity, request_id=self.number
+        )
+        self.rules.note(user, request, update.symbol, is_far=is_far)
+        return request
 
     def _cancel(self, user: str) -> CancelOrder | None:
         if not self.placed[user]:
@@ -260,10 +273,13 @@ class _Trading:
         for client in self.clients.values():
             client.end()
         self._fired()
+        self.halting.on_end()
         await self.play.crash()
+        self.halting.on_crash()
         await asyncio.sleep(self.rng.uniform(0.1, 5.0))
         self.play.start()
         self._clients()
+        self.halting.on_start()
 
     def _refuse(self) -> None:
         self.play.fault("refuse", count=self.rng.integer(1, 8), status=503)
@@ -287,6 +303,7 @@ class _Trading:
         outcome.violations += violations(play)
         for name in play.names:
             outcome.violations += [f"{name}: {each}" for each in judge_orders(play, name)]
+        outcome.violations += self.rules.judge(play.records())
         for ack in play.events(OrderAck):
             outcome.acks[f"{ack.request} {ack.status.value} {ack.error or ''}".strip()] += 1
         outcome.orders = len([one for one in play.events(OrderAck) if one.request == "create_order"])

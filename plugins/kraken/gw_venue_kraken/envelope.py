@@ -51,8 +51,18 @@ _AUTHENTICATION = (
 )
 
 
+#: Discovery and the accounts need the same lists at a start: who asks within this takes what was told before.
+KEEP_S = 30.0
+
+
 def public_request(
-    rest_url: str, method: str, parameters: dict[str, str] | None = None, *, pace: str = "public"
+    rest_url: str,
+    method: str,
+    parameters: dict[str, str] | None = None,
+    *,
+    pace: str = "public",
+    keep_s: float = 0.0,
+    takes_kept: bool = False,
 ) -> HttpRequest:
     """`GET /0/public/<method>` (§2.5). Public calls are limited together, Trades and OHLC by pair: hence `pace` (§2.4)."""
     query = f"?{urlencode(parameters)}" if parameters else ""
@@ -61,6 +71,8 @@ def public_request(
         url=f"{rest_url.rstrip('/')}/0/public/{method}{query}",
         headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
         pace=pace,
+        keep_s=keep_s,
+        takes_kept=takes_kept,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from gw_venue_kraken import names
-from gw_venue_kraken.envelope import public_request, result_of
+from gw_venue_kraken.envelope import KEEP_S, public_request, result_of
 from gw_venue_kraken.settings import KrakenSettings
 from gwcore.errors import DecodeError
 from gwcore.model import Side
@@ -49,6 +49,7 @@ class RestNames:
         self._assets: Mapping[str, str] = {}
         self._pairs: Mapping[str, _Pair] = {}  # by symbol
         self._unknown: set[str] = set()  # names that had to be left as they are since the lists were learned
+        self._asked = False  # once: from now on a list that is kept does not do, it failed us or lacks a name
         self._hopeless: set[str] = set()  # names that were not in the lists when these were asked for because of them
 
     @property
@@ -84,14 +85,17 @@ class RestNames:
         return found
 
     def learn(self, settings: KrakenSettings) -> HttpFlow[None]:
-        """Ask REST for all pairs and assets. Raises VenueError."""
-        response = yield public_request(settings.rest_url, "Assets")
+        """Ask REST for all pairs and assets; at the start what discovery is told will do. Raises VenueError."""
+        url, takes_kept = settings.rest_url, not self._asked
         try:
+            response = yield public_request(url, "Assets", keep_s=KEEP_S, takes_kept=takes_kept)
             assets = _assets_of(result_of(response, "Assets"))
-            response = yield public_request(settings.rest_url, "AssetPairs")
+            response = yield public_request(url, "AssetPairs", keep_s=KEEP_S, takes_kept=takes_kept)
             pairs = _pairs_of(result_of(response, "AssetPairs"))
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise DecodeError(f"names of pairs and assets: {error}") from None
+        finally:
+            self._asked = True
         symbols: dict[str, str] = {}
         by_symbol: dict[str, _Pair] = {}
         for key, pair in pairs.items():

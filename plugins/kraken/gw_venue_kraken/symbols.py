@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from gw_venue_kraken import names
-from gw_venue_kraken.envelope import public_request, result_of
+from gw_venue_kraken.envelope import KEEP_S, public_request, result_of
 from gw_venue_kraken.settings import KrakenSettings
 from gwcore.errors import DecodeError
 from gwcore.model import Instrument
@@ -98,7 +98,7 @@ class KrakenSymbols:
 
     def _assets(self, asset_class: str) -> Generator[HttpRequest, HttpResponse, Mapping[str, RestAsset]]:
         parameters = {} if asset_class == _ASSET_CLASSES[0] else {"aclass": asset_class}
-        response = yield public_request(self._settings.rest_url, "Assets", parameters)
+        response = yield public_request(self._settings.rest_url, "Assets", parameters, keep_s=KEEP_S)
         try:
             return _assets_of(result_of(response, "Assets"))
         except _MALFORMED as error:
@@ -108,7 +108,7 @@ class KrakenSymbols:
         parameters = {} if asset_class == _ASSET_CLASSES[0] else {"aclass_base": asset_class}
         if self._settings.execution_venue != INTERNATIONAL:
             parameters["execution_venue"] = self._settings.execution_venue
-        response = yield public_request(self._settings.rest_url, "AssetPairs", parameters)
+        response = yield public_request(self._settings.rest_url, "AssetPairs", parameters, keep_s=KEEP_S)
         try:
             return _rows_of(result_of(response, "AssetPairs"))
         except _MALFORMED as error:
