@@ -30,7 +30,7 @@ from nats.js.api import StreamConfig
 from gwcore import wire
 from gwcore.model import Envelope, Header, MarketByPriceUpdate, PriceLevel, Record, UpdateType
 from gwcore.runtime.clock import SystemClock
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.sink import SinkContext
 
 WINDOW = 2000

@@ -20,7 +20,7 @@ from gwcore.journal import Journal
 from gwcore.journal.verify import verify
 from gwcore.model import Record, UpdateType
 from gwcore.runtime.clock import SystemClock
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.settings import JournalSettings
 
 PAYLOAD = b'{"x":"' + b"y" * 292 + b'"}'

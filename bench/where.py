@@ -20,19 +20,19 @@ from workload import Workload
 
 #: The first that is in a file's path names its part.
 PARTS = (
-    ("gw_venue_kraken/checksum.py", "book and checksum"),
+    ("gw_venue_kraken/market/checksum.py", "book and checksum"),
     ("gw_venue_kraken/", "decode: the venue's codec"),
     ("gwcore/numbers.py", "decode: the venue's codec"),
     ("gwcore/book.py", "book and checksum"),
     ("gwcore/engine/publisher.py", "number and encode events"),
     ("gwcore/wire.py", "frames for the client"),
-    ("gwcore/engine/fanout.py", "clients: sessions and state"),
-    ("gwcore/engine/session.py", "clients: sessions and state"),
-    ("gwcore/engine/selection.py", "clients: sessions and state"),
-    ("gwcore/engine/state.py", "clients: sessions and state"),
+    ("gwcore/engine/clients/fanout.py", "clients: sessions and state"),
+    ("gwcore/engine/clients/session.py", "clients: sessions and state"),
+    ("gwcore/engine/clients/selection.py", "clients: sessions and state"),
+    ("gwcore/engine/clients/state.py", "clients: sessions and state"),
     ("gwcore/engine/", "machines: subscriptions, books, trades"),
     ("gwcore/journal/", "journal: append, commit, sync"),
-    ("gwcore/runtime/storage.py", "journal: append, commit, sync"),
+    ("gwcore/runtime/journal/storage.py", "journal: append, commit, sync"),
     ("gwcore/runtime/", "connection"),
 )
 FUNCTIONS = 15

@@ -28,7 +28,7 @@ from gwcore.journal.scan import RecordFilter, scan
 from gwcore.journal.verify import verify
 from gwcore.model import Envelope, Header, MarketByPriceUpdate, Record, UpdateType
 from gwcore.redaction import redact_frame
-from gwcore.runtime.frames import FrameSplitter
+from gwcore.runtime.venue.frames import FrameSplitter
 from gwcore.settings import JournalSettings
 from gwcore.testing.storage import MemoryStorage
 

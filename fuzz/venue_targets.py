@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from gw_venue_kraken.market_data import KrakenMarketData
+from gw_venue_kraken.market.market_data import KrakenMarketData
+from gw_venue_kraken.market.symbols import KrakenSymbols
 from gw_venue_kraken.settings import KrakenSettings
-from gw_venue_kraken.symbols import KrakenSymbols
 from gw_venue_kraken.venue import KrakenStreams
 
 from gwcore.book import BookRule, OrderBook

@@ -82,7 +82,7 @@ class Ping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
 class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="request", tag="control"):
     """Have the gateway do something, or tell how it stands. Answered by Outcome, or refused; what it did is an event.
 
-    `action` is one of those the gateway knows (`gwcore.runtime.controls`); each has arguments of its own, by name.
+    `action` is one of those the gateway knows (`gwcore.runtime.control.controls`); each has arguments of its own, by name.
     """
 
     request_id: int

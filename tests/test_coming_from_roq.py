@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from gwcore.model import TYPE_OF_KIND
-from gwcore.runtime.catalogue import CATALOGUE
+from gwcore.runtime.observability.catalogue import CATALOGUE
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "coming-from-roq.md").read_text()

@@ -18,7 +18,7 @@ import pytest
 
 from gwcore import errors, hookspecs, settings
 from gwcore.cli.main import cli
-from gwcore.runtime.catalogue import CATALOGUE
+from gwcore.runtime.observability.catalogue import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"

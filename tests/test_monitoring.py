@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gwcore.model import StaleReason
-from gwcore.runtime.catalogue import CATALOGUE
+from gwcore.runtime.observability.catalogue import CATALOGUE
 
 ROOT = Path(__file__).resolve().parent.parent
 PROMETHEUS = ROOT / "contrib" / "prometheus"

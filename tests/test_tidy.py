@@ -36,8 +36,8 @@ CHANCE_CALLS = re.compile(r"(uuid\.)?uuid[14]$|os\.urandom$|secrets\.(token|rand
 
 #: Where `float(...)` may stand in a package, and why it never touches money there.
 FLOATS: dict[str, str] = {
-    "gwcore/engine/order_desk.py": "counters of a venue's limits",
-    "gwcore/runtime/metrics.py": "gauges as Prometheus wants them: counts, ages, states",
+    "gwcore/engine/orders/desk.py": "counters of a venue's limits",
+    "gwcore/runtime/observability/metrics.py": "gauges as Prometheus wants them: counts, ages, states",
     "plugins/kraken/gw_venue_kraken/envelope.py": "seconds of a Retry-After header",
 }
 

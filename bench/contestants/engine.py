@@ -14,9 +14,9 @@ from workload import DEPTH, Workload
 
 import gwcore
 from contestants.base import EPOCH_S, Contestant, InProcessContestant, LoopbackContestant, Side, until
+from gwcore.engine.market.shards import plan_shards
 from gwcore.engine.publisher import Partition
 from gwcore.engine.reconnect import RollingBudget
-from gwcore.engine.shards import plan_shards
 from gwcore.model import (
     Channel,
     Instrument,
@@ -30,10 +30,10 @@ from gwcore.plugins import load_venue
 from gwcore.ports import Endpoint
 from gwcore.rest import HttpResponse
 from gwcore.runtime.clock import SystemClock, SystemRandom
-from gwcore.runtime.connection import MarketDataConnection
-from gwcore.runtime.http import run_flow
 from gwcore.runtime.libraries import find_client
-from gwcore.runtime.network import RealNetwork
+from gwcore.runtime.venue.connection import MarketDataConnection
+from gwcore.runtime.venue.http import run_flow
+from gwcore.runtime.venue.network import RealNetwork
 from gwcore.settings import HealingSettings
 
 #: About what one read brings when the venue is ahead.

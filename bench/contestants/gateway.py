@@ -23,11 +23,11 @@ from contestants.engine import all_asked, stream_ended
 from gwcore.config import Sources, load_config
 from gwcore.runtime.app import Gateway, Ports
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
-from gwcore.runtime.committer import Committer
+from gwcore.runtime.journal.committer import Committer
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.runtime.libraries import find_client
-from gwcore.runtime.network import RealNetwork
 from gwcore.runtime.process import calm_collector
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.venue.network import RealNetwork
 
 BENCH = Path(__file__).parent.parent
 _CONFIG = """

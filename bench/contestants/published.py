@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from contestants import engine
-from gwcore.engine.fanout import Fanout, Identity
+from gwcore.engine.clients.fanout import Fanout, Identity
+from gwcore.engine.clients.state import CurrentState
 from gwcore.engine.publisher import Publisher
-from gwcore.engine.state import CurrentState
 from gwcore.journal import Journal
 from gwcore.model import Record
 from gwcore.runtime.clock import SystemClock, SystemIds
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.settings import ClientSettings, JournalSettings
 from gwcore.transport import ClientInfo
 from gwcore.wire import Hello, Subscribe, frame_events

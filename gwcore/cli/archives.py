@@ -29,7 +29,7 @@ def archive_path(state_dir: Path | None, archive: Path | None) -> Path:
 
 def open_archive(state_dir: Path | None, archive: Path | None) -> Storage:
     """The archive's storage. Raises ConfigError."""
-    from gwcore.runtime.storage import DirectoryStorage  # late: `gw --help` needs no storage
+    from gwcore.runtime.journal.storage import DirectoryStorage  # late: `gw --help` needs no storage
 
     return DirectoryStorage(archive_path(state_dir, archive))
 

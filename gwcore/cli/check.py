@@ -77,7 +77,7 @@ def _load(options: dict[str, Any]) -> LoadedConfig:
 def _connect(loaded: LoadedConfig, pairs: int, file: Path | None) -> int:
     # Late: it brings the network's libraries, and a wrong flag needs none.
     from gwcore.cli.check_report import exit_code, report_file, show_report
-    from gwcore.runtime.live import check_live
+    from gwcore.runtime.venue.live import check_live
 
     file = report_file(loaded.config, file)
     duration_s = loaded.config.gateway.duration_s or DURATION_S

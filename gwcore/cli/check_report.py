@@ -9,8 +9,8 @@ import click
 
 from gwcore.errors import ConfigError
 from gwcore.redaction import redact
-from gwcore.runtime.live_check import LiveReport
-from gwcore.runtime.probe import EndpointReport
+from gwcore.runtime.venue.live_check import LiveReport
+from gwcore.runtime.venue.probe import EndpointReport
 from gwcore.settings import GatewayConfig
 
 

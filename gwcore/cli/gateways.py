@@ -14,7 +14,7 @@ import click
 
 from gwcore.errors import ConfigError
 from gwcore.model import TYPE_OF_KIND
-from gwcore.runtime.running import Running, find_running, state_root
+from gwcore.runtime.control.running import Running, find_running, state_root
 from gwcore.suggest import did_you_mean
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -165,7 +165,7 @@ def cat(
 
 
 def _open(state_dir: Path) -> Storage:
-    from gwcore.runtime.storage import DirectoryStorage  # late: `gw --help` needs no storage
+    from gwcore.runtime.journal.storage import DirectoryStorage  # late: `gw --help` needs no storage
 
     if not (state_dir / FOLDER).is_dir():
         raise ConfigError(

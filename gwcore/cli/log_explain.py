@@ -96,7 +96,7 @@ def captures(state_dir: Path) -> list[Path]:
 
 
 def _journalled(state_dir: Path, event_id: EventId) -> Envelope | None:
-    from gwcore.runtime.storage import DirectoryStorage  # late: `gw --help` needs no storage
+    from gwcore.runtime.journal.storage import DirectoryStorage  # late: `gw --help` needs no storage
 
     if not (state_dir / "journal").is_dir():
         raise ConfigError(

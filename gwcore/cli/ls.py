@@ -9,7 +9,7 @@ import click
 import orjson
 
 from gwcore.cli.watch_rows import duration_text
-from gwcore.runtime.running import Running, find_running
+from gwcore.runtime.control.running import Running, find_running
 
 
 @click.command(name="ls")

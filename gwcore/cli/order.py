@@ -15,7 +15,7 @@ from gwcore.cli.gateways import GatewayChoice, gateway_options
 from gwcore.cli.order_batch import create_of, read_batch
 from gwcore.cli.order_options import close_of, create_options, modify_options
 from gwcore.client import Outcome, SyncTrader
-from gwcore.client.venue_host import venue_line
+from gwcore.client.trading.venue_host import venue_line
 from gwcore.errors import ConfigError
 from gwcore.model import Fate
 

@@ -9,8 +9,8 @@ from typing import Any, BinaryIO, Final
 import click
 import msgspec
 
-from gwcore.client.order_forms import close_form, create_form
-from gwcore.engine.order_requests import BATCH_MAX
+from gwcore.client.trading.order_forms import close_form, create_form
+from gwcore.engine.orders.requests import BATCH_MAX
 from gwcore.model import CreateOrder
 from gwcore.wire import REQUEST_BYTES_MAX
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gwcore.client.order_forms import close_form
+from gwcore.client.trading.order_forms import close_form
 from gwcore.model import (
     ConditionalClose,
     FeeAsset,

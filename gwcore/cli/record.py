@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from gwcore.runtime.record import Recording
+    from gwcore.runtime.capture.record import Recording
 
 from gwcore.cli.options import GreedyCommand, sources_of, venue_options
 from gwcore.config import load_config
@@ -51,7 +51,7 @@ def command(output: Path, part_mb: int, parts: int, licence: str | None, **optio
         raise click.UsageError(f"--licence makes a recording for the cards: FILE has to end with {FRAMES_SUFFIX}")
     loaded = load_config(sources_of(options))
     # Late: it brings the network's libraries, and a wrong flag needs none.
-    from gwcore.runtime.record import record
+    from gwcore.runtime.capture.record import record
 
     found = record(loaded.config, output, part_bytes_max=part_mb * 1024 * 1024, parts_max=parts)
     click.echo(f"{found.frames} frames, {found.bytes} bytes in {output}", err=True)

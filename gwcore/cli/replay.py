@@ -14,7 +14,7 @@ from gwcore.errors import ConfigError
 from gwcore.journal.scan import RecordFilter
 
 if TYPE_CHECKING:
-    from gwcore.runtime.recordings import JournalRecording, Recording
+    from gwcore.runtime.capture.recordings import JournalRecording, Recording
 
 
 @click.command(name="replay")
@@ -53,9 +53,9 @@ def command(
     if (state_dir is None) == (archive is None):
         raise ConfigError("--state-dir and --archive each choose a recording", hint="give one of them")
     # Late: asyncio, transports and their libraries only when serving.
-    from gwcore.runtime.recordings import ArchiveRecording
-    from gwcore.runtime.replay import ReplayOptions
-    from gwcore.runtime.replay_process import run_replay
+    from gwcore.runtime.capture.recordings import ArchiveRecording
+    from gwcore.runtime.capture.replay import ReplayOptions
+    from gwcore.runtime.capture.replay_process import run_replay
 
     topics = RecordFilter(symbols=symbols, kinds=kinds)
     options = ReplayOptions(
@@ -81,8 +81,8 @@ def command(
 
 
 def _journal(state_dir: Path, topics: RecordFilter) -> JournalRecording:
-    from gwcore.runtime.recordings import JournalRecording
-    from gwcore.runtime.storage import DirectoryStorage
+    from gwcore.runtime.capture.recordings import JournalRecording
+    from gwcore.runtime.journal.storage import DirectoryStorage
 
     if not (state_dir / "journal").is_dir():
         raise ConfigError(

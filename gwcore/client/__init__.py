@@ -4,11 +4,11 @@ from gwcore.client.aio import Client
 from gwcore.client.book import Book, BookReader, Books, BookState, Level
 from gwcore.client.connect import connect
 from gwcore.client.errors import BookNotLive, RequestRefused
-from gwcore.client.outcome import Order, Outcome
 from gwcore.client.session import Delivery, Session
 from gwcore.client.sync import SyncClient, connect_sync
-from gwcore.client.sync_trader import SyncTrader
-from gwcore.client.trader import Trader
+from gwcore.client.trading.outcome import Order, Outcome
+from gwcore.client.trading.sync_trader import SyncTrader
+from gwcore.client.trading.trader import Trader
 from gwcore.client.view import DecimalView, decimals
 from gwcore.errors import NotConnected, ProtocolError
 

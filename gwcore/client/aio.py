@@ -11,13 +11,13 @@ from typing import Any, TypeAlias
 from gwcore.client.answers import REQUEST_TIMEOUT_S, Answers
 from gwcore.client.book import Books
 from gwcore.client.link import Link
-from gwcore.client.order_tracker import OrderTracker
-from gwcore.client.outcome import Outcome
 from gwcore.client.queue import QUEUE_BYTES_MAX, QUEUE_EVENTS_MAX, DeliveryQueue
 from gwcore.client.session import Delivery, Item, Session
 from gwcore.client.subscriptions import texts
-from gwcore.client.trader import Trader
-from gwcore.client.traders import Traders
+from gwcore.client.trading.order_tracker import OrderTracker
+from gwcore.client.trading.outcome import Outcome
+from gwcore.client.trading.trader import Trader
+from gwcore.client.trading.traders import Traders
 from gwcore.errors import GatewayError, NotConnected
 from gwcore.model import Envelope, OrderRequest
 from gwcore.wire import Goodbye, ResumeToken, ServerMessage, SnapshotEnd, Welcome

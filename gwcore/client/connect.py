@@ -65,7 +65,7 @@ def _unix_dial(path: Path) -> Dial:
 
 def _nats_dial(address: NatsAddress, settings: NatsSettings | None) -> tuple[Dial, str]:
     try:
-        from gwcore.client.nats_dial import NatsDial  # late: the extra may be absent, and sockets need none of it
+        from gwcore.client.nats.dial import NatsDial  # late: the extra may be absent, and sockets need none of it
     except ImportError as error:
         raise ConfigError(f"{address} needs nats-py: {error}", hint="pip install 'gwcore[nats]'") from error
     dial = NatsDial(address, settings)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from gwcore.client.aio import Client
 from gwcore.client.connect import connect
 from gwcore.client.session import Delivery
-from gwcore.client.sync_trader import SyncTrader
+from gwcore.client.trading.sync_trader import SyncTrader
 from gwcore.model import Envelope
 from gwcore.wire import Outcome, ResumeToken, Welcome
 

@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from gwcore.engine.choice import Choice, Globs
-from gwcore.engine.details import Details
-from gwcore.engine.market_data import MarketDataMachine
+from gwcore.engine.clients.state import CurrentState
+from gwcore.engine.market.choice import Choice, Globs
+from gwcore.engine.market.details import Details
+from gwcore.engine.market.market_data import MarketDataMachine
+from gwcore.engine.market.recovery import Recovered
+from gwcore.engine.market.shards import group_of, plan_shards, topics_of
+from gwcore.engine.market.subscription import Subscription
 from gwcore.engine.publisher import Partition, Publisher
-from gwcore.engine.recovery import Recovered
-from gwcore.engine.shards import group_of, plan_shards, topics_of
-from gwcore.engine.state import CurrentState
-from gwcore.engine.subscription import Subscription
 from gwcore.errors import ConfigError
 from gwcore.model import (
     Channel,

@@ -15,31 +15,31 @@ from pathlib import Path
 from typing import Any
 
 import gwcore
-from gwcore.engine.fanout import Fanout
+from gwcore.engine.clients.fanout import Fanout
+from gwcore.engine.clients.state import CurrentState
 from gwcore.engine.gateway import GatewayMachine
+from gwcore.engine.market.standby import Seat
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.reconnect import Backoff, RollingBudget
-from gwcore.engine.standby import Seat
-from gwcore.engine.state import CurrentState
 from gwcore.errors import ConfigError, StorageError, VenueError
 from gwcore.journal import CursorStore, Journal
 from gwcore.model import ConnectionState, ExternalLatency, GatewayState, Instrument, UpdateType
 from gwcore.ports import Clock, Ids, Network, Random, Storage
-from gwcore.runtime.accounts import Accounts, access_of
-from gwcore.runtime.beat import ATTEMPT_S, Beat
-from gwcore.runtime.captures import gateway_captures
-from gwcore.runtime.committer_port import CommitterPort
-from gwcore.runtime.connection import MarketDataConnection
-from gwcore.runtime.controls import Controls
-from gwcore.runtime.http import run_flow
+from gwcore.runtime.accounts.accounts import Accounts, access_of
+from gwcore.runtime.accounts.keys import Keys, StorageKeys
+from gwcore.runtime.capture.captures import gateway_captures
+from gwcore.runtime.control.controls import Controls
 from gwcore.runtime.hub import Hub
-from gwcore.runtime.journal_watch import JournalWatch
-from gwcore.runtime.keys import Keys, StorageKeys
-from gwcore.runtime.order_safety import OrderSafety
-from gwcore.runtime.paper import make_paper_room
-from gwcore.runtime.rest import PacedNetwork
-from gwcore.runtime.sinks import SinkRunner
+from gwcore.runtime.journal.committer_port import CommitterPort
+from gwcore.runtime.journal.journal_watch import JournalWatch
+from gwcore.runtime.journal.sinks import SinkRunner
+from gwcore.runtime.observability.beat import ATTEMPT_S, Beat
+from gwcore.runtime.orders.paper import make_paper_room
+from gwcore.runtime.orders.safety import OrderSafety
 from gwcore.runtime.told_identity import identity_of
+from gwcore.runtime.venue.connection import MarketDataConnection
+from gwcore.runtime.venue.http import run_flow
+from gwcore.runtime.venue.rest import PacedNetwork
 from gwcore.settings import GatewayConfig, SelectedSink, SelectedTransport
 from gwcore.sink import AckMeaning, SinkContext, SinkStatus
 from gwcore.transport import TransportContext, TransportCounters

@@ -10,12 +10,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from gwcore.engine.fanout import Fanout
+from gwcore.engine.clients.fanout import Fanout
 from gwcore.engine.gateway import GatewayMachine, Outage
-from gwcore.engine.market_data import MarketDataMachine
+from gwcore.engine.market.market_data import MarketDataMachine
+from gwcore.engine.market.standby import Seat, StandbyPair
+from gwcore.engine.market.subscription import Subscription
 from gwcore.engine.publisher import Partition
-from gwcore.engine.standby import Seat, StandbyPair
-from gwcore.engine.subscription import Subscription
 from gwcore.model import (
     ConnectionState,
     Event,
@@ -27,7 +27,7 @@ from gwcore.model import (
     StreamStatus,
 )
 from gwcore.ports import Clock
-from gwcore.runtime.connection import MarketDataConnection
+from gwcore.runtime.venue.connection import MarketDataConnection
 from gwcore.venue import InstrumentUpdate, Shard
 
 _log = logging.getLogger("gwcore.gateway")

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from gwcore.errors import ConfigError
 from gwcore.ports import Clock, Connection, ConnectionListener, Endpoint
-from gwcore.runtime import websocket
+from gwcore.runtime.venue import websocket
 
 
 class Connect(Protocol):
@@ -41,7 +41,7 @@ def find_client(wanted: str) -> WebSocketClient:
     """The client for `runtime.websocket`. Raises ConfigError where it names what is not installed."""
     if not _takes(wanted, "picows", "websocket"):
         return WebSocketClient("websockets", websocket.connect)
-    from gwcore.runtime import picows_websocket
+    from gwcore.runtime.venue import picows_websocket
 
     return WebSocketClient("picows", picows_websocket.connect)
 

@@ -14,28 +14,28 @@ from pathlib import Path
 
 import gwcore
 from gwcore.errors import ConfigError, StorageError
+from gwcore.runtime.accounts.keys import DirectoryKeys
 from gwcore.runtime.app import EXIT_INTERNAL, Gateway, Ports
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
-from gwcore.runtime.committer import Committer
+from gwcore.runtime.control.operations import Operations
+from gwcore.runtime.control.reload import ReadConfig, Reload
+from gwcore.runtime.control.running import Entry, Running
 from gwcore.runtime.crash import install_crash_handler
-from gwcore.runtime.health import HealthServer
 from gwcore.runtime.identity import Identity, claim_state
-from gwcore.runtime.keys import DirectoryKeys
+from gwcore.runtime.journal.committer import Committer
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.runtime.libraries import WebSocketClient, find_client, find_loop
-from gwcore.runtime.liveness import has_live_snapshot, stuck_parts
-from gwcore.runtime.logs import LogHandler, configure_logging
 from gwcore.runtime.memory import calm_allocator, find_trim, give_back
-from gwcore.runtime.metrics import Metrics, Sample, build_info
-from gwcore.runtime.network import RealNetwork
-from gwcore.runtime.operations import Operations
-from gwcore.runtime.page import TELL_S, Page, page_html
-from gwcore.runtime.reload import ReadConfig, Reload
-from gwcore.runtime.running import Entry, Running
-from gwcore.runtime.service import Notifier, ServiceWatch, find_notifier
+from gwcore.runtime.observability.health import HealthServer
+from gwcore.runtime.observability.liveness import has_live_snapshot, stuck_parts
+from gwcore.runtime.observability.logs import LogHandler, configure_logging
+from gwcore.runtime.observability.metrics import Metrics, Sample, build_info
+from gwcore.runtime.observability.page import TELL_S, Page, page_html
+from gwcore.runtime.observability.service import Notifier, ServiceWatch, find_notifier
+from gwcore.runtime.observability.stall import StallWatch
+from gwcore.runtime.observability.telemetry import Telemetry
 from gwcore.runtime.signals import install_signals
-from gwcore.runtime.stall import StallWatch
-from gwcore.runtime.storage import DirectoryStorage
-from gwcore.runtime.telemetry import Telemetry
+from gwcore.runtime.venue.network import RealNetwork
 from gwcore.settings import GatewayConfig
 
 _log = logging.getLogger("gwcore.gateway")

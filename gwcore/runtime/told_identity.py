@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gwcore
-from gwcore.client.venue_host import told_host
-from gwcore.engine.fanout import Identity
+from gwcore.client.trading.venue_host import told_host
+from gwcore.engine.clients.fanout import Identity
 from gwcore.settings import GatewayConfig
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gwcore.journal import Journal
-from gwcore.runtime.committer import InlineCommitter
+from gwcore.runtime.journal.committer import InlineCommitter
 from gwcore.settings import JournalSettings
 from gwcore.testing.seeds import SeededRandom
 

@@ -11,14 +11,14 @@ from typing import Any, Final
 
 import msgspec
 
-from gwcore.engine.access import Grant
-from gwcore.engine.account import AccountMachine
-from gwcore.engine.account_fills import FillMemory
-from gwcore.engine.order_defaults import OpenGuard
-from gwcore.engine.order_owners import OrderIds
-from gwcore.engine.order_ports import OrderGuard, OrderPace, Requester
-from gwcore.engine.order_recall import OrderRecall
-from gwcore.engine.order_requests import OrderRequests
+from gwcore.engine.accounts.account import AccountMachine
+from gwcore.engine.accounts.fills import FillMemory
+from gwcore.engine.clients.access import Grant
+from gwcore.engine.orders.defaults import OpenGuard
+from gwcore.engine.orders.owners import OrderIds
+from gwcore.engine.orders.ports import OrderGuard, OrderPace, Requester
+from gwcore.engine.orders.recall import OrderRecall
+from gwcore.engine.orders.requests import OrderRequests
 from gwcore.model import (
     CreateOrder,
     Event,

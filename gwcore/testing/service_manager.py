@@ -1,4 +1,4 @@
-"""The other side of `gwcore.runtime.service`: a datagram socket as a service manager listens on, for tests."""
+"""The other side of `gwcore.runtime.observability.service`: a datagram socket as a service manager listens on, for tests."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "plugins" / "kraken" / "tests" / "venue"))
 
 import private_frames
-from gw_venue_kraken.private_rest import private_request
+from gw_venue_kraken.accounts.private_rest import private_request
 
+from gwcore.runtime.accounts.nonces import NonceStore
+from gwcore.runtime.accounts.signer import KeySigner
 from gwcore.runtime.clock import SystemClock
-from gwcore.runtime.nonces import NonceStore
-from gwcore.runtime.signer import KeySigner
 from gwcore.secrets import Secret
 from gwcore.testing.fixtures import fixture_path
 from gwcore.testing.storage import MemoryStorage

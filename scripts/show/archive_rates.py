@@ -24,7 +24,7 @@ from gwcore.engine.publisher import Publisher
 from gwcore.model import TYPE_OF_KIND, Channel, Record
 from gwcore.plugins import load_sink, load_venue
 from gwcore.runtime.clock import SystemClock, SystemIds
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.sink import SinkContext
 from gwcore.venue import Shard, Topic
 

@@ -21,7 +21,7 @@ from small_volume import MEGABYTE, leave_free, small_volume
 
 from gwcore.cli.log import command as log_command
 from gwcore.journal.scan import RecordFilter, scan
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.testing.processes import Gw, Process, ProcessError, Sim, ask, ending, read_lines, wait_for
 
 RATE = 1000

@@ -18,7 +18,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from gwcore.client import connect
 from gwcore.journal.scan import RecordFilter, scan_class
 from gwcore.model import ConnectionState, Gap, GatewayStatus, StreamState, StreamStatus, UpdateType
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.testing.processes import Gw, ProcessError, Sim, ask
 
 T = TypeVar("T")

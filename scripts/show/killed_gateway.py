@@ -27,7 +27,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 
 from gwcore.cli.log import command as log_command
 from gwcore.journal.scan import RecordFilter, scan
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.testing.processes import Gw, ProcessError, Sim, ending
 
 RATE = 2000

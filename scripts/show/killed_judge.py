@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gwcore.journal.scan import RecordFilter, scan
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 
 ENDS = ("ACCEPTED", "REJECTED")
 #: Of the venue's words, ours.

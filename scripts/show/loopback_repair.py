@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 from gwcore.model import Event, MarketByPriceUpdate, UpdateType
 from gwcore.plugins import load_simulator, load_venue
-from gwcore.runtime.captures import Captures
+from gwcore.runtime.capture.captures import Captures
 from gwcore.runtime.clock import SystemClock, SystemIds, SystemRandom
-from gwcore.runtime.network import RealNetwork
-from gwcore.runtime.observer import Observer
+from gwcore.runtime.venue.network import RealNetwork
+from gwcore.runtime.venue.observer import Observer
 from gwcore.settings import GatewayConfig, GatewaySettings, SelectedVenue
 from gwcore.testing.serve import serve
 

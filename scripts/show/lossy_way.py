@@ -27,7 +27,7 @@ from gw_venue_kraken.venue import KrakenStreams
 from gwcore.client import connect_sync
 from gwcore.journal.scan import RecordFilter, scan
 from gwcore.model import Gap, GapState, MarketByPriceUpdate, UpdateType
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.testing.oracles import check_book_streams
 from gwcore.testing.processes import Gw, Process, ProcessError, ask, wait_for
 from gwcore.wire import decode_envelope

@@ -23,15 +23,15 @@ KILLED_MIN = 0.9
 INSTALL_S = 600
 #: A mutant that makes a loop endless is killed by this.
 TIMEOUT_S = 240
-_MACHINE = "gwcore/engine/market_data.py"
+_MACHINE = "gwcore/engine/market/market_data.py"
 _CODEC = ["plugins/kraken/tests/venue/test_whole_messages.py", "plugins/kraken/tests/venue"]
 #: file -> tests that are to kill its mutants, quickest first.
 TARGETS = {
     "gwcore/book.py": ["tests/test_book_whole.py", "tests/test_book.py", "tests/engine"],
     _MACHINE: ["tests/engine"],
-    "gwcore/engine/books.py": ["tests/engine"],
-    "plugins/kraken/gw_venue_kraken/market_data.py": _CODEC,
-    "plugins/kraken/gw_venue_kraken/feeds.py": _CODEC,
+    "gwcore/engine/market/books.py": ["tests/engine"],
+    "plugins/kraken/gw_venue_kraken/market/market_data.py": _CODEC,
+    "plugins/kraken/gw_venue_kraken/market/feeds.py": _CODEC,
 }
 #: Mutants that no test can kill, as (file, what): why nothing can be seen of them. They are named, and count as survivors.
 EQUIVALENT = {
@@ -125,7 +125,7 @@ def copy_to(folder: Path) -> None:
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
         else:
             shutil.copy(source, folder / part)
-    for module in ("gwcore.book", "gw_venue_kraken.feeds"):
+    for module in ("gwcore.book", "gw_venue_kraken.market.feeds"):
         where = _python(folder, "-c", f"import {module}; print({module}.__file__)").stdout
         if not where.startswith(str(folder)):
             raise SystemExit(f"the copy is not what runs: {module} comes from {where}")

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from gwcore.client import connect
-from gwcore.client.trader import Trader
+from gwcore.client.trading.trader import Trader
 
 #: How soon the next order follows, whether the last one is answered or not.
 PAUSE_S = 0.05

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gw_venue_kraken.checksum import level_text, text_checksum
+from gw_venue_kraken.market.checksum import level_text, text_checksum
 from gw_venue_kraken.settings import KrakenSettings
 from gw_venue_kraken.venue import KrakenStreams
 

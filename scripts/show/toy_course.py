@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "engine")
 
 from conftest import Bench, ToyCodec, ToyStreams
 from gwcore.book import LEVELS_MAX, BookRule, Continuity
-from gwcore.engine.renewal_asked import renew_symbol
+from gwcore.engine.market.renewal_asked import renew_symbol
 from gwcore.model import Instrument, MarketByPriceUpdate, UpdateType
 
 ROUNDS = 12

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from referee_process import RefereeProcess
 
 from gwcore.client import Order, Outcome
-from gwcore.client.sync_trader import SyncTrader
+from gwcore.client.trading.sync_trader import SyncTrader
 from gwcore.testing.processes import ProcessError, wait_for
 
 Wish = dict[str, Any]

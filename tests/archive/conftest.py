@@ -20,10 +20,10 @@ from gwcore.journal.scan import RecordFilter, scan_class
 from gwcore.model import Envelope, Gap, GapState, Header, Record
 from gwcore.plugins import load_simulator, load_sink, load_venue
 from gwcore.runtime.app import Gateway, Ports
+from gwcore.runtime.capture.recordings import Recording
+from gwcore.runtime.capture.replay import Replay, ReplayOptions
 from gwcore.runtime.clock import SystemClock
-from gwcore.runtime.recordings import Recording
-from gwcore.runtime.replay import Replay, ReplayOptions
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.settings import GatewayConfig, GatewaySettings, JournalSettings, SelectedSink, SelectedVenue
 from gwcore.sink import SinkContext
 from gwcore.testing.clock import VirtualClock

@@ -12,13 +12,13 @@ from gwcore.archive import reader
 from gwcore.archive.reader import day_start_ns
 from gwcore.client.book import BookState
 from gwcore.client.session import Delivery
-from gwcore.engine import history
-from gwcore.engine.playback import CAUSE_NEW_RUN
+from gwcore.engine.clients import history
+from gwcore.engine.clients.playback import CAUSE_NEW_RUN
 from gwcore.errors import StorageError
 from gwcore.journal.scan import RecordFilter
 from gwcore.model import MarketByPriceUpdate, Record
-from gwcore.runtime.recordings import ArchiveRecording, JournalRecording, Recording
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.capture.recordings import ArchiveRecording, JournalRecording, Recording
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.testing.loop import SimLoop, run
 from gwcore.wire import Goodbye, RequestError
 

@@ -12,7 +12,7 @@ from gwcore.engine.publisher import Publisher
 from gwcore.journal import Journal
 from gwcore.model import Event, GatewayState, GatewayStatus, MarketByPriceUpdate, TopOfBook, UpdateType
 from gwcore.runtime.clock import SystemClock, SystemIds
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.settings import JournalSettings
 
 TIME_NS = 1_696_613_755_440_295_000

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from gwcore.cli.main import cli
 from gwcore.cli.order_batch import create_of, read_batch
-from gwcore.engine.order_requests import BATCH_MAX
+from gwcore.engine.orders.requests import BATCH_MAX
 from gwcore.wire import REQUEST_BYTES_MAX
 
 GOOD = '{"symbol":"BTC/USD","side":"buy","quantity":"0.1","price":"60000"%s}'

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from gwcore.engine.access import Access
-from gwcore.engine.fanout import Fanout, Identity
+from gwcore.engine.clients.access import Access
+from gwcore.engine.clients.fanout import Fanout, Identity
+from gwcore.engine.clients.session import Session
+from gwcore.engine.clients.state import CurrentState
 from gwcore.engine.publisher import Publisher
-from gwcore.engine.session import Session
-from gwcore.engine.state import CurrentState
 from gwcore.journal import Journal
 from gwcore.model import Event, Record
 from gwcore.runtime.clock import SystemClock

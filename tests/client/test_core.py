@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from gwcore.client import BookState, Delivery, Session
-from gwcore.engine.fanout import Fanout, Identity
+from gwcore.engine.clients.fanout import Fanout, Identity
+from gwcore.engine.clients.state import CurrentState
 from gwcore.engine.publisher import Publisher
-from gwcore.engine.state import CurrentState
 from gwcore.journal import Journal
 from gwcore.model import Event, Gap
 from gwcore.settings import ClientSettings, JournalSettings

@@ -11,8 +11,8 @@ import pytest
 from core_port import CorePort
 
 from gwcore.client import RequestRefused, connect
-from gwcore.client.nats_selection import must_be_granted, patterns
-from gwcore.engine.access import Access
+from gwcore.client.nats.selection import must_be_granted, patterns
+from gwcore.engine.clients.access import Access
 from gwcore.model import Event, FundsUpdate, OrderStatus, OrderUpdate
 from gwcore.settings import UserSettings
 from gwcore.testing.events import trade

@@ -14,9 +14,9 @@ import trustme
 from gwcore.client import BookState, Client, NotConnected, RequestRefused, Session, connect
 from gwcore.client import aio as client_aio
 from gwcore.client.address import NatsAddress, gateway_address
-from gwcore.client.nats_backlog import CAUSE_SLOW
-from gwcore.client.nats_dial import NatsDial
-from gwcore.client.nats_link import NatsLink
+from gwcore.client.nats.backlog import CAUSE_SLOW
+from gwcore.client.nats.dial import NatsDial
+from gwcore.client.nats.link import NatsLink
 from gwcore.errors import ConfigError
 from gwcore.model import Event, Gap
 from gwcore.nats_settings import NatsSettings
@@ -86,7 +86,7 @@ def test_no_answer_names_the_subject_and_the_cure(nats_gateway: Any, monkeypatch
 
 
 def test_without_the_extra_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "gwcore.client.nats_dial", None)
+    monkeypatch.setitem(sys.modules, "gwcore.client.nats.dial", None)
     with pytest.raises(ConfigError, match=r"pip install 'gwcore\[nats\]'"):
         asyncio.run(connect("nats://127.0.0.1:4222/sim/kraken"))
 

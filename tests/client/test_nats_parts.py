@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from gwcore.client.nats_asks import asks_of
-from gwcore.client.nats_backlog import NatsBacklog
-from gwcore.client.nats_news import News, read_news
-from gwcore.client.nats_order import ArrivalOrder
-from gwcore.client.nats_selection import (
+from gwcore.client.nats.asks import asks_of
+from gwcore.client.nats.backlog import NatsBacklog
+from gwcore.client.nats.news import News, read_news
+from gwcore.client.nats.order import ArrivalOrder
+from gwcore.client.nats.selection import (
     EXACT_SUBJECTS_MAX,
     NatsSelection,
     must_be_granted,
     patterns,
 )
-from gwcore.engine.selection import part_wants
+from gwcore.engine.clients.selection import part_wants
 from gwcore.errors import NotConnected, ProtocolError
 from gwcore.model import ACCOUNT_KINDS, MARKET_KINDS, TYPE_OF_KIND, Record
 from gwcore.subjects import Subjects

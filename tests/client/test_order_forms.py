@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gwcore.client.order_forms import OrderNumbers, close_form, create_form, modify_form, number_text
+from gwcore.client.trading.order_forms import OrderNumbers, close_form, create_form, modify_form, number_text
 from gwcore.model import ConditionalClose, CreateOrder, OrderType, PriceType, Side, TimeInForce
 
 

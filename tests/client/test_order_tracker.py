@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from gwcore.client.order_forms import create_form
-from gwcore.client.order_tracker import OrderTracker, cancel_of
-from gwcore.client.outcome import Outcome
+from gwcore.client.trading.order_forms import create_form
+from gwcore.client.trading.order_tracker import OrderTracker, cancel_of
+from gwcore.client.trading.outcome import Outcome
 from gwcore.model import (
     AckStatus,
     CancelAllOrders,
@@ -263,8 +263,8 @@ def test_what_seemed_external_is_one_order(tracker: OrderTracker) -> None:
 
 
 def test_memory_is_bounded(tracker: OrderTracker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gwcore.client.order_tracker.DONE_MAX", 2)
-    monkeypatch.setattr("gwcore.client.order_tracker.OPEN_MAX", 3)
+    monkeypatch.setattr("gwcore.client.trading.order_tracker.DONE_MAX", 2)
+    monkeypatch.setattr("gwcore.client.trading.order_tracker.OPEN_MAX", 3)
     for number in range(5):
         create(tracker, f"o{number}", number + 1)
         tracker.on_event(update("FILLED", f"o{number}"))

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from gwcore.client import NotConnected, connect_sync
-from gwcore.engine.access import Access
-from gwcore.engine.gate import DENIALS_MAX
+from gwcore.engine.clients.access import Access
+from gwcore.engine.clients.gate import DENIALS_MAX
 from gwcore.model import (
     CancelAllAfter,
     CancelAllOrders,

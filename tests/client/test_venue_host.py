@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gwcore.client.venue_host import is_simulated, told_host, venue_line
+from gwcore.client.trading.venue_host import is_simulated, told_host, venue_line
 from gwcore.wire import Welcome
 
 REAL_REST, REAL_STREAM = "https://api.kraken.com", "wss://ws-auth.kraken.com/v2"

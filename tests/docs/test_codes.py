@@ -44,10 +44,14 @@ def codes_of_requests() -> set[str]:
                 name = ast.unparse(node.func).rpartition(".")[2]
                 if name == "RequestError":
                     found.update(word for key in node.keywords if key.arg == "code" for word in words_of(key.value))
-                elif name == "_refuse" and len(node.args) > 2 and path.parent.name == "engine":
+                elif name == "_refuse" and len(node.args) > 2 and "engine" in path.parts:
                     found.update(words_of(node.args[1]))
             is_complaint = isinstance(node, (ast.Assign, ast.Return)) and isinstance(node.value, ast.Tuple)
-            if is_complaint and path.name in {"session.py", "selection.py", "controls.py"}:
+            if (
+                is_complaint
+                and "client" not in path.parts
+                and path.name in {"session.py", "selection.py", "controls.py"}
+            ):
                 pair = node.value.elts  # type: ignore[attr-defined]
                 if len(pair) == 2:
                     found.update(word for word in words_of(pair[0]) if re.fullmatch(r"[a-z_]+", word))

@@ -20,7 +20,7 @@ from gwcore import hookspecs, settings
 from gwcore.cli.main import cli
 from gwcore.cli.options import GreedyCommand
 from gwcore.config.layers import FREE_TABLES, NAMED_TABLES, TABLES
-from gwcore.runtime.catalogue import CATALOGUE
+from gwcore.runtime.observability.catalogue import CATALOGUE
 from gwcore.testing.conformance.catalogue import CARDS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gwcore.client import RequestRefused, connect_sync
 from gwcore.errors import NotConnected
-from gwcore.runtime.catalogue import CATALOGUE
+from gwcore.runtime.observability.catalogue import CATALOGUE
 from gwcore.testing.nats_server import NatsServer
 from gwcore.testing.processes import Gw, ask, ending
 

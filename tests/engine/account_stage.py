@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gwcore.engine.account import AccountMachine
-from gwcore.engine.account_fills import FillMemory
+from gwcore.engine.accounts.account import AccountMachine
+from gwcore.engine.accounts.fills import FillMemory
 from gwcore.errors import DecodeError, VenueError
 from gwcore.model import (
     Event,

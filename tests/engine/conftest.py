@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gwcore.book import BookRule, Continuity
-from gwcore.engine.market_data import MarketDataMachine
-from gwcore.engine.shards import plan_shards
+from gwcore.engine.market.market_data import MarketDataMachine
+from gwcore.engine.market.shards import plan_shards
 from gwcore.errors import DecodeError
 from gwcore.model import (
     Channel,

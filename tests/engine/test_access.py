@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gwcore.engine.access import Access, Grant
+from gwcore.engine.clients.access import Access, Grant
 from gwcore.secrets import Secret
 from gwcore.settings import UserSettings
 from gwcore.transport import ClientInfo

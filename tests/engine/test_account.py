@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from gwcore.engine.account_fills import FillMemory
-from gwcore.engine.account_state import AccountState
+from gwcore.engine.accounts.fills import FillMemory
+from gwcore.engine.accounts.state import AccountState
 from gwcore.errors import AuthenticationError, VenueUnavailable
 from gwcore.model import (
     Discrepancy,

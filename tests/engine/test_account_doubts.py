@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gwcore.engine.account_doubts import ASKS_MAX
+from gwcore.engine.orders.account_doubts import ASKS_MAX
 from gwcore.model import (
     AckStatus,
     CancelAllAfter,

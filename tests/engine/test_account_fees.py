@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gwcore.engine.account_fees import FeeTable
+from gwcore.engine.accounts.fees import FeeTable
 from gwcore.model import FeesUpdate, UpdateType
 
 SYMBOLS = ("BTC/USD", "ETH/USD")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gwcore.book import Continuity
-from gwcore.engine.books import OLD_SNAPSHOT_PAUSE_NS, OLD_SNAPSHOTS_MAX
-from gwcore.engine.subscription import BUFFER_MESSAGES_MAX, FETCHES_MAX, Phase
+from gwcore.engine.market.books import OLD_SNAPSHOT_PAUSE_NS, OLD_SNAPSHOTS_MAX
+from gwcore.engine.market.subscription import BUFFER_MESSAGES_MAX, FETCHES_MAX, Phase
 from gwcore.model import MarketByPriceUpdate, StaleReason, StreamState, UpdateType
 
 

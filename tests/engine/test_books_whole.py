@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gwcore.engine.detectors import DETAILS
-from gwcore.engine.subscription import Phase
+from gwcore.engine.market.detectors import DETAILS
+from gwcore.engine.market.subscription import Phase
 from gwcore.model import StaleReason, StreamState
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gwcore.engine.cancel_timer import ANNOUNCED, EXPIRED, CancelTimer
+from gwcore.engine.orders.cancel_timer import ANNOUNCED, EXPIRED, CancelTimer
 from gwcore.model import AckStatus
 
 SECOND = 1_000_000_000

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from gwcore.engine import candle_feed
-from gwcore.engine.candle_feed import CandleFeed
-from gwcore.engine.recovery import Recovery
+from gwcore.engine.market import candle_feed
+from gwcore.engine.market.candle_feed import CandleFeed
+from gwcore.engine.market.recovery import Recovery
 from gwcore.errors import VenueRejected, VenueUnavailable
 from gwcore.model import Bar, Gap, Origin, TimeSeriesUpdate
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from gwcore.engine.access import Access
-from gwcore.engine.control import Operator
-from gwcore.engine.fanout import Fanout, Identity
+from gwcore.engine.clients.access import Access
+from gwcore.engine.clients.control import Operator
+from gwcore.engine.clients.fanout import Fanout, Identity
+from gwcore.engine.clients.session import Session
+from gwcore.engine.clients.state import CurrentState
 from gwcore.engine.publisher import Partition, Publisher
-from gwcore.engine.session import Session
-from gwcore.engine.state import CurrentState
 from gwcore.journal import Journal
 from gwcore.model import Control, Event, Record, TopOfBook, UpdateType
 from gwcore.runtime.clock import SystemClock, SystemIds

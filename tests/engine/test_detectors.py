@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gwcore.engine.evidence import agrees, same_number
+from gwcore.engine.market.evidence import agrees, same_number
 from gwcore.model import MarketByPriceUpdate, StaleReason, StatisticsUpdate, StreamState, TopOfBook, UpdateType
 
 BTC = "BTC/USD"

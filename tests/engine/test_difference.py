@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gwcore.book import BookRule, OrderBook
-from gwcore.engine.difference import difference, top_of
+from gwcore.engine.market.difference import difference, top_of
 from gwcore.model import MarketByPriceUpdate, PriceLevel, UpdateType
 
 DEPTH = 4

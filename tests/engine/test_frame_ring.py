@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gwcore.book import BookRule, OrderBook
-from gwcore.engine.frame_ring import STRETCHES, FrameRing, FrozenRing, Marks, mark_books
-from gwcore.engine.subscription import Subscription
+from gwcore.engine.market.frame_ring import STRETCHES, FrameRing, FrozenRing, Marks, mark_books
+from gwcore.engine.market.subscription import Subscription
 from gwcore.model import Channel, Instrument, MarketByPriceUpdate, PriceLevel, StreamState, UpdateType
 from gwcore.settings import CaptureSettings
 from gwcore.venue import Topic

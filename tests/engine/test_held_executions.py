@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gwcore.engine.access import Access
+from gwcore.engine.clients.access import Access
 from gwcore.model import Control, FundsUpdate, OrderStatus, OrderUpdate
 from gwcore.settings import UserSettings
 from gwcore.transport import ClientInfo

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gwcore.engine.lag import VenueClock
-from gwcore.engine.pings import UNANSWERED_MAX, Pings
+from gwcore.engine.market.lag import VenueClock
+from gwcore.engine.market.pings import UNANSWERED_MAX, Pings
 from gwcore.model import Channel, MarketByPriceUpdate, StaleReason, StreamState, StreamStatus, TopOfBook, UpdateType
 from gwcore.settings import DetectionSettings, HealingSettings
 from gwcore.venue import GroupLimits, Topic

@@ -6,8 +6,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from gwcore.engine.market_data import MarketDataMachine
-from gwcore.engine.standby import SharedFeeds
+from gwcore.engine.market.market_data import MarketDataMachine
+from gwcore.engine.market.standby import SharedFeeds
 from gwcore.model import Channel, MarketByPriceUpdate, StaleReason, StatisticsUpdate, StreamState, TimeSeriesUpdate
 from gwcore.settings import DetectionSettings, HealingSettings
 from gwcore.venue import Topic

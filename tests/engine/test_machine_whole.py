@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gwcore.engine.market_data import UNKNOWN_NAMES_MAX
+from gwcore.engine.market.market_data import UNKNOWN_NAMES_MAX
 from gwcore.errors import DecodeError, VenueUnavailable
 from gwcore.model import (
     Channel,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gwcore.engine.order_checks import check_create, check_modify
+from gwcore.engine.orders.checks import check_create, check_modify
 from gwcore.model import ModifyOrder, OrderError, OrderStatus, OrderType, OrderUpdate, PriceType, Side
 from gwcore.testing.order_stage import ABILITIES, INSTRUMENT, SYMBOL, create
 

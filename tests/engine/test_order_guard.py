@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gwcore.book import BookRule, OrderBook
-from gwcore.engine.access import Grant
-from gwcore.engine.all_orders import AllOrders
-from gwcore.engine.halts import Halt, Halts
-from gwcore.engine.message_rate import MessageRate
-from gwcore.engine.order_guard import MarketGuard
-from gwcore.engine.order_ports import OpenOrder, Refusal, Requester
+from gwcore.engine.clients.access import Grant
+from gwcore.engine.orders.all_orders import AllOrders
+from gwcore.engine.orders.guard import MarketGuard
+from gwcore.engine.orders.halts import Halt, Halts
+from gwcore.engine.orders.message_rate import MessageRate
+from gwcore.engine.orders.ports import OpenOrder, Refusal, Requester
 from gwcore.model import (
     CancelAllAfter,
     CancelAllOrders,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gwcore.engine.order_lanes import age_s as age_of
-from gwcore.engine.order_pace import OrderPacer
-from gwcore.engine.orders import Ask, OwnOrder, pending_update
+from gwcore.engine.orders.lanes import age_s as age_of
+from gwcore.engine.orders.order import Ask, OwnOrder, pending_update
+from gwcore.engine.orders.pace import OrderPacer
 from gwcore.model import CancelAllAfter, CancelOrder, Fate, ModifyOrder, OrderError, RateLimit, RateLimitsUpdate
 from gwcore.testing.order_stage import ACCOUNT, SYMBOL, OrderStage, create
 from gwcore.venue import Cost, CounterRule, OrderAnswer, OrderLimits, RequestKind

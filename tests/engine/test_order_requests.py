@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from gwcore.engine.access import Grant
-from gwcore.engine.order_acks import REFUSALS_MAX
-from gwcore.engine.order_defaults import NoPace
-from gwcore.engine.order_owners import OrderIds
-from gwcore.engine.order_sender import REQUESTS_MAX
-from gwcore.engine.orders import WAITING_MAX
+from gwcore.engine.clients.access import Grant
+from gwcore.engine.orders.acks import REFUSALS_MAX
+from gwcore.engine.orders.defaults import NoPace
+from gwcore.engine.orders.order import WAITING_MAX
+from gwcore.engine.orders.owners import OrderIds
+from gwcore.engine.orders.sender import REQUESTS_MAX
 from gwcore.model import (
     AckStatus,
     CancelAllAfter,

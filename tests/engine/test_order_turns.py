@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gwcore.engine.order_defaults import NoPace
+from gwcore.engine.clients.state import CurrentState
+from gwcore.engine.orders.defaults import NoPace
 from gwcore.engine.publisher import Partition
-from gwcore.engine.state import CurrentState
 from gwcore.model import (
     AckStatus,
     CancelOrder,

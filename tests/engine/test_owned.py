@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gwcore.client.gaps import GapFinder
-from gwcore.engine.access import Access
+from gwcore.engine.clients.access import Access
 from gwcore.model import (
     AckStatus,
     Event,

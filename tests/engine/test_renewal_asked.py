@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gwcore.engine.renewal_asked import Renewed, renew_symbol
-from gwcore.engine.subscription import Phase
+from gwcore.engine.market.renewal_asked import Renewed, renew_symbol
+from gwcore.engine.market.subscription import Phase
 from gwcore.model import MarketByPriceUpdate, StaleReason, StreamState, TopOfBook, UpdateType
 from gwcore.settings import HealingSettings
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from gwcore.engine.fanout import TURN_RECORDS_MAX, Fanout, Identity
+from gwcore.engine.clients.fanout import TURN_RECORDS_MAX, Fanout, Identity
+from gwcore.engine.clients.state import CurrentState
 from gwcore.engine.publisher import Publisher
-from gwcore.engine.state import CurrentState
 from gwcore.model import Gap, Ready, Side, StreamStatus, TopOfBook, Trade, TradeSummary, UpdateType
 from gwcore.settings import ClientSettings
 from gwcore.transport import ClientInfo

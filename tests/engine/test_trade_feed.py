@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from gwcore.engine import trade_feed
-from gwcore.engine.recovery import Recovery
-from gwcore.engine.trade_feed import TradeFeed
+from gwcore.engine.market import trade_feed
+from gwcore.engine.market.recovery import Recovery
+from gwcore.engine.market.trade_feed import TradeFeed
 from gwcore.errors import DecodeError, VenueRejected, VenueUnavailable
 from gwcore.model import Gap, Origin, Side, Trade, TradeSummary, UpdateType
 

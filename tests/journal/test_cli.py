@@ -12,7 +12,7 @@ from gwcore.cli.log import command
 from gwcore.cli.main import cli, main
 from gwcore.errors import ConfigError
 from gwcore.model import StaleReason, UpdateType
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 
 
 def run(*arguments: object, code: int = 0) -> str:

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from gwcore.errors import StorageError
-from gwcore.runtime import committer as module
-from gwcore.runtime.committer import Committer, InlineCommitter
+from gwcore.runtime.journal import committer as module
+from gwcore.runtime.journal.committer import Committer, InlineCommitter
 from gwcore.settings import JournalSettings
 from gwcore.testing import loop as sim
 

@@ -238,7 +238,7 @@ def test_tables_that_lie_are_refused():
 
 
 def test_the_zstd_program_gives_the_segment_back(kit, tmp_path):
-    from gwcore.runtime.storage import DirectoryStorage
+    from gwcore.runtime.journal.storage import DirectoryStorage
 
     storage = DirectoryStorage(tmp_path)
     journal = filled(kit, storage)

@@ -12,7 +12,7 @@ import pytest
 
 from gwcore.errors import ConfigError, StorageError
 from gwcore.ports import Storage
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.testing.storage import Crash, MemoryStorage
 
 
@@ -169,7 +169,7 @@ def test_one_process_per_directory(tmp_path):
     storage = DirectoryStorage(tmp_path)
     with storage.lock():
         script = (
-            "import sys; from pathlib import Path; from gwcore.runtime.storage import DirectoryStorage\n"
+            "import sys; from pathlib import Path; from gwcore.runtime.journal.storage import DirectoryStorage\n"
             "try:\n    DirectoryStorage(Path(sys.argv[1])).lock().__enter__()\n"
             "except Exception as error:\n    print(type(error).__name__, error)"
         )

@@ -13,7 +13,7 @@ from gwcore.errors import StorageError
 from gwcore.model import CreateOrder, OrderType, Side, TimeInForce, TradeUpdate
 from gwcore.paper.codec import PaperCodec, PaperOrders
 from gwcore.paper.messages import decode_request, encode
-from gwcore.runtime.paper_log import PaperLog
+from gwcore.runtime.orders.paper_log import PaperLog
 from gwcore.testing.storage import MemoryStorage
 from gwcore.venue import AccountSnapshot, Known, OrderAnswer, OrderKey, OrderLimits
 

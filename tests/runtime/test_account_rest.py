@@ -12,10 +12,10 @@ import pytest
 
 from gwcore.errors import ConfigError, VenueUnavailable
 from gwcore.rest import HttpRequest, HttpResponse
-from gwcore.runtime.account_rest import WAITING_MAX, AccountRest
+from gwcore.runtime.accounts.keys import DirectoryKeys
+from gwcore.runtime.accounts.rest import WAITING_MAX, AccountRest
 from gwcore.runtime.clock import SystemClock
-from gwcore.runtime.keys import DirectoryKeys
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.testing.clock import VirtualClock
 from gwcore.testing.loop import Budget, SimLoop, run
 from gwcore.venue import AccountLimits

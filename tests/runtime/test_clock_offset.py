@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from gwcore.runtime.clock_offset import ClockSample, OffsetBounds, offset_bounds
-from gwcore.runtime.live_check import OFFSET_NS_MAX, clock_faults, glob_of
+from gwcore.runtime.venue.clock_offset import ClockSample, OffsetBounds, offset_bounds
+from gwcore.runtime.venue.live_check import OFFSET_NS_MAX, clock_faults, glob_of
 from gwcore.venue import ServerTime
 
 SECOND = 1_000_000_000

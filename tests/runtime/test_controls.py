@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from gwcore.engine.access import Grant
-from gwcore.engine.control import Operator
+from gwcore.engine.clients.access import Grant
+from gwcore.engine.clients.control import Operator
 from gwcore.errors import GatewayError
 from gwcore.model import Control, Event
-from gwcore.runtime import controls as module
-from gwcore.runtime.controls import ACTIONS_MAX, Action, Answer, Controls, Question
+from gwcore.runtime.control import controls as module
+from gwcore.runtime.control.controls import ACTIONS_MAX, Action, Answer, Controls, Question
 from gwcore.wire import ControlRequest, Outcome, RequestError, ServerMessage
 
 ANNA = Operator("anna", Grant(user="anna"))

@@ -13,7 +13,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
-from gwcore.runtime.frames import HEAD_BYTES_MAX, FrameSplitter
+from gwcore.runtime.venue.frames import HEAD_BYTES_MAX, FrameSplitter
 
 BYTES_MAX = 70_000
 

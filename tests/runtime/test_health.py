@@ -12,8 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gwcore.errors import ConfigError
-from gwcore.runtime.health import CONNECTIONS_MAX, HealthServer
-from gwcore.runtime.metrics import Metrics, Sample
+from gwcore.runtime.observability.health import CONNECTIONS_MAX, HealthServer
+from gwcore.runtime.observability.metrics import Metrics, Sample
 
 Ask = Callable[[bytes], Awaitable[bytes]]
 

@@ -12,8 +12,8 @@ import pytest
 from gwcore.errors import GatewayError, VenueError, VenueUnavailable
 from gwcore.rest import HttpFlow, HttpRequest, HttpResponse
 from gwcore.runtime.clock import SystemClock
-from gwcore.runtime.http import IDLE_MAX, outcome_of
-from gwcore.runtime.network import RealNetwork
+from gwcore.runtime.venue.http import IDLE_MAX, outcome_of
+from gwcore.runtime.venue.network import RealNetwork
 
 EXCHANGES = 20
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gwcore.capture import CapturedFrame, CaptureHead, read_frames, read_head
-from gwcore.engine.frame_ring import BookMark, FrozenRing
+from gwcore.engine.market.frame_ring import BookMark, FrozenRing
 from gwcore.engine.publisher import Partition
 from gwcore.model import (
     Channel,
@@ -21,8 +21,8 @@ from gwcore.model import (
     StreamStatus,
     UpdateType,
 )
-from gwcore.runtime.capture import ConnectionCapture
-from gwcore.runtime.incidents import WAITING_MAX, IncidentWriter, incident_name
+from gwcore.runtime.capture.connection import ConnectionCapture
+from gwcore.runtime.capture.incidents import WAITING_MAX, IncidentWriter, incident_name
 from gwcore.settings import CaptureSettings
 from gwcore.testing.storage import MemoryStorage
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from gwcore.engine.clients.state import CurrentState
 from gwcore.engine.gateway import GatewayMachine
 from gwcore.engine.publisher import Publisher
-from gwcore.engine.state import CurrentState
 from gwcore.errors import MissingSequences, StorageError
 from gwcore.journal import JournalGap
 from gwcore.model import Gap, GatewayState, GatewayStatus, Record
-from gwcore.runtime.journal_watch import JournalWatch
+from gwcore.runtime.journal.journal_watch import JournalWatch
 from gwcore.settings import GatewaySettings, JournalSettings
 from gwcore.testing.loop import run
 from gwcore.testing.seeds import SeededIds, SeededRandom

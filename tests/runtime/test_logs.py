@@ -11,7 +11,14 @@ from typing import Any
 
 import pytest
 
-from gwcore.runtime.logs import MESSAGES_MAX, REPEATS_MAX, TEXT_LENGTH_MAX, WINDOW_S, LogHandler, configure_logging
+from gwcore.runtime.observability.logs import (
+    MESSAGES_MAX,
+    REPEATS_MAX,
+    TEXT_LENGTH_MAX,
+    WINDOW_S,
+    LogHandler,
+    configure_logging,
+)
 from gwcore.secrets import Secret
 
 

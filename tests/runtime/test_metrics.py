@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import gwcore.runtime
 from gwcore.histogram import LatencyHistogram
-from gwcore.runtime import catalogue
-from gwcore.runtime.catalogue import CATALOGUE, Metric
-from gwcore.runtime.metrics import Metrics, Sample, build_info, check_sample
+from gwcore.runtime.observability.catalogue import CATALOGUE, Metric
+from gwcore.runtime.observability.metrics import Metrics, Sample, build_info, check_sample
 
 
 def value_of(metric: Metric, number: float = 3) -> Sample:
@@ -56,8 +56,8 @@ def test_every_declared_metric_can_be_scraped(metric: Metric) -> None:
 
 
 def test_every_declared_metric_is_exported_somewhere() -> None:
-    folder = Path(catalogue.__file__).parent
-    text = "".join(file.read_text() for file in folder.glob("*.py") if file.name != "catalogue.py")
+    folder = Path(gwcore.runtime.__file__).parent
+    text = "".join(file.read_text() for file in folder.rglob("*.py") if file.name != "catalogue.py")
     assert [name for name in CATALOGUE if f'"{name}"' not in text] == []
 
 

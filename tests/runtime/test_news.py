@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gwcore.runtime.health import STREAMS_MAX, HealthServer
-from gwcore.runtime.metrics import Metrics
+from gwcore.runtime.observability.health import STREAMS_MAX, HealthServer
+from gwcore.runtime.observability.metrics import Metrics
 
 Dial = Callable[[str], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from gwcore.engine.access import Grant
-from gwcore.engine.control import Operator
-from gwcore.engine.halts import Halt, Halts
+from gwcore.engine.clients.access import Grant
+from gwcore.engine.clients.control import Operator
+from gwcore.engine.orders.halts import Halt, Halts
 from gwcore.errors import GatewayError
 from gwcore.runtime.clock import SystemClock
-from gwcore.runtime.order_halts import FILE, HaltArguments, Known, OrderHalts, ScopeArguments, load_halts
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
+from gwcore.runtime.orders.halts import FILE, HaltArguments, Known, OrderHalts, ScopeArguments, load_halts
 from gwcore.testing.storage import MemoryStorage
 
 ANN = Operator("ann", Grant())

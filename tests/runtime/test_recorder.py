@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gwcore.capture import CaptureHead, read_frames
-from gwcore.runtime import recorder as module
-from gwcore.runtime.recorder import LINE_BYTES, Recorder, part_name
+from gwcore.runtime.capture import recorder as module
+from gwcore.runtime.capture.recorder import LINE_BYTES, Recorder, part_name
 from gwcore.testing.storage import MemoryStorage
 
 

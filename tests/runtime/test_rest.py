@@ -10,7 +10,7 @@ import pytest
 
 from gwcore.errors import VenueUnavailable
 from gwcore.rest import HttpRequest, HttpResponse
-from gwcore.runtime.rest import KEPT_MAX, PacedNetwork
+from gwcore.runtime.venue.rest import KEPT_MAX, PacedNetwork
 from gwcore.testing.clock import VirtualClock
 from gwcore.testing.loop import Budget, SimLoop, run
 from gwcore.venue import RestLimits

@@ -12,13 +12,13 @@ import pytest
 
 from gwcore.cli.gateways import find_socket
 from gwcore.errors import ConfigError
-from gwcore.runtime.running import FOLDER, Entry, Running, find_running, state_root
+from gwcore.runtime.control.running import FOLDER, Entry, Running, find_running, state_root
 
 #: Another process with an entry, which ends as soon as its input does.
 CHILD = """
 import sys
 from pathlib import Path
-from gwcore.runtime.running import Entry, Running
+from gwcore.runtime.control.running import Entry, Running
 entry = Entry(Path(sys.argv[1]))
 print(entry.write(Running(name=sys.argv[2], venue="toy", environment="sim", pid=1, state_dir="/s/" + sys.argv[2],
       version="1", started_ns=1, addresses={"unix": "unix:///s/" + sys.argv[2] + "/gw.sock"})), flush=True)

@@ -9,8 +9,8 @@ import json
 import pytest
 
 from gwcore.errors import ConfigError, StorageError, Unsupported
-from gwcore.runtime.nonces import RESERVE_NS, NonceStore, key_name
-from gwcore.runtime.signer import KeySigner
+from gwcore.runtime.accounts.nonces import RESERVE_NS, NonceStore, key_name
+from gwcore.runtime.accounts.signer import KeySigner
 from gwcore.secrets import Secret
 from gwcore.testing.fixtures import fixture_path, requires_fixtures
 from gwcore.testing.storage import MemoryStorage

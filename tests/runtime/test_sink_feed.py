@@ -10,8 +10,8 @@ import pytest
 from gwcore.errors import ConfigError, NotConnected
 from gwcore.journal import CursorStore, Journal, JournalGap
 from gwcore.model import ConnectionState, Record
-from gwcore.runtime.sink_feed import CALL_S
-from gwcore.runtime.sinks import SinkRunner
+from gwcore.runtime.journal.sink_feed import CALL_S
+from gwcore.runtime.journal.sinks import SinkRunner
 from gwcore.settings import JournalSettings, SelectedSink
 from gwcore.sink import SinkContext, SinkSpec
 from gwcore.testing.clock import VirtualClock

@@ -12,8 +12,8 @@ from gwcore.errors import ConfigError, NotConnected
 from gwcore.hookspecs import API_VERSION
 from gwcore.journal import CursorStore, Journal
 from gwcore.model import ConnectionState, Record
-from gwcore.runtime.backlog import measure_backlog
-from gwcore.runtime.sinks import SinkRunner
+from gwcore.runtime.journal.backlog import measure_backlog
+from gwcore.runtime.journal.sinks import SinkRunner
 from gwcore.settings import JournalSettings, SelectedSink
 from gwcore.sink import SinkContext, SinkSpec
 from gwcore.testing.clock import VirtualClock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from gwcore.runtime.stall import StallWatch, where
+from gwcore.runtime.observability.stall import StallWatch, where
 
 
 def test_the_one_who_holds_up_the_loop_is_named_once() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from websockets.frames import Opcode
 
-from gwcore.runtime import websocket
+from gwcore.runtime.venue import websocket
 
 Stage = Venue = Any  # of conftest.py
 
@@ -189,7 +189,7 @@ def _modules() -> list[object]:
     """Where the constants of the clients stand."""
     modules: list[object] = [websocket]
     with contextlib.suppress(ImportError):
-        from gwcore.runtime import picows_websocket
+        from gwcore.runtime.venue import picows_websocket
 
         modules.append(picows_websocket)
     return modules

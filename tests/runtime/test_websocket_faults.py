@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from gwcore.errors import AuthenticationError, GatewayError, VenueUnavailable
-from gwcore.runtime import websocket
+from gwcore.runtime.venue import websocket
 
 Stage = Venue = Any  # of conftest.py
 BYTES_MAX = 70_000

@@ -10,10 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gwcore.engine.account import AccountMachine
-from gwcore.engine.account_fills import FillMemory
-from gwcore.engine.account_orders import OrderTable
-from gwcore.engine.account_reconciliation import AccountReconciliation
+from gwcore.engine.accounts.account import AccountMachine
+from gwcore.engine.accounts.fills import FillMemory
+from gwcore.engine.accounts.orders import OrderTable
+from gwcore.engine.accounts.reconciliation import AccountReconciliation
 from gwcore.journal import Journal
 from gwcore.model import Fill, FundsUpdate, OrderStatus, OrderUpdate, Record, TradeUpdate
 from gwcore.plugins import load_simulator, load_venue

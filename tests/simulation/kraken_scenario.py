@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from gwcore.book import _BookSide
-from gwcore.engine.books import BookKeeper
-from gwcore.engine.subscriptions import SubscriptionSet
+from gwcore.engine.market.books import BookKeeper
+from gwcore.engine.market.subscriptions import SubscriptionSet
 from gwcore.plugins import load_simulator, load_sink, load_venue
 from gwcore.settings import (
     ClientSettings,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gwcore.model import DownloadEnd, FeesUpdate, UpdateType
-from gwcore.runtime.fee_watch import AGAIN_S, LOOK_S
+from gwcore.runtime.accounts.fee_watch import AGAIN_S, LOOK_S
 
 _spec = importlib.util.spec_from_file_location("account_play", Path(__file__).with_name("account_play.py"))
 assert _spec is not None

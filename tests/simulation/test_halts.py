@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from account_play import AccountPlay, perform
 from test_orders import SIM, VERBS, Client, _end, order
 
-from gwcore.engine.access import Grant
-from gwcore.engine.control import Operator
+from gwcore.engine.clients.access import Grant
+from gwcore.engine.clients.control import Operator
 from gwcore.model import CancelOrder, ModifyOrder, OrderAck
 from gwcore.settings import UserSettings
 from gwcore.wire import ControlRequest, RequestError

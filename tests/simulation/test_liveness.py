@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from gwcore.model import Channel, StreamState
-from gwcore.runtime.beat import ATTEMPT_S
-from gwcore.runtime.liveness import has_live_snapshot, stuck_parts
-from gwcore.runtime.telemetry import Telemetry
+from gwcore.runtime.observability.beat import ATTEMPT_S
+from gwcore.runtime.observability.liveness import has_live_snapshot, stuck_parts
+from gwcore.runtime.observability.telemetry import Telemetry
 from gwcore.settings import HealingSettings
 
 _STAGE = Path(__file__).with_name("stage.py")

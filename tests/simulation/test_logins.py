@@ -15,7 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from account_play import AccountPlay, perform
-from gw_venue_kraken.account import KrakenAccount
+from gw_venue_kraken.accounts.account import KrakenAccount
 from gw_venue_kraken.settings import KrakenSettings
 from gw_venue_kraken.venue import KrakenStreams
 

@@ -15,11 +15,11 @@ import msgspec
 import pytest
 
 from gwcore.client.book import BookState
-from gwcore.engine.access import Grant
-from gwcore.engine.control import Operator
+from gwcore.engine.clients.access import Grant
+from gwcore.engine.clients.control import Operator
 from gwcore.errors import ConfigError, GatewayError
 from gwcore.model import MarketByPriceUpdate, ReferenceData, TradeSummary
-from gwcore.runtime.reload import GlobArguments, Reload, waiting_settings
+from gwcore.runtime.control.reload import GlobArguments, Reload, waiting_settings
 from gwcore.settings import GatewayConfig, UserSettings
 
 _STAGE = Path(__file__).with_name("stage.py")

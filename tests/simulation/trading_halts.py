@@ -8,8 +8,8 @@ from typing import Any
 from account_play import AccountPlay
 from trading_rules import USERS, Halted, Rules
 
-from gwcore.engine.access import Grant
-from gwcore.engine.control import Operator
+from gwcore.engine.clients.access import Grant
+from gwcore.engine.clients.control import Operator
 from gwcore.testing.seeds import SeededRandom
 from gwcore.wire import ControlRequest, RequestError
 

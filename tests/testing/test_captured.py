@@ -10,7 +10,7 @@ from gwcore.capture import RECEIVED, SENT, frame_line
 from gwcore.cli.main import main
 from gwcore.errors import ConfigError
 from gwcore.model import Channel
-from gwcore.runtime.exchanges import HttpExchange
+from gwcore.runtime.venue.exchanges import HttpExchange
 from gwcore.testing.conformance import load_recordings, write_recording
 from gwcore.testing.conformance.captured import recording_of
 from gwcore.venue import Topic

@@ -109,7 +109,7 @@ def test_another_name_in_the_entry_point() -> None:
         ("import time", "imports time"),
         ("from os import path", "imports os"),
         ("import urllib.request", "imports urllib.request"),
-        ("from gwcore.engine.books import BookKeeper", "imports gwcore.engine"),
+        ("from gwcore.engine.market.books import BookKeeper", "imports gwcore.engine"),
         ("from gwcore import runtime", "imports gwcore.runtime"),
         ("import gw_sinks.subjects", "imports gw_sinks, another plugin"),
         ("def late():\n    import random", "imports random"),

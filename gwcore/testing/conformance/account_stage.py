@@ -6,13 +6,13 @@ from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from gwcore.engine.account import AccountMachine
-from gwcore.engine.account_fills import FillMemory
+from gwcore.engine.accounts.account import AccountMachine
+from gwcore.engine.accounts.fills import FillMemory
 from gwcore.errors import AuthenticationError, VenueError, VenueUnavailable
 from gwcore.model import Event, TradeUpdate
 from gwcore.rest import HttpFlow, HttpRequest, HttpResponse
-from gwcore.runtime.nonces import NonceStore
-from gwcore.runtime.signer import KeySigner
+from gwcore.runtime.accounts.nonces import NonceStore
+from gwcore.runtime.accounts.signer import KeySigner
 from gwcore.secrets import Secret
 from gwcore.settings import AccountSettings
 from gwcore.simulator import Refusal

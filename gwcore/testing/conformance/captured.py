@@ -8,7 +8,7 @@ from pathlib import Path
 from gwcore.capture import SENT, read_frames
 from gwcore.errors import ConfigError
 from gwcore.rest import HttpRequest
-from gwcore.runtime.exchanges import HttpExchange
+from gwcore.runtime.venue.exchanges import HttpExchange
 from gwcore.testing.conformance.recording import Exchange, RecordedFrame, Recording, target_of
 from gwcore.venue import Topic
 

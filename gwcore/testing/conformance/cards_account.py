@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from gwcore.engine.account_state import AccountState
+from gwcore.engine.accounts.state import AccountState
 from gwcore.errors import AuthenticationError, VenueError
 from gwcore.testing.conformance.account_case import AccountCase
 from gwcore.testing.conformance.account_stage import AccountStage

@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from gwcore.engine.shards import WHOLE_VENUE
+from gwcore.engine.market.shards import WHOLE_VENUE
 from gwcore.model import Channel, Instrument, StreamState, UpdateType
 from gwcore.testing.conformance.card import Card, require
 from gwcore.testing.conformance.cards_instruments import discovered

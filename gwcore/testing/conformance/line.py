@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
-from gwcore.engine.market_data import MarketDataMachine
-from gwcore.engine.recovery import Recovered
+from gwcore.engine.market.market_data import MarketDataMachine
+from gwcore.engine.market.recovery import Recovered
 from gwcore.errors import VenueError
 from gwcore.model import Event, MarketByPriceUpdate, MarketStatus, StreamState, TopOfBook, UpdateType
 from gwcore.ports import Endpoint
@@ -65,7 +65,7 @@ class Whole(Protocol):
 
 
 class Line:
-    """Implements `gwcore.engine.outbox.Outbox`. `seen`, `closings` and `tapes` are what cards judge by."""
+    """Implements `gwcore.engine.market.outbox.Outbox`. `seen`, `closings` and `tapes` are what cards judge by."""
 
     def __init__(self, whole: Whole, shard: Shard, streams: Streams, healing: HealingSettings, seed: int) -> None:
         self.shard = shard

@@ -11,7 +11,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from gwcore.engine.gateway import MATCHING
-from gwcore.engine.shards import plan_shards
+from gwcore.engine.market.shards import plan_shards
 from gwcore.errors import VenueError
 from gwcore.model import Instrument, MarketStatus, StreamState, TradingStatus
 from gwcore.rest import HttpFlow, HttpRequest, HttpResponse

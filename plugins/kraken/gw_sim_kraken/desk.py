@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gw_sim_kraken import replies
+from gw_sim_kraken.accounts.private_desk import PrivateDesk
+from gw_sim_kraken.accounts.private_streams import PrivateSubscription
 from gw_sim_kraken.connections import LEVEL3, PUBLIC, Connection, Subscription
 from gw_sim_kraken.feed import Topic
-from gw_sim_kraken.listing import instrument_snapshot
-from gw_sim_kraken.private_desk import PrivateDesk
-from gw_sim_kraken.private_streams import PrivateSubscription
+from gw_sim_kraken.market.listing import instrument_snapshot
 from gw_sim_kraken.requests import (
     LEVEL3_CHANNEL,
     PRIVATE_CHANNELS,

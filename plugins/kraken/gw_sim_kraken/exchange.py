@@ -10,28 +10,28 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from gw_sim_kraken import rest
-from gw_sim_kraken.account_actions import AccountActions
-from gw_sim_kraken.account_faults import AccountFaults
-from gw_sim_kraken.account_truth import account_truth
-from gw_sim_kraken.accounts import Accounts
+from gw_sim_kraken.accounts.accounts import Accounts
+from gw_sim_kraken.accounts.actions import AccountActions
+from gw_sim_kraken.accounts.private_streams import PrivateStreams
+from gw_sim_kraken.accounts.truth import account_truth
 from gw_sim_kraken.board import Board, drop_all
 from gw_sim_kraken.connections import HOSTS, Connection, Gate
-from gw_sim_kraken.dead_man import DeadMan
 from gw_sim_kraken.desk import Desk
-from gw_sim_kraken.fault_switch import FaultSwitch
-from gw_sim_kraken.faults import Faults
+from gw_sim_kraken.faults.account_faults import AccountFaults
+from gw_sim_kraken.faults.fault_switch import FaultSwitch
+from gw_sim_kraken.faults.faults import Faults
+from gw_sim_kraken.faults.trade_faults import TradeFaults
 from gw_sim_kraken.feed import Emission, Feed, TrueBook
-from gw_sim_kraken.frames import HEARTBEAT, Trade, status_frame
-from gw_sim_kraken.order_desk import OrderDesk
-from gw_sim_kraken.private_streams import PrivateStreams
-from gw_sim_kraken.rest_private import PrivateRest
+from gw_sim_kraken.market.frames import HEARTBEAT, Trade, status_frame
+from gw_sim_kraken.market.seeded import SeededFeed
+from gw_sim_kraken.orders.dead_man import DeadMan
+from gw_sim_kraken.orders.desk import OrderDesk
+from gw_sim_kraken.orders.triggers import Triggers
+from gw_sim_kraken.rest import public as rest
+from gw_sim_kraken.rest.private import PrivateRest
 from gw_sim_kraken.schedule import Schedule
-from gw_sim_kraken.seeded import SeededFeed
 from gw_sim_kraken.settings import SimKrakenSettings
 from gw_sim_kraken.texts import SECOND_NS
-from gw_sim_kraken.trade_faults import TradeFaults
-from gw_sim_kraken.triggers import Triggers
 from gwcore.rest import HttpRequest, HttpResponse
 from gwcore.simulator import Refusal, SimFrame
 

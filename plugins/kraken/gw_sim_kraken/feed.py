@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from gw_sim_kraken.day import DayFigures
-from gw_sim_kraken.frames import Candle, Trade
-from gw_sim_kraken.listing import Listing
+from gw_sim_kraken.market.day import DayFigures
+from gw_sim_kraken.market.frames import Candle, Trade
+from gw_sim_kraken.market.listing import Listing
 
 
 class Topic(NamedTuple):

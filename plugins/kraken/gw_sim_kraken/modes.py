@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gw_sim_kraken.frames import status_frame
+from gw_sim_kraken.market.frames import status_frame
 
 if TYPE_CHECKING:
     from gw_sim_kraken.exchange import SimulatedKraken
-    from gw_sim_kraken.listing import Pair
+    from gw_sim_kraken.market.listing import Pair
 
 ONLINE, MAINTENANCE = "online", "maintenance"
 SYSTEMS = (ONLINE, MAINTENANCE, "cancel_only", "post_only")

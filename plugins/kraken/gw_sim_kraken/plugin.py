@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gw_sim_kraken.action_list import ACTIONS
+from gw_sim_kraken.accounts.action_list import ACTIONS
 from gw_sim_kraken.connections import HOSTS
 from gw_sim_kraken.exchange import SimulatedKraken
-from gw_sim_kraken.fault_list import FAULTS
+from gw_sim_kraken.faults.fault_list import FAULTS
 from gw_sim_kraken.feed import Feed
-from gw_sim_kraken.replay import ReplayFeed
-from gw_sim_kraken.seeded import SeededFeed
+from gw_sim_kraken.market.replay import ReplayFeed
+from gw_sim_kraken.market.seeded import SeededFeed
 from gw_sim_kraken.settings import SimKrakenSettings
 from gwcore import API_VERSION, hookimpl
 from gwcore.simulator import SimulatorSpec

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from gw_sim_kraken.candles import INTERVALS
-from gw_sim_kraken.seeded import DEPTHS
+from gw_sim_kraken.market.candles import INTERVALS
+from gw_sim_kraken.market.seeded import DEPTHS
 
 PUBLIC_CHANNELS = frozenset({"book", "trade", "ticker", "ohlc", "instrument"})
 PRIVATE_CHANNELS = frozenset({"executions", "balances"})

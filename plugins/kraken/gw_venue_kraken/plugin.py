@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gw_venue_kraken.account import KrakenAccountOptions
-from gw_venue_kraken.orders import make_orders
+from gw_venue_kraken.accounts.account import KrakenAccountOptions
+from gw_venue_kraken.market.symbols import KrakenSymbols
+from gw_venue_kraken.orders.orders import make_orders
 from gw_venue_kraken.settings import ENVIRONMENTS, KrakenSettings
-from gw_venue_kraken.symbols import KrakenSymbols
 from gw_venue_kraken.venue import KrakenStreams
 from gwcore.hookspecs import hookimpl
 from gwcore.venue import Support, VenueSpec

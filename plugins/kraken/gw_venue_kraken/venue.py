@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gw_venue_kraken.account import KrakenAccount
-from gw_venue_kraken.audit import unknown_fields
-from gw_venue_kraken.checksum import CHECKSUM_LEVELS, level_text, text_checksum
+from gw_venue_kraken.accounts.account import KrakenAccount
 from gw_venue_kraken.envelope import public_request, result_of
-from gw_venue_kraken.history import History
-from gw_venue_kraken.market_data import KrakenMarketData
+from gw_venue_kraken.market.audit import unknown_fields
+from gw_venue_kraken.market.checksum import CHECKSUM_LEVELS, level_text, text_checksum
+from gw_venue_kraken.market.history import History
+from gw_venue_kraken.market.market_data import KrakenMarketData
+from gw_venue_kraken.market.writer import instrument_frame, snapshot_frames
 from gw_venue_kraken.names import trading_status
 from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
-from gw_venue_kraken.writer import instrument_frame, snapshot_frames
 from gwcore.book import BookRule, Continuity
 from gwcore.errors import DecodeError, Unsupported
 from gwcore.model import Bar, Channel, Instrument, MarketByPriceUpdate, MarketStatus, Trade

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from gw_sim_kraken.accounts.tiers import FEES, fee_step
 from gw_sim_kraken.plugin import SPEC as SIMULATOR
-from gw_sim_kraken.tiers import FEES, fee_step
-from gw_venue_kraken.account import KrakenAccountOptions
-from gw_venue_kraken.market_data import KrakenMarketData
+from gw_venue_kraken.accounts.account import KrakenAccountOptions
+from gw_venue_kraken.market.market_data import KrakenMarketData
 from gw_venue_kraken.plugin import SPEC
 from gw_venue_kraken.settings import KrakenSettings
 

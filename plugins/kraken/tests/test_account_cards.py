@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gw_venue_kraken import envelope, fees
-from gw_venue_kraken.account import KrakenAccount
+from gw_venue_kraken import envelope
+from gw_venue_kraken.accounts import fees
+from gw_venue_kraken.accounts.account import KrakenAccount
 
-from gwcore.engine.account_fills import FillMemory
+from gwcore.engine.accounts.fills import FillMemory
 from gwcore.testing.conformance import CARDS, Kind
 from gwcore.testing.conformance.discover_case import case_in
 

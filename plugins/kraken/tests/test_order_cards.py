@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gw_venue_kraken import orders, orders_errors, orders_frames, orders_rest
+from gw_venue_kraken.orders import errors as orders_errors
+from gw_venue_kraken.orders import frames as orders_frames
+from gw_venue_kraken.orders import orders
+from gw_venue_kraken.orders import rest as orders_rest
 
 from gwcore.errors import Unsupported
 from gwcore.model import Fate

@@ -10,16 +10,16 @@ from urllib.parse import urlsplit
 
 import pytest
 from gw_sim_kraken.plugin import SPEC as SIMULATOR
-from gw_venue_kraken.account import KrakenAccount, KrakenAccountOptions
+from gw_venue_kraken.accounts.account import KrakenAccount, KrakenAccountOptions
 from gw_venue_kraken.envelope import public_request
-from gw_venue_kraken.orders import KrakenOrders
+from gw_venue_kraken.orders.orders import KrakenOrders
 from gw_venue_kraken.plugin import SPEC
 from gw_venue_kraken.settings import KrakenSettings
 from gw_venue_kraken.venue import KrakenStreams
 
 from gwcore.model import Fate, OrderError, OrderStatus, OrderType, OrderUpdate, Side, TimeInForce
-from gwcore.runtime.nonces import NonceStore
-from gwcore.runtime.signer import KeySigner
+from gwcore.runtime.accounts.nonces import NonceStore
+from gwcore.runtime.accounts.signer import KeySigner
 from gwcore.secrets import Secret
 from gwcore.testing.conformance.flows import run_flow
 from gwcore.testing.conformance.order_samples import sample_change, sample_order

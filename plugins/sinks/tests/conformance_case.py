@@ -22,7 +22,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from gwcore import wire
 from gwcore.errors import StorageError
 from gwcore.ports import Storage
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.testing.conformance import Destination, SinkCase
 from gwcore.testing.oracles.archive import read_archive
 from gwcore.testing.storage import MemoryStorage

@@ -19,7 +19,7 @@ from gwcore import wire
 from gwcore.model import Envelope, Header, Record, TopOfBook, UpdateType
 from gwcore.ports import Clock, Storage
 from gwcore.runtime.clock import SystemClock
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.sink import SinkContext
 from gwcore.testing.nats_server import NatsServer
 

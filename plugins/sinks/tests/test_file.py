@@ -14,7 +14,7 @@ from gwcore.archive.manifest import Origin, describe, load_manifest
 from gwcore.archive.names import list_archive
 from gwcore.archive.verify import verify_archive
 from gwcore.errors import NotConnected
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 from gwcore.testing.clock import VirtualClock
 from gwcore.testing.loop import SimLoop
 from gwcore.testing.loop import run as run_virtual

@@ -15,7 +15,7 @@ from gw_sinks.jetstream_monitor import Monitor
 from gw_sinks.jetstream_settings import JetStreamSettings
 
 from gwcore.errors import ConfigError, NotConnected
-from gwcore.runtime.storage import DirectoryStorage
+from gwcore.runtime.journal.storage import DirectoryStorage
 
 MD, ST, EX = "gw-sim-toy-md", "gw-sim-toy-st", "gw-sim-toy-ex"
 DISK_FULL = "JetStream stream '$G > gw-sim-toy-md' write error: write /x/1.blk: no space left on device"

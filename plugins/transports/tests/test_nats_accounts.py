@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from gwcore import wire
-from gwcore.engine.access import Access
-from gwcore.engine.control import Operator
-from gwcore.engine.fanout import Fanout, Identity
+from gwcore.engine.clients.access import Access
+from gwcore.engine.clients.control import Operator
+from gwcore.engine.clients.fanout import Fanout, Identity
+from gwcore.engine.clients.state import CurrentState
 from gwcore.engine.publisher import Publisher
-from gwcore.engine.state import CurrentState
 from gwcore.journal import Journal
 from gwcore.model import CancelAllOrders, FundsUpdate, OrderStatus, OrderUpdate, RateLimitsUpdate
 from gwcore.runtime.clock import SystemClock
-from gwcore.runtime.controls import Action, Answer, Controls
+from gwcore.runtime.control.controls import Action, Answer, Controls
 from gwcore.settings import ClientSettings, JournalSettings, UserSettings
 from gwcore.testing.events import trade
 from gwcore.testing.storage import MemoryStorage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from gw_sim_kraken.checksum import checksum_of_parts, checksum_of_texts
+from gw_sim_kraken.market.checksum import checksum_of_parts, checksum_of_texts
 
 from gwcore.testing.fixtures import fixture_path, requires_fixtures
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from gw_sim_kraken.fault_list import FAULTS
+from gw_sim_kraken.faults.fault_list import FAULTS
 from gw_sim_kraken.plugin import SPEC
 from gw_sim_kraken.texts import second_text
 

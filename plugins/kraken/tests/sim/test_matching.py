@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from gw_sim_kraken.matching import BUY, SELL, Fill, MatchingEngine
+from gw_sim_kraken.market.matching import BUY, SELL, Fill, MatchingEngine
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
-from gw_sim_kraken.private_methods import TABLE
+from gw_sim_kraken.orders.ws_parsing import ADD_FIELDS, EDIT_FIELDS
+from gw_sim_kraken.rest.private_methods import TABLE
 from gw_sim_kraken.signing import api_sign
-from gw_sim_kraken.ws_parsing import ADD_FIELDS, EDIT_FIELDS
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 

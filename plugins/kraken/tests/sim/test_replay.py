@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from gw_sim_kraken.replay import ReplayFeed
+from gw_sim_kraken.market.replay import ReplayFeed
 from gw_sim_kraken.settings import SimKrakenSettings
 
 from gwcore.capture import frame_line

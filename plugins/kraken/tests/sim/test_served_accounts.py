@@ -16,8 +16,8 @@ import urllib.parse
 import httpx
 import pytest
 import websockets
-from gw_sim_kraken.action_list import ACTIONS
-from gw_sim_kraken.fault_list import FAULTS
+from gw_sim_kraken.accounts.action_list import ACTIONS
+from gw_sim_kraken.faults.fault_list import FAULTS
 from gw_sim_kraken.plugin import create
 from gw_sim_kraken.settings import SimKrakenSettings
 

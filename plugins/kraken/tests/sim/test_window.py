@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import islice
 
 import pytest
-from gw_sim_kraken.matching import BUY, SELL, MatchingEngine
-from gw_sim_kraken.window import Window
+from gw_sim_kraken.market.matching import BUY, SELL, MatchingEngine
+from gw_sim_kraken.market.window import Window
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

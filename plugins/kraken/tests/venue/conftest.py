@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gw_venue_kraken.account import KrakenAccount, KrakenAccountOptions
-from gw_venue_kraken.market_data import KrakenMarketData
-from gw_venue_kraken.orders import KrakenOrders, make_orders
+from gw_venue_kraken.accounts.account import KrakenAccount, KrakenAccountOptions
+from gw_venue_kraken.market.market_data import KrakenMarketData
+from gw_venue_kraken.orders.orders import KrakenOrders, make_orders
 from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from gw_venue_kraken import fees
-from gw_venue_kraken import private_messages as wire
-from gw_venue_kraken import private_rest as rest
-from gw_venue_kraken.account import KrakenAccount
+from gw_venue_kraken.accounts import fees
+from gw_venue_kraken.accounts import private_messages as wire
+from gw_venue_kraken.accounts import private_rest as rest
+from gw_venue_kraken.accounts.account import KrakenAccount
 from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from gw_venue_kraken.account import KrakenAccount, KrakenAccountOptions
+from gw_venue_kraken.accounts.account import KrakenAccount, KrakenAccountOptions
 from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
 from rest_venue import CountingSigner, Venue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from gw_venue_kraken.audit import UNKNOWN_MAX, unknown_fields
+from gw_venue_kraken.market.audit import UNKNOWN_MAX, unknown_fields
 
 from gwcore.errors import DecodeError
 from gwcore.testing.fixtures import fixture_path, received_frames, requires_fixtures

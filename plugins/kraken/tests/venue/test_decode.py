@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from gw_venue_kraken.market_data import KrakenMarketData
+from gw_venue_kraken.market.market_data import KrakenMarketData
 from gw_venue_kraken.settings import KrakenSettings
 from gw_venue_kraken.times import time_ns
 from hypothesis import given, settings

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from gw_venue_kraken.market_data import KrakenMarketData
+from gw_venue_kraken.market.market_data import KrakenMarketData
+from gw_venue_kraken.market.symbols import KrakenSymbols
 from gw_venue_kraken.settings import KrakenSettings
-from gw_venue_kraken.symbols import KrakenSymbols
 
 from gwcore.errors import AuthenticationError, DecodeError, VenueError, VenueRejected, VenueUnavailable
 from gwcore.model import Instrument, TradingStatus

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from gw_venue_kraken import executions
-from gw_venue_kraken.account import KrakenAccount
-from gw_venue_kraken.orders_ids import client_id
+from gw_venue_kraken.accounts import executions
+from gw_venue_kraken.accounts.account import KrakenAccount
+from gw_venue_kraken.orders.ids import client_id
 
 from gwcore.model import (
     OrderStatus,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from gw_venue_kraken import fees
-from gw_venue_kraken.account import KrakenAccount
+from gw_venue_kraken.accounts import fees
+from gw_venue_kraken.accounts.account import KrakenAccount
 from gw_venue_kraken.rest_names import RestNames
 from gw_venue_kraken.settings import KrakenSettings
 from rest_venue import CountingSigner, Venue

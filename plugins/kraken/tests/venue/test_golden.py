@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import msgspec
-from gw_venue_kraken.market_data import KrakenMarketData
+from gw_venue_kraken.market.market_data import KrakenMarketData
 
 GOLDEN = Path(__file__).with_name("golden.txt")
 

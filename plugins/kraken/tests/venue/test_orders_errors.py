@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from gw_venue_kraken.orders_errors import TABLE, verdict_of, verdict_of_all
+from gw_venue_kraken.orders.errors import TABLE, verdict_of, verdict_of_all
 
 from gwcore.model import Fate, OrderError
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from gw_venue_kraken import orders_replies
-from gw_venue_kraken.account import KrakenAccount
-from gw_venue_kraken.orders import KrakenOrders
-from gw_venue_kraken.orders_ids import client_id
+from gw_venue_kraken.accounts.account import KrakenAccount
+from gw_venue_kraken.orders import replies as orders_replies
+from gw_venue_kraken.orders.ids import client_id
+from gw_venue_kraken.orders.orders import KrakenOrders
 
 from gwcore.errors import DecodeError, VenueUnavailable
 from gwcore.model import Fate, OrderError

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
 import pytest
-from gw_venue_kraken.orders import KrakenOrders, make_orders
-from gw_venue_kraken.orders_frames import number
-from gw_venue_kraken.orders_ids import client_id, number_of, plain_id
+from gw_venue_kraken.orders.frames import number
+from gw_venue_kraken.orders.ids import client_id, number_of, plain_id
+from gw_venue_kraken.orders.orders import KrakenOrders, make_orders
 from gw_venue_kraken.settings import KrakenSettings
 
 from gwcore.errors import Unsupported

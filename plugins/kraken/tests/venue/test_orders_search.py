@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from gw_venue_kraken.orders_ids import client_id
+from gw_venue_kraken.orders.ids import client_id
 
 from gwcore.errors import DecodeError, VenueRejected, VenueUnavailable
 from gwcore.model import OrderStatus, PriceType

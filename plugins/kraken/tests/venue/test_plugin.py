@@ -7,7 +7,7 @@ import msgspec
 import pluggy
 import pytest
 from gw_venue_kraken.names import split_pair, v1_symbol, v2_symbol
-from gw_venue_kraken.orders import make_orders
+from gw_venue_kraken.orders.orders import make_orders
 from gw_venue_kraken.settings import ENVIRONMENTS, KrakenSettings
 from gw_venue_kraken.venue import DEPTHS, PUBLIC_CHANNELS, KrakenStreams
 

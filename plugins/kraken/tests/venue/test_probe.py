@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from gw_venue_kraken.market_data import KrakenMarketData
+from gw_venue_kraken.market.market_data import KrakenMarketData
 from gw_venue_kraken.plugin import SPEC
 
 from gwcore.errors import DecodeError, VenueUnavailable

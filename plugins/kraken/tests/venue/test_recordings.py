@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from gw_venue_kraken.checksum import level_text, text_checksum
-from gw_venue_kraken.market_data import KrakenMarketData
+from gw_venue_kraken.market.checksum import level_text, text_checksum
+from gw_venue_kraken.market.market_data import KrakenMarketData
 from gw_venue_kraken.settings import KrakenSettings
 from gw_venue_kraken.venue import KrakenStreams
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from gw_venue_kraken.market_data import KrakenMarketData
-from gw_venue_kraken.requests import REQUESTS_MAX
+from gw_venue_kraken.market.market_data import KrakenMarketData
+from gw_venue_kraken.market.requests import REQUESTS_MAX
 
 from gwcore.errors import Unsupported
 from gwcore.model import Channel

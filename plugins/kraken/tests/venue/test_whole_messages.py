@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from gw_venue_kraken import market_data
-from gw_venue_kraken.feeds import NOTICE_LENGTH_MAX, NOTICES_MAX, read_tickers
-from gw_venue_kraken.market_data import KrakenMarketData
+from gw_venue_kraken.market import market_data
+from gw_venue_kraken.market.feeds import NOTICE_LENGTH_MAX, NOTICES_MAX, read_tickers
+from gw_venue_kraken.market.market_data import KrakenMarketData
 from gw_venue_kraken.settings import KrakenSettings
 from gw_venue_kraken.times import TimeReader
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from gw_venue_kraken.instruments import Catalogue
+from gw_venue_kraken.market.instruments import Catalogue
+from gw_venue_kraken.market.writer import instrument_frame, snapshot_frames, stamp
 from gw_venue_kraken.settings import KrakenSettings
 from gw_venue_kraken.times import time_ns
 from gw_venue_kraken.venue import KrakenStreams
-from gw_venue_kraken.writer import instrument_frame, snapshot_frames, stamp
 
 from gwcore.book import OrderBook
 from gwcore.model import Channel, Instrument, MarketByPriceUpdate, PriceLevel, TradingStatus, UpdateType

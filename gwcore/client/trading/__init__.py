@@ -1,0 +1,1 @@
+"""The client's trading side: forms, outcomes, and orders followed."""

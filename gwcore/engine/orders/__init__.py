@@ -1,0 +1,1 @@
+"""Orders of ours: judged, paced, sent, and followed until their fate is proven. Pure."""

@@ -1,0 +1,1 @@
+"""Accounts at the rim: keys and nonces, private connections, private REST."""

@@ -1,0 +1,1 @@
+"""Frames kept for later: incidents, recordings, and playing them again."""

@@ -1,0 +1,1 @@
+"""What an operator can have a running gateway do."""

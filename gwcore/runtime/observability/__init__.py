@@ -1,0 +1,1 @@
+"""What is told of a running gateway: metrics, status, logs, the page for a browser."""

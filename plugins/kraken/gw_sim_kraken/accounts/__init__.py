@@ -1,0 +1,1 @@
+"""Simulated accounts: keys, funds, ledger, positions, and the private channels."""

@@ -1,0 +1,1 @@
+"""Orders of simulated accounts: read, checked, matched, amended, cancelled."""

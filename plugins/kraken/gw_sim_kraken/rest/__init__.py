@@ -1,0 +1,1 @@
+"""Kraken's REST as the simulator serves it, public and private (sheet 2)."""
