@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gwcore.book import Continuity
@@ -104,6 +105,30 @@ def test_a_snapshot_older_than_what_waits_is_fetched_again_and_nothing_is_lost(b
     whole = snapshot(bids=levels(("9.9", "1.00"), ("9.6", "1.00"), ("9.5", "1.00")), checksum=301, venue_sequence=8)
     assert [entry[:2] for entry in news(b)] == [status(StreamState.LIVE), whole[:2], top()[:2]]
     assert (b.machine.books.stale, subscription(b).old_snapshots, list(subscription(b).failures)) == ({}, 0, [])
+
+
+@pytest.mark.parametrize("by", ["a late message", "a late connection", "silence", "decimals"])
+def test_no_fetched_snapshot_sets_clients_back_behind_what_they_had(bench: Any, by: str) -> None:
+    b = fetched(fetching(bench))
+    books = b.machine.books
+    books.late_after_ns = 5 * SECOND
+    late_s = 6 if by == "a late message" else 0
+    b.hear(book=BTC, bids=[["9.7", "1.00"]], checksum=201, sequence=6, time_s=b.now_ns / SECOND - late_s)
+    if by == "a late connection":
+        books.be_late(subscription(b), "late")
+    elif by == "silence":
+        books.lose(subscription(b), StaleReason.SILENCE, "no data")
+        subscription(b).is_late = True  # what lost it matters no more: it is asked for anew
+    elif by == "decimals":
+        instrument = msgspec.structs.replace(b.machine.instruments[BTC], quantity_decimals=3)
+        b.machine.on_instrument(instrument, is_matching=True, now_ns=b.now_ns)
+    b.wait(6)
+    assert b.book.log[-1][0] == "fetch"
+    fetched(b, 5)  # what is fetched may be a cache's; 6 was seen, and would be missing
+    assert (subscription(b).state, subscription(b).phase) == (StreamState.PENDING_DATA, Phase.WAIT)
+    b.wait(OLD_SNAPSHOT_PAUSE_NS / SECOND)
+    fetched(b, 6)
+    assert subscription(b).state is StreamState.LIVE
 
 
 def test_a_hole_among_what_waited_is_a_fault_once_no_newer_snapshot_helps(bench: Any) -> None:

@@ -111,7 +111,7 @@ class BookKeeper:
         before, self._ticks[symbol] = self._ticks.get(symbol), instrument.tick_size
         if rule != subscription.book.rule:
             subscription.low2 = subscription.high2 = subscription.middle2 = 0  # in ticks that are no more
-            subscription.newest_ns = self._newest(subscription)
+            self._note_end(subscription)
             subscription.book = OrderBook(symbol, rule)
             if subscription.state is _LIVE:
                 self._fault(subscription, StaleReason.PRECISION, "the instrument's decimals changed")
@@ -337,7 +337,7 @@ class BookKeeper:
         book = subscription.book
         assert book is not None
         self._count(reason)
-        subscription.newest_ns = self._newest(subscription)
+        self._note_end(subscription)
         book.clear()
         self._publish(
             MarketByPriceUpdate(
@@ -351,10 +351,14 @@ class BookKeeper:
         self._publish(TopOfBook(symbol=book.symbol, update_type=UpdateType.STALE, reason=reason, origin=Origin.GATEWAY))
 
     @staticmethod
-    def _newest(subscription: Subscription) -> int | None:
-        """The venue's time of the last that was published."""
-        time_ns = subscription.book.venue_time_ns if subscription.book is not None else None
-        return time_ns if time_ns is not None else subscription.newest_ns
+    def _note_end(subscription: Subscription) -> None:
+        """A book is about to be forgotten: how far it had come, so that no snapshot sets clients back behind it."""
+        book = subscription.book
+        assert book is not None
+        if book.venue_time_ns is not None:
+            subscription.newest_ns = book.venue_time_ns
+        if subscription.seen_sequence is None:  # else an update that did not fit has told more
+            subscription.seen_sequence = book.venue_sequence
 
     def _count(self, reason: StaleReason | None) -> None:
         if reason is not None:
