@@ -79,6 +79,10 @@ class Late:
         return [e for e in self.b.book.events if isinstance(e, MarketByPriceUpdate) and e.symbol == symbol][-1]
 
 
+def best(symbol: str, price: str) -> TopOfBook:
+    return TopOfBook(symbol=symbol, update_type=UpdateType.SNAPSHOT, bid_price=price)
+
+
 def test_a_book_whose_messages_are_late_is_stale_before_anyone_sees_them(bench: Any) -> None:
     late = Late(bench).on_time()
     late.update(BTC, 4.9)
@@ -177,6 +181,52 @@ def test_a_snapshot_on_a_late_connection_is_not_believed(bench: Any) -> None:
     late.b.wait(6)
     late.heal(ETH)
     assert late.state(ETH) is StreamState.LIVE
+
+
+def test_what_is_accepted_on_a_late_connection_is_late_too(bench: Any) -> None:
+    late = Late(bench).on_time()
+    late.b.wait(14)
+    late.answer(lag_s=8.0)
+    late.b.machine.add([Topic(Channel.TRADE, BTC, 0)], {}, late.b.now_ns)
+    late.b.machine.on_burst_end(late.b.now_ns)
+    late.b.hear(ack=["trade", BTC])
+    assert late.state(BTC, "trade") is StreamState.STALE
+    told = late.b.book.statuses[-1]
+    assert isinstance(told, StreamStatus)
+    assert (told.reason, told.detail) == (StaleReason.LAG, "what this connection brings is 8.0 s old")
+    late.b.wait(6)
+    late.answer()
+    assert late.state(BTC, "trade") is StreamState.LIVE
+
+
+def test_best_prices_of_a_late_connection_are_told_once_they_may_be_taken_for_good(bench: Any) -> None:
+    late = Late(bench).on_time()
+    tops = [best(symbol, "1.0") for symbol in ("A/X", "B/X", "C/X")]
+    for top in tops:
+        late.b.machine.tops.on_top(top, 0)
+    late.b.wait(14)
+    late.answer(lag_s=8.0)
+    fresh = best("B/X", "2.0")
+    late.b.machine.tops.on_top(fresh, 0)
+    assert late.b.machine.tops.last == {}
+    late.b.machine.tops.stale(StaleReason.VENUE_STATUS, "C/X")
+    before = len(late.b.book.events)
+    late.b.wait(6)
+    late.answer()
+    # Those that are quiet too: the venue would not tell them again.
+    assert late.b.book.events[before:] == [tops[0], fresh]
+    assert late.b.machine.tops.last == {"A/X": tops[0], "B/X": fresh}
+
+
+def test_best_prices_of_a_late_connection_end_with_it(bench: Any) -> None:
+    late = Late(bench).on_time()
+    late.b.machine.tops.on_top(best("A/X", "1.0"), 0)
+    late.b.wait(14)
+    late.answer(lag_s=8.0)
+    before = len(late.b.book.events)
+    late.b.machine.on_close("a test", late.b.now_ns)
+    assert late.b.book.events[before:] == []  # all of it is stale already
+    assert late.b.machine.tops.last == {}
 
 
 @pytest.mark.parametrize(("fresh", "state"), [(True, StreamState.LIVE), (False, StreamState.STALE)])

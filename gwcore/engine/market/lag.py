@@ -59,6 +59,7 @@ class LagWatch:
         self._clock = VenueClock()
         self._answered = False  # one that never answers a ping is not judged by it
         self._since_ns: int | None = None  # monotonic, since when the connection is late; None: it is not
+        self.detail = ""  # why it is late, or was
         self.lag_ns: int | None = None  # as far as the last answer, or the one that is missing, shows
 
     def bind(self, subscriptions: SubscriptionSet, books: BookKeeper) -> None:
@@ -129,7 +130,7 @@ class LagWatch:
     def _be_late(self, detail: str, now_ns: int) -> None:
         if self._since_ns is not None:
             return
-        self._since_ns = now_ns
+        self._since_ns, self.detail = now_ns, detail
         self._books.is_late = True
         self._hold_tops(True)
         for subscription in list(self._subscriptions.topics.values()):

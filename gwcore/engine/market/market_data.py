@@ -263,8 +263,8 @@ class MarketDataMachine:
         if not self.is_standby:
             self.recovery.on_close()
         self.candles.on_close()
-        self.watch.on_close()
         self.tops.stale(StaleReason.DISCONNECT)
+        self.watch.on_close()
         for subscription in list(self.subscriptions.topics.values()):
             if subscription.state is StreamState.LIVE:
                 if subscription.book is not None:

@@ -111,6 +111,9 @@ class Watch:
     ) -> None:
         """A subscription changes its state."""
         before = subscription.state
+        if state is StreamState.LIVE and subscription.book is None and self.lag.is_late:
+            # Accepted, and what comes of it waits on the same way as all the rest.
+            state, reason, detail = StreamState.STALE, StaleReason.LAG, self.lag.detail
         self.states.change(subscription, state, reason, detail, now_ns)
         failed = state is StreamState.RESYNC or state is StreamState.QUARANTINED
         is_open_book = subscription.book is not None and not subscription.held
