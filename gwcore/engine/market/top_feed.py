@@ -15,7 +15,7 @@ class TopFeed:
     def __init__(self, outbox: Outbox) -> None:
         self._publish = outbox.publish
         self.last: dict[str, TopOfBook] = {}
-        self._held: dict[str, TopOfBook] | None = None  # what waits until it may be taken for good; None: nothing has to
+        self._held: dict[str, TopOfBook] | None = None  # what may not be taken for good; None: all may
 
     def on_top(self, top: TopOfBook, received_ns: int) -> None:
         """The venue's best prices."""
