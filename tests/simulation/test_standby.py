@@ -184,6 +184,71 @@ def test_both_lost_is_an_outage_like_any_other() -> None:
     on_stage(play, sim=SIM, healing=HEALING)
 
 
+def _delay(stage: Any, *, lead: bool, seconds: float) -> None:
+    """All that comes is so old from now on."""
+    (chosen,) = (each for each in stage.gateway.hub.connections if each.leads is lead)
+    chosen._connection.down.spike_ns = int(seconds * 1e9)
+
+
+def test_a_leader_that_is_late_is_replaced_by_one_in_time() -> None:
+    async def play(stage: Any) -> None:
+        await asyncio.sleep(10.0)  # the clocks are known
+        first = _leader(stage)
+        _delay(stage, lead=True, seconds=8.0)
+        await asyncio.sleep(17.0)
+        assert _leader(stage) is not first
+        taken = [each.cause for each in stage.events(GatewayStatus) if each.component == "standby.md.0"]
+        assert taken[-1] == "takes over: what the other connection brings is late"
+        for symbol in stage.simulator.feed.listing.pairs:
+            assert _kinds(stage, symbol) == ["SNAPSHOT", "STALE", "SNAPSHOT"]
+            assert ("STALE", "LAG") in stage.faults(symbol)
+            assert stage.book(symbol).state is BookState.LIVE
+        assert first.machine.is_open  # and goes on as the standby, until it is in time or is renewed
+        assert first.machine.watch.lag.is_late
+        await asyncio.sleep(60.0)
+        assert not first.machine.watch.lag.is_late
+        assert stage.book("BTC/USD").state is BookState.LIVE
+        trades = [trade.trade_id for each in stage.events(TradeSummary, "BTC/USD") for trade in each.trades]
+        assert trades == [str(number) for number in range(int(trades[0]), int(trades[0]) + len(trades))]
+        await _compare(stage)
+
+    on_stage(play, sim=SIM, healing=HEALING)
+
+
+def test_a_standby_that_is_late_is_not_taken_for_one_in_time() -> None:
+    async def play(stage: Any) -> None:
+        await asyncio.sleep(10.0)
+        _delay(stage, lead=False, seconds=8.0)
+        await asyncio.sleep(17.0)
+        _cut(stage, lead=True)
+        await asyncio.sleep(0.05)
+        assert stage.faults("BTC/USD")[-1][0] == "STALE"
+        await asyncio.sleep(20.0)
+        # The one that was cut is back, and in time.
+        assert stage.book("BTC/USD").state is BookState.LIVE
+        await _compare(stage)
+
+    on_stage(play, sim=SIM, healing=HEALING)
+
+
+def test_two_that_are_late_do_not_change_places() -> None:
+    async def play(stage: Any) -> None:
+        await asyncio.sleep(10.0)
+        first = _leader(stage)
+        _delay(stage, lead=True, seconds=8.0)
+        _delay(stage, lead=False, seconds=8.0)
+        await asyncio.sleep(20.0)
+        assert all(each.machine.watch.lag.is_late for each in stage.gateway.hub.connections)
+        takeovers = first._seat.pair.takeovers
+        await asyncio.sleep(10.0)
+        assert first._seat.pair.takeovers == takeovers
+        await asyncio.sleep(60.0)
+        assert stage.book("BTC/USD").state is BookState.LIVE
+        await _compare(stage)
+
+    on_stage(play, sim=SIM, healing=HEALING)
+
+
 def test_symbols_that_come_and_go_are_on_both() -> None:
     async def play(stage: Any) -> None:
         stage.fault("list_pair", symbol="NEW/USD")

@@ -202,9 +202,11 @@ class StandbyPair:
             self._hand_over(cause, now_ns)
 
     def on_timer(self, now_ns: int) -> None:
-        """A leader that is down is replaced when the other can lead; a book that does not catch up is stale."""
+        """A leader that is down, or late, is replaced when the other can lead; a book that does not catch up is stale."""
         if not self.leader.machine.is_open and self._can_lead(self.standby, now_ns):
             self._hand_over("the other connection is down", now_ns)
+        elif self._is_late(self.leader) and not self._is_late(self.standby) and self._can_lead(self.standby, now_ns):
+            self._hand_over("what the other connection brings is late", now_ns)
         if self.behind and now_ns >= self._until_ns:
             for symbol in list(self.behind):
                 self._give_up(symbol)
@@ -212,6 +214,10 @@ class StandbyPair:
     @staticmethod
     def _can_lead(seat: Seat, now_ns: int) -> bool:
         return seat.machine.is_open and now_ns - seat.machine.last_frame_ns <= FRESH_NS
+
+    @staticmethod
+    def _is_late(seat: Seat) -> bool:
+        return seat.machine.watch.lag.is_late
 
     def _hand_over(self, cause: str, now_ns: int) -> None:
         old, new = self.leader.machine, self.standby.machine
