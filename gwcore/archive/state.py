@@ -84,26 +84,34 @@ def load_state(storage: Storage, journal_class: str) -> ClassState | None:
 
 def list_whole(storage: Storage) -> Listing:
     """All files of an archive at one moment, also while it is written. Raises StorageError."""
+    before = load_states(storage)
     for _ in range(LOOKS_MAX):
-        before = _states(storage)
         finished = list_archive(storage)
-        if _states(storage) == before:
+        states = load_states(storage)
+        # Open files may grow meanwhile, as they do each second: only what is opened and finished must not change.
+        if _files_of(states) == _files_of(before):
             break
+        before = states
     else:
         raise StorageError("the archive is written faster than its files can be listed: check a copy of it")
     known = {file.name for file in finished}
     unfinished = []
-    for name, data in before.items():
-        journal_class = name.removeprefix(_STATE).removesuffix(".json")
-        state = _decoded(name, data)
+    for journal_class, state in states.items():
         named = [Unfinished(journal_class, entry) for entry in (*state.open, *state.finished)]
         unfinished += [one for one in named if one.final.name not in known]
     return Listing(finished, unfinished)
 
 
-def _states(storage: Storage) -> dict[str, bytes]:
-    names = [name for name in storage.list() if name.startswith(_STATE) and name.endswith(".json")]
-    return {name: storage.read(name) for name in sorted(names)}
+def load_states(storage: Storage) -> dict[str, ClassState]:
+    """What is durable, by class. Raises StorageError."""
+    names = [name for name in storage.list(_STATE.rstrip("/")) if name.endswith(".json")]
+    return {name.removeprefix(_STATE).removesuffix(".json"): _decoded(name, storage.read(name)) for name in names}
+
+
+def _files_of(states: dict[str, ClassState]) -> dict[str, tuple[set[str], set[str]]]:
+    return {
+        name: ({one.name for one in state.open}, {one.name for one in state.finished}) for name, state in states.items()
+    }
 
 
 def _decoded(name: str, data: bytes) -> ClassState:

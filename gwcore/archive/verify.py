@@ -23,7 +23,7 @@ from gwcore.archive.manifest import (
 )
 from gwcore.archive.names import MANIFEST_SUFFIX, ArchiveFile, list_archive
 from gwcore.archive.sequences import SequenceSet, without
-from gwcore.archive.state import Unfinished, list_whole
+from gwcore.archive.state import Unfinished, list_whole, load_states
 from gwcore.errors import ProtocolError, StorageError
 from gwcore.ports import Storage
 
@@ -234,9 +234,15 @@ class _Check:
             if not name.endswith(MANIFEST_SUFFIX) or name in manifests or self._day not in (None, day):
                 continue
             data = name.removesuffix(MANIFEST_SUFFIX) + ".jsonl.zst"
-            # A gateway that runs writes the manifest first; its file follows at once.
-            if not self._storage.exists(data):
+            # A gateway that runs writes the manifest first, of a file that its state names; the file follows at once.
+            is_there = self._storage.exists(data) or name in self._announced() or self._storage.exists(data)
+            if not is_there:
                 self._fault(data, "there is a manifest, and the file is missing")
+
+    def _announced(self) -> set[str]:
+        """Manifests of files that are being renamed now."""
+        states = load_states(self._storage)
+        return {entry.final(name).manifest for name, state in states.items() for entry in state.finished}
 
     def _check_sequences(self, key: tuple[str, str], seen: SequenceSet) -> None:
         missing = seen.missing()
@@ -269,10 +275,11 @@ class _Check:
         for journal_class in sorted({file.journal_class for file in files}):
             mine = [file for file in files if file.journal_class == journal_class]
             lines = sum(one.lines for one in self._report.sessions if one.partition.split(".")[0] == journal_class)
-            first, last = mine[0].first, max(file.last for file in mine)
+            oldest = min(mine, key=lambda file: file.first)
+            first, last = oldest.first, max(file.last for file in mine)
             if lines != last - first + 1:
                 self._fault(
-                    mine[0].name,
+                    oldest.name,
                     f"from this file on class {journal_class} has positions {first} to {last}, and {lines} lines in all",
                 )
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import orjson
+import msgspec
 import pytest
 from click.testing import CliRunner
 from gw_sinks.file_writer import ClassWriter
 
 from gwcore.archive.manifest import Origin
-from gwcore.archive.state import LOOKS_MAX, list_whole
+from gwcore.archive.state import LOOKS_MAX, ClassState, FileEntry, list_whole
 from gwcore.archive.verify import ArchiveReport, verify_archive
 from gwcore.cli.archive import command
 from gwcore.errors import StorageError
+from gwcore.testing.storage import MemoryStorage
 
 ORIGIN = Origin(venue="kraken", environment="sim", source="gw1")
 
@@ -95,16 +97,66 @@ def test_files_that_are_finished_while_it_looks(killed) -> None:
     assert verify_archive(killed.storage).files_open == 0
 
 
+def entry(number: int, **changes: Any) -> FileEntry:
+    fields: dict[str, Any] = {"kind": "trade", "date": "2026-11-22", "session_id": "S", "first": number, "last": number}
+    return FileEntry(**{"name": f"open/md-{number}.part", "lines": 1, "size": 1, **fields, **changes})
+
+
+def test_an_archive_whose_open_files_only_grow_stands_still(killed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large one takes longer to list than its writer from one commit to the next."""
+    before, state, looks = list_whole(killed.storage), killed.archive / "state/md.json", []
+    listed = type(killed.storage).list
+
+    def busy(self, *arguments: str) -> list[str]:
+        looks.append(arguments)
+        now = msgspec.json.decode(state.read_bytes(), type=ClassState)
+        grown = tuple(msgspec.structs.replace(one, size=one.size + 1) for one in now.open)
+        state.write_bytes(msgspec.json.encode(msgspec.structs.replace(now, position=now.position + 1, open=grown)))
+        return listed(self, *arguments)
+
+    monkeypatch.setattr(type(killed.storage), "list", busy)
+    found = list_whole(killed.storage)
+    assert found.finished == before.finished
+    assert [one.entry.name for one in found.unfinished] == [one.entry.name for one in before.unfinished]
+    assert len(looks) == 3
+
+
+def test_a_manifest_whose_file_is_being_renamed_is_no_orphan(killed) -> None:
+    path = killed.archive / "state/md.json"
+    state = msgspec.json.decode(path.read_bytes(), type=ClassState)
+    (killed.archive / "trade/date=2026-11-22").mkdir(parents=True, exist_ok=True)
+
+    def announce() -> None:
+        path.write_bytes(msgspec.json.encode(msgspec.structs.replace(state, finished=(one,))))
+        (killed.archive / one.final("md").manifest).write_text("{}")
+
+    one = entry(999_999)
+    assert verify_archive(killed.storage, on_read=once(announce)).faults == []
+    path.write_bytes(msgspec.json.encode(state))  # it names the file no more, and there is none
+    assert faults(killed) == [(one.final("md").name, "there is a manifest, and the file is missing")]
+
+
+def test_the_first_position_may_be_in_a_file_that_is_open(record) -> None:
+    storage = MemoryStorage()
+    writer = ClassWriter("md", storage, origin=ORIGIN, level=3, file_bytes_max=400)
+    writer.open(0)
+    writer.add([record("stale"), *[record("top", symbol=f"A{number}/USD") for number in range(200)]])
+    writer.commit(0, 3600 * 10**9)
+    assert [file.kind for file in list_whole(storage).finished] == ["top_of_book"]
+    report = verify_archive(storage)
+    assert (report.faults, report.files, report.files_open) == ([], 1, 1)
+
+
 def test_an_archive_that_never_stands_still_is_said(killed, monkeypatch: pytest.MonkeyPatch) -> None:
     storage, state, looks = killed.storage, killed.archive / "state/md.json", []
     listed = type(storage).list
 
     def busy(self, *arguments: str) -> list[str]:
         looks.append(arguments)
-        state.write_bytes(orjson.dumps({"position": len(looks)}))
+        state.write_bytes(msgspec.json.encode(ClassState(open=(entry(len(looks)),))))
         return listed(self, *arguments)
 
     monkeypatch.setattr(type(storage), "list", busy)
     with pytest.raises(StorageError, match="faster than its files can be listed"):
         list_whole(storage)
-    assert len(looks) == 3 * LOOKS_MAX
+    assert len(looks) == 2 * LOOKS_MAX + 1
