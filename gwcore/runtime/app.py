@@ -49,6 +49,8 @@ _log = logging.getLogger("gwcore.gateway")
 
 #: Discovery is asked for what a new listing did not tell after this long, and not sooner.
 DETAILS_S = 5.0
+#: It asks anew where nothing came in this time: there may be thousands of requests before it.
+DISCOVERY_S = 240.0
 
 #: Exit codes of a run (see docs: CLI).
 EXIT_OK, EXIT_CONFIG, EXIT_UNREACHED, EXIT_INTERNAL = 0, 2, 3, 4
@@ -332,8 +334,7 @@ class Gateway:
 
     async def _discover(self) -> None:
         """Ask what is traded until the venue answers, start the connections; ask again where nobody would tell us."""
-        instruments = await self._ask_instruments()
-        self.machine.on_component("discovery", ConnectionState.CONNECTED)
+        instruments = await self._ask_instruments(is_news=True)
         self.machine.on_discovered(instruments, self.ports.clock.monotonic_ns())
         asked = asyncio.Event()
         self.machine.ask_details = asked.set
@@ -351,17 +352,23 @@ class Gateway:
             else:
                 self.machine.on_details(instruments, self.ports.clock.now_ns(), self.ports.clock.monotonic_ns())
 
-    async def _ask_instruments(self) -> Sequence[Instrument]:
+    async def _ask_instruments(self, is_news: bool = False) -> Sequence[Instrument]:
+        """Ask until there is an answer. `is_news`: that there is one is told; else only where it had failed before."""
         backoff = Backoff(self.ports.random, first_s=0.5, max_s=30.0, held_s=60.0)
         while True:
             self.discovery.within(ATTEMPT_S)
             try:
-                instruments = await run_flow(self.network, self.symbols.discover())
+                async with asyncio.timeout(DISCOVERY_S):
+                    instruments = await run_flow(self.network, self.symbols.discover())
                 self.discovery.rest()
+                if is_news:
+                    self.machine.on_component("discovery", ConnectionState.CONNECTED)
                 return instruments
-            except VenueError as error:
-                self.machine.on_component("discovery", ConnectionState.DISCONNECTED, str(error))
-                _log.warning("discovery: %s", error)
+            except (VenueError, TimeoutError) as error:
+                cause = str(error) or f"no answer in {DISCOVERY_S:g} s; other questions to the venue may come first"
+                is_news = True
+                self.machine.on_component("discovery", ConnectionState.DISCONNECTED, cause)
+                _log.warning("discovery: %s", cause)
                 await self.discovery.sleep(backoff.on_failure(self.ports.clock.monotonic_ns()))
 
     async def _shut_down(self, transports: list[asyncio.Task[None]], sinks: list[asyncio.Task[None]]) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from gwcore.model import Channel, StreamState
+from gwcore.errors import VenueUnavailable
+from gwcore.model import Channel, ConnectionState, GatewayStatus, StreamState
+from gwcore.rest import HttpRequest, HttpResponse
 from gwcore.runtime.observability.beat import ATTEMPT_S
 from gwcore.runtime.observability.liveness import has_live_snapshot, stuck_parts
 from gwcore.runtime.observability.telemetry import Telemetry
@@ -60,6 +62,36 @@ def test_nothing_that_the_venue_does_is_taken_for_a_part_that_is_stuck(standby: 
         assert has_live_snapshot(stage.gateway)
 
     on_stage(play, healing=HealingSettings(standby=standby))
+
+
+def test_a_discovery_that_waits_for_its_turn_is_not_taken_for_stuck() -> None:
+    async def play(stage: Any) -> None:
+        asked: list[str] = []
+
+        async def hang(request: HttpRequest) -> HttpResponse:
+            asked.append(request.url)
+            await asyncio.sleep(10.0)  # the time-out of one request
+            raise VenueUnavailable("no answer")
+
+        answering, stage.network.request = stage.network.request, hang
+        # Trades of hundreds of pairs are asked for after an outage, and REST of the venue hangs.
+        urls = [f"https://rest/{number}" for number in range(400)]
+        before = [HttpRequest(method="GET", url=url, pace=url) for url in urls]
+        fills = [asyncio.ensure_future(stage.gateway.network.request(request)) for request in before]
+        await asyncio.sleep(1.0)
+        stage.gateway.machine.ask_details()  # a pair was listed
+        await watched(stage, int(ATTEMPT_S) * 2)
+        assert asked
+        assert {url for url in asked if "rest/" not in url} == set()  # it waits still
+        (told,) = (each for each in stage.events(GatewayStatus)[-1:] if each.component == "discovery")
+        assert told.cause == "no answer in 240 s; other questions to the venue may come first"
+        await asyncio.gather(*fills, return_exceptions=True)
+        stage.network.request = answering
+        await watched(stage, 60)
+        told = next(each for each in reversed(stage.events(GatewayStatus)) if each.component == "discovery")
+        assert told.connection is ConnectionState.CONNECTED
+
+    on_stage(play, symbols=("BTC/*",))
 
 
 def test_an_attempt_to_connect_that_never_ends_is_found() -> None:
