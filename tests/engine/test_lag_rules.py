@@ -6,6 +6,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gwcore.engine.market.lag import VenueClock
 from gwcore.model import Channel, StaleReason, StreamState, UpdateType
 from gwcore.venue import Topic
@@ -244,6 +246,24 @@ def test_the_newest_time_that_clients_saw_is_not_that_of_the_late_message(bench:
     late.update(BTC, 5.9)
     assert late.state(BTC) is STALE
     assert subscription(late).newest_ns == seen_ns
+
+
+@pytest.mark.parametrize(("sequence", "state"), [(2, LIVE), (11, StreamState.PENDING_DATA)])
+def test_a_venue_that_numbers_anew_is_followed_and_a_cache_is_not(
+    bench: Any, sequence: int, state: StreamState
+) -> None:
+    late = Late(bench)
+    late.b.machine._codec.snapshot = lambda topic: ("snapshot", topic)
+    late.update(BTC, 0)
+    book = subscription(late)
+    book.seen_sequence = 10  # as of a numbered book that was forgotten
+    late.b.machine.books.be_late(book, "late")
+    late.b.wait(6)
+    assert book.buffer == []
+    late.b.hear(book=BTC, bids=[["9.8", "1.00"]], checksum=201, sequence=sequence)
+    says = {"bids": [["9.9", "1.00"]], "asks": [["10.0", "1.00"]], "checksum": 101}
+    late.b.hear(book=BTC, type="SNAPSHOT", **says, sequence=sequence - 1 if sequence < 10 else 9)
+    assert late.state(BTC) is state
 
 
 def test_a_snapshot_that_was_late_is_not_kept(bench: Any) -> None:

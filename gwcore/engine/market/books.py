@@ -155,6 +155,9 @@ class BookKeeper:
         elif subscription.buffer is not None:
             if len(subscription.buffer) < BUFFER_MESSAGES_MAX:
                 subscription.buffer.append(update)
+                seen, sequence = subscription.seen_sequence, update.venue_sequence
+                if seen is not None and sequence is not None and sequence < seen:
+                    subscription.seen_sequence = None  # the venue numbers anew: what was seen says nothing any more
             else:
                 self._subscriptions.fail(
                     subscription, StaleReason.NO_SNAPSHOT, "too many updates before the snapshot", self.now_ns
