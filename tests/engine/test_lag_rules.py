@@ -209,6 +209,22 @@ def test_a_late_book_whose_market_stands_still_is_left_alone(bench: Any) -> None
     assert late.state(BTC) is LIVE
 
 
+def test_a_late_book_that_is_steadily_within_the_limit_again_comes_back(bench: Any) -> None:
+    late = Late(bench).on_time()
+    late.update(BTC, 3)  # as this venue is with this symbol
+    late.b.wait(3)
+    late.update(BTC, 6)
+    for _ in range(5):
+        assert late.state(BTC) is STALE
+        late.update(BTC, 3)
+        late.b.wait(1)
+    late.b.wait(0.5)
+    assert late.state(BTC) is StreamState.RESYNC
+    late.heal(BTC)
+    late.update(BTC, 3)
+    assert late.state(BTC) is LIVE
+
+
 def test_a_late_book_is_asked_for_once(bench: Any) -> None:
     late = Late(bench).on_time()
     late.update(BTC, 6)

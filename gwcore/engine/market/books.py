@@ -166,8 +166,11 @@ class BookKeeper:
             self.dropped += 1
             subscription.seen_sequence = update.venue_sequence
             if subscription.is_late and update.venue_time_ns is not None:
-                is_in_time = self.now_ns - update.venue_time_ns <= self.on_time_ns
-                subscription.late_ns = 0 if is_in_time else self.now_ns
+                age_ns = self.now_ns - update.venue_time_ns
+                if age_ns <= self.on_time_ns:
+                    subscription.late_ns = 0
+                elif age_ns > self.late_after_ns:
+                    subscription.late_ns = self.now_ns
 
     def _on_live_book(self, subscription: Subscription, update: MarketByPriceUpdate, received_ns: int) -> None:
         book = subscription.book
