@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
+from gwcore.book import BookRule, OrderBook
 from gwcore.engine.clients.state import CurrentState
 from gwcore.engine.orders.defaults import NoPace
+from gwcore.engine.orders.guard import MarketGuard
+from gwcore.engine.orders.halts import Halts
 from gwcore.engine.publisher import Partition
 from gwcore.model import (
     AckStatus,
     CancelOrder,
     CancelOrders,
+    CreateOrder,
     CreateOrders,
     Fate,
+    MarketByPriceUpdate,
     ModifyOrder,
     OrderError,
     OrderStatus,
+    OrderType,
     OrderUpdate,
+    PriceLevel,
+    TradingStatus,
+    UpdateType,
 )
-from gwcore.testing.order_stage import ACCOUNT, OrderStage, create
+from gwcore.settings import UserSettings
+from gwcore.testing.order_stage import ACCOUNT, SYMBOL, OrderStage, WrittenOrders, create
 from gwcore.venue import OrderAnswer, RequestKind
 
 WORKING, CANCELED = OrderStatus.WORKING, OrderStatus.CANCELED
@@ -109,3 +122,104 @@ def test_an_order_is_one_topic_of_the_state_under_all_its_names() -> None:
         OrderUpdate(account=ACCOUNT, order_status=CANCELED, order_id="a1", user="ann", venue_order_id="O1"), partition
     )
     assert not list(state.events(lambda *_: True))
+
+
+class BrokenOrders(WrittenOrders):
+    """Orders of a plugin that can't write those whose id begins with `bad`."""
+
+    def create_order(self, request_id: int, request: CreateOrder, client_id: str) -> Any:
+        if request.order_id.startswith("bad"):
+            raise KeyError("a plugin's own error")
+        return super().create_order(request_id, request, client_id)
+
+    def create_orders(self, request_id: int, requests: Sequence[CreateOrder], client_ids: Sequence[str]) -> Any:
+        if any(each.order_id.startswith("bad") for each in requests):
+            raise OverflowError("a plugin's own error")
+        return super().create_orders(request_id, requests, client_ids)
+
+
+@pytest.mark.parametrize("is_batch", [False, True])
+def test_what_the_plugin_can_not_write_is_not_done_and_hurts_nobody_else(is_batch: bool) -> None:
+    stage = OrderStage()
+    stage.ready()
+    stage.machine.desk.sender.orders = BrokenOrders(stage, by_rest=False)
+    orders = (create("bad1"), create("good"))
+    if is_batch:
+        stage.submit(CreateOrders(account=ACCOUNT, orders=orders))
+    else:
+        for order in orders:
+            stage.submit(order)
+    [sent] = stage.sent
+    assert sent.what.order_id == "good"
+    [refused] = [one for one in stage.acks() if one.order_id == "bad1"]
+    assert (refused.status, refused.fate, refused.error) == (AckStatus.REJECTED, Fate.NOT_DONE, "INTERNAL")
+    assert "nothing left" in (refused.text or "")
+    assert stage.desk.sender.waiting == 1
+    assert [order.order_id for order in stage.desk.own.live()] == ["good"]
+
+
+class Market:
+    """Implements MarketView: everything trades; bids at 99, asks at 101."""
+
+    def __init__(self) -> None:
+        level = (PriceLevel(price="99.0", quantity="1"),), (PriceLevel(price="101.0", quantity="1"),)
+        self.book = OrderBook(SYMBOL, BookRule(price_decimals=1, quantity_decimals=8, depth=10))
+        self.book.apply(
+            MarketByPriceUpdate(symbol=SYMBOL, update_type=UpdateType.SNAPSHOT, bids=level[0], asks=level[1])
+        )
+
+    def status(self, symbol: str | None) -> TradingStatus:
+        return TradingStatus.ONLINE
+
+    def live_book(self, symbol: str) -> OrderBook | None:
+        return self.book
+
+
+def limited(**limits: Any) -> OrderStage:
+    """One order of ours (a1, 1 at 100) is open, and its user has limits."""
+    stage = ready(guard=MarketGuard({"ann": UserSettings(**limits)}, Market(), Halts()))
+    stage.submit(create())
+    stage.tell(done(stage, venue_order_id="O0"))
+    return stage
+
+
+def change(**fields: Any) -> ModifyOrder:
+    return ModifyOrder(account=ACCOUNT, order_id="a1", **fields)
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_change_under_way_counts_for_the_position_of_the_next_order(is_lost: bool) -> None:
+    stage = limited(position_max=("* 10",))
+    stage.submit(change(quantity="8"))
+    if is_lost:  # in doubt it counts too
+        stage.lose()
+        stage.ready()
+    stage.submit(create("a2", quantity="3"))
+    assert stage.acks("create_order")[-1].error == "USER_LIMIT"
+    stage.submit(create("a3", quantity="2"))
+    assert stage.acks("create_order")[-1].status is AckStatus.FORWARDED
+
+
+def test_two_changes_under_way_are_not_above_a_limit_together() -> None:
+    stage = limited(order_notional_max=("* 500",))
+    stage.submit(change(quantity="4"))
+    stage.submit(change(price="200.0"))
+    assert stage.acks("modify_order")[-1].error == "USER_LIMIT"
+    stage.submit(change(price="125.0"))
+    stage.submit(change(quantity="2"))
+    stage.tell(done(stage, 1))
+    stage.tell(done(stage, 2))
+    stage.tell(done(stage, 3))
+    assert [one.status for one in stage.acks("modify_order")].count(AckStatus.ACCEPTED) == 3
+    stage.submit(change(price="200.0"))  # of 2 now
+    assert stage.acks("modify_order")[-1].status is AckStatus.FORWARDED
+
+
+def test_orders_for_cash_in_one_batch_are_not_above_the_position_together() -> None:
+    stage = limited(position_max=("* 10",))
+    cash = {"order_type": OrderType.MARKET, "price": None, "quantity": None, "cash_quantity": "500"}
+    stage.submit(CreateOrders(account=ACCOUNT, orders=(create("a2", **cash), create("a3", **cash))))
+    assert [(one.order_id, one.error) for one in stage.acks("create_order")[-2:]] == [
+        ("a3", "USER_LIMIT"),
+        ("a2", None),
+    ]

@@ -235,6 +235,8 @@ def _worst_price(wanted: Wanted, book: OrderBook, percent: Decimal | None) -> De
     if not levels:
         return None
     left, price = wanted.quantity or Decimal(0), Decimal(levels[0].price)
+    if wanted.cash is not None:
+        return price  # the best one, at which the cash comes to the most
     for level in levels:
         price = Decimal(level.price)
         left -= Decimal(level.quantity)

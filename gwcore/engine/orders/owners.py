@@ -220,7 +220,7 @@ class OwnOrders:
                 user=order.user,
                 symbol=order.symbol,
                 side=update.side or Side.BUY,
-                remaining=Decimal(update.remaining_quantity or update.quantity or 0),
+                remaining=order.remaining_max(),
                 price=None if update.price is None else Decimal(update.price),
             )
 

@@ -188,7 +188,7 @@ class OrderRequests:
             _not_granted(order, requester, "modify")
             or _ended(order)
             or check_modify(request, order.update, self._instruments(), way.abilities, self._outbox.wall_ns())
-            or self._guard.check_modify(request, order.update, requester, self._view)
+            or self._guard.check_modify(request, order.at_most(), requester, self._view)
         )
         if refusal is not None:
             return refusal
