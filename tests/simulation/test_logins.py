@@ -9,6 +9,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -21,6 +22,7 @@ from gw_venue_kraken.venue import KrakenStreams
 
 from gwcore.errors import AuthenticationError, DecodeError, GatewayError, VenueUnavailable
 from gwcore.model import ConnectionState, GatewayStatus, Ready, TradeUpdate
+from gwcore.rest import HttpFlow
 from gwcore.venue import Account, Frame
 from gwcore.wire import decode_envelope
 
@@ -72,6 +74,8 @@ async def the_others_are_well(play: AccountPlay) -> None:
         DecodeError("no challenge in it"),
         GatewayError("an answer out of turn"),
         ValueError("an error of the plugin's own"),
+        KeyError("another one"),
+        RecursionError("a third one"),
     ],
     ids=lambda failure: type(failure).__name__,
 )
@@ -97,6 +101,64 @@ def test_a_login_that_fails_ends_its_connection_and_is_tried_again(failure: Exce
         await play.stop()
 
     perform(act, streams=logging_in(failures))
+
+
+def failing(part: str, failures: list[Exception]) -> Callable[[KrakenSettings], KrakenStreams]:
+    """Streams whose first account's codec fails in one of its methods as often as that, then works."""
+
+    class Codec(KrakenAccount):
+        name = ""
+
+    class BadStreams(KrakenStreams):
+        def account(self, account: Account) -> KrakenAccount:
+            if part == "account" and account.name == "account1" and failures:
+                raise failures.pop()
+            codec = Codec(self._settings, account, self._names)
+            codec.name = account.name
+            return codec
+
+    def fail(self: Codec, *arguments: object) -> object:
+        if self.name == "account1" and failures:
+            raise failures.pop()
+        return getattr(KrakenAccount, part)(self, *arguments)
+
+    def fail_flow(self: Codec, *arguments: object) -> HttpFlow[object]:
+        return (yield from cast(HttpFlow[object], fail(self, *arguments)))
+
+    if part != "account":
+        setattr(Codec, part, fail if part in ("login", "open") else fail_flow)
+    return BadStreams
+
+
+@pytest.mark.parametrize("part", ["endpoint", "login", "open", "download"])
+def test_a_plugin_that_fails_as_a_connection_begins_is_one_bad_connection(part: str) -> None:
+    failures: list[Exception] = [KeyError("its own error"), KeyError("its own error")]
+
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        assert not failures
+        play.do("fills", count=2, account="account1")
+        await the_others_are_well(play)
+        assert len(play.events(TradeUpdate, "account1")) == 2
+        await play.stop()
+
+    perform(act, streams=failing(part, failures))
+
+
+@pytest.mark.parametrize("part", ["account", "rights"])
+def test_a_plugin_that_can_not_say_what_a_key_may_ends_that_account_alone(part: str) -> None:
+    failures: list[Exception] = [KeyError("its own error")]
+
+    async def act(play: AccountPlay) -> None:
+        await asyncio.sleep(600.0)
+        first = play.gateway.accounts.connections[0]
+        assert first.is_halted
+        assert "the venue's plugin failed: KeyError: 'its own error'" in first.halt_cause
+        assert not first.connects
+        await the_others_are_well(play)
+        await play.stop()
+
+    perform(act, streams=failing(part, failures))
 
 
 def test_a_login_that_is_refused_ends_its_account_until_the_operator_acts() -> None:

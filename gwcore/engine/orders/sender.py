@@ -266,6 +266,9 @@ class OrderSender:
             outbound = _one(way, asks[0], self._wire_id) if len(asks) == 1 else _several(way, asks, self._wire_id)
         except Unsupported as error:
             return Refusal(OrderError.UNSUPPORTED, str(error))
+        except Exception as error:  # a plugin's error is this request's alone; nothing was written, so nothing left
+            text = f"the venue's plugin can't write it, and nothing left: {type(error).__name__}: {error}"
+            return Refusal(OrderError.INTERNAL, text)
         parcel = Parcel(asks, self._wire_id, way, outbound)
         for ask in asks:
             ask.parcel, ask.by_rest = parcel, not isinstance(outbound, bytes)
