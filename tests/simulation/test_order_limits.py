@@ -111,6 +111,31 @@ def _deaf_to_market_data(play: AccountPlay) -> None:
     play.gateway.machine.hear_venue = lambda status: None
 
 
+def test_a_clients_timer_is_off_ahead_of_maintenance_though_the_gateway_died_meanwhile() -> None:
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        ann = Client(play, 1)
+        await asyncio.sleep(2.0)
+        assert ann.submit(CancelAllAfter(account="account1", timeout_s=3600, request_id=8))
+        await asyncio.sleep(2.0)
+        armed = play.simulator.dead_man._trigger_ns
+        assert "account1" in armed
+        ann.end()
+        await play.crash()
+        await asyncio.sleep(5.0)
+        play.start()
+        await play.ready()
+        assert _timer(play)[-1] == (ConnectionState.CONNECTED, "for 3600 s, by ann")
+        play.fault("maintenance", announce_s=600.0, down_s=60.0, cancel_only_s=5.0, post_only_s=5.0)
+        await asyncio.sleep(535.0)
+        assert "account1" in armed
+        await asyncio.sleep(10.0)
+        assert "account1" not in armed
+        await _end(play)
+
+    perform(act, sim=SIM, account={"trading": "live"}, users=USERS)
+
+
 def test_the_timer_hears_of_maintenance_by_the_accounts_own_stream() -> None:
     async def act(play: AccountPlay) -> None:
         await play.ready()
