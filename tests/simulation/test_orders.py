@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import msgspec
-from account_play import AccountPlay, perform
+from account_play import AccountPlay, _inline, perform
 
+from gwcore.engine.clients.access import Grant
+from gwcore.engine.clients.control import Operator
 from gwcore.model import CancelOrder, CreateOrder, OrderAck, OrderType, OrderUpdate, Side
+from gwcore.runtime.control.reload import Reload
 from gwcore.settings import UserSettings
 from gwcore.testing.clients import SimClient
 from gwcore.wire import RequestError, decode_envelope
@@ -179,3 +183,24 @@ async def _end(play: AccountPlay, *clients: SimClient) -> None:
     for client in clients:
         client.end()
     await play.stop()
+
+
+def test_orders_of_a_user_whom_a_reload_takes_away_end_as_he_was_set() -> None:
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        ann, bob = (Client(play, uid) for uid in (1, 2))
+        await asyncio.sleep(2.0)
+        assert ann.submit(order("a1"))
+        assert bob.submit(order("b1"))
+        await asyncio.sleep(2.0)
+        config = dataclasses.replace(play.gateway.config, users={"bob": users["bob"]})
+        reload = Reload(play.gateway, lambda: config, _inline)
+        await reload.reload(None, Operator("ops", Grant(user="ops", verbs=frozenset({"admin"}))))
+        await asyncio.sleep(10.0)
+        rows = [row for row in play.simulator.account("account1")["orders"] if row["cl_ord_id"]]
+        assert sorted(row["status"] for row in rows) == ["canceled", "new"]
+        await _end(play, bob)
+
+    gone = {"on_disconnect": "own_orders", "disconnect_grace_s": 3.0}
+    users = {name: msgspec.structs.replace(USERS[name], **gone) for name in ("ann", "bob")}
+    perform(act, sim=SIM, account={"trading": "live"}, users=users)

@@ -260,7 +260,17 @@ class Fanout:
         """These are the users from now on; returns for how many clients that changed something."""
         self.access = access
         self.share()
-        return sum(session.regrant() for session in self.sessions)
+        before = self._users()
+        count = sum(session.regrant() for session in self.sessions)
+        if self.presence is not None:  # a session may go on as somebody else, or as nobody
+            for user in sorted(before - self._users()):
+                self.presence.on_user_gone(user)
+            for user in sorted(self._users() - before):
+                self.presence.on_user_here(user)
+        return count
+
+    def _users(self) -> set[str]:
+        return {user for one in self._live if (user := one.gate.grant.user)}
 
     def deny(self, user: str, action: str, detail: str, account: str | None, symbol: str | None) -> None:
         """A client asked for what is not granted: for the record."""
