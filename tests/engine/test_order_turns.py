@@ -11,7 +11,7 @@ from gwcore.book import BookRule, OrderBook
 from gwcore.engine.clients.state import CurrentState
 from gwcore.engine.orders.defaults import NoPace
 from gwcore.engine.orders.guard import MarketGuard
-from gwcore.engine.orders.halts import Halts
+from gwcore.engine.orders.halts import Halt, Halts
 from gwcore.engine.publisher import Partition
 from gwcore.model import (
     AckStatus,
@@ -31,7 +31,7 @@ from gwcore.model import (
     UpdateType,
 )
 from gwcore.settings import UserSettings
-from gwcore.testing.order_stage import ACCOUNT, SYMBOL, OrderStage, WrittenOrders, create
+from gwcore.testing.order_stage import ACCOUNT, START_NS, SYMBOL, OrderStage, WrittenOrders, create
 from gwcore.venue import OrderAnswer, RequestKind
 
 WORKING, CANCELED = OrderStatus.WORKING, OrderStatus.CANCELED
@@ -223,3 +223,24 @@ def test_orders_for_cash_in_one_batch_are_not_above_the_position_together() -> N
         ("a3", "USER_LIMIT"),
         ("a2", None),
     ]
+
+
+@pytest.mark.parametrize("cause", ["HALTED", "DEADLINE"])
+def test_what_was_stopped_while_the_disk_was_slow_does_not_leave(cause: str) -> None:
+    halts = Halts()
+    stage = ready(guard=MarketGuard({}, Market(), halts))
+    stage.auto_sync = False
+    orders = (create("a1"), create("a2", strategy="b", deadline_ns=START_NS + stage.now_ns + 50 * 10**9))
+    stage.submit(CreateOrders(account=ACCOUNT, orders=orders))
+    stage.submit(create("e1", symbol="ETH/USD"))
+    if cause == "HALTED":
+        halts.add(Halt(symbol="BTC/*", reason="odd"))
+    else:
+        stage.now_ns += 20 * 10**9
+    stage.sync()
+    ends = {one.order_id: (one.fate, one.error) for one in stage.acks("create_order")}
+    late = [name for name, end in ends.items() if end == (Fate.NOT_DONE, cause)]
+    assert late == (["a1", "a2"] if cause == "HALTED" else ["a1", "e1"])
+    left = [request.order_id for sent in stage.sent for request in ([sent.what] if sent.verb == "create" else [])]
+    assert left == (["e1"] if cause == "HALTED" else ["a2"])
+    assert [order.order_id for order in stage.desk.own.live()] == left
