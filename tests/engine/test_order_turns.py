@@ -244,3 +244,12 @@ def test_what_was_stopped_while_the_disk_was_slow_does_not_leave(cause: str) -> 
     left = [request.order_id for sent in stage.sent for request in ([sent.what] if sent.verb == "create" else [])]
     assert left == (["e1"] if cause == "HALTED" else ["a2"])
     assert [order.order_id for order in stage.desk.own.live()] == left
+
+
+def test_an_order_that_is_only_to_be_checked_never_leaves_in_a_batch_with_others() -> None:
+    stage = ready()
+    checked = create("a2", validate_only=True)
+    stage.submit(CreateOrders(account=ACCOUNT, orders=(create("a1"), checked, create("a3"))))
+    assert [one.verb for one in stage.sent] == ["create_several", "create"]
+    assert [request.order_id for request, _ in stage.sent[0].what] == ["a1", "a3"]
+    assert (stage.sent[1].what.order_id, stage.sent[1].what.validate_only) == ("a2", True)
