@@ -20,6 +20,7 @@ from gwcore.model import (
     CreateOrder,
     CreateOrders,
     Fate,
+    Fill,
     MarketByPriceUpdate,
     ModifyOrder,
     OrderError,
@@ -27,12 +28,14 @@ from gwcore.model import (
     OrderType,
     OrderUpdate,
     PriceLevel,
+    Side,
+    TradeUpdate,
     TradingStatus,
     UpdateType,
 )
 from gwcore.settings import UserSettings
 from gwcore.testing.order_stage import ACCOUNT, START_NS, SYMBOL, OrderStage, WrittenOrders, create
-from gwcore.venue import OrderAnswer, RequestKind
+from gwcore.venue import AccountSnapshot, OrderAnswer, RequestKind
 
 WORKING, CANCELED = OrderStatus.WORKING, OrderStatus.CANCELED
 
@@ -253,3 +256,21 @@ def test_an_order_that_is_only_to_be_checked_never_leaves_in_a_batch_with_others
     assert [one.verb for one in stage.sent] == ["create_several", "create"]
     assert [request.order_id for request, _ in stage.sent[0].what] == ["a1", "a3"]
     assert (stage.sent[1].what.order_id, stage.sent[1].what.validate_only) == ("a2", True)
+
+
+def test_what_the_venue_says_was_traded_counts_before_its_fills_are_told() -> None:
+    stage = limited(position_max=("* 2",))
+    whole = {"account": ACCOUNT, "symbol": SYMBOL, "side": Side.BUY, "quantity": "1", "traded_quantity": "1"}
+    stage.tell(OrderUpdate(venue_order_id="O0", order_status=OrderStatus.FILLED, remaining_quantity="0", **whole))
+    stage.submit(create("a2", quantity="2"))
+    assert stage.acks("create_order")[-1].error == "USER_LIMIT"
+    again = stage.restart(guard=MarketGuard({"ann": UserSettings(position_max=("* 2",))}, Market(), Halts()))
+    again.ready(AccountSnapshot(orders=()))
+    again.submit(create("a2", quantity="2"))
+    assert again.acks("create_order")[-1].error == "USER_LIMIT"
+    fill = Fill(trade_id="T1", price="100.0", quantity="1", venue_time_ns=START_NS)
+    for one in (stage, again):
+        one.tell(TradeUpdate(account=ACCOUNT, venue_order_id="O0", symbol=SYMBOL, side=Side.BUY, fills=(fill,)))
+        assert one.desk.own.traded("ann", SYMBOL) == 1  # and once
+        one.submit(create("a3", quantity="1"))
+        assert one.acks("create_order")[-1].status is AckStatus.FORWARDED

@@ -147,6 +147,7 @@ class OwnOrder:
         "order_id",
         "requests",
         "taken_ns",
+        "told",
         "update",
         "user",
         "venue_order_id",
@@ -166,6 +167,7 @@ class OwnOrder:
         self.was_seen = update.venue_order_id is not None  # the venue told of it
         self.is_given_up = False  # it was in no list of the venue when all should have been there
         self.taken_ns = 0  # monotonic, when it was created or last changed, for the venue's counters
+        self.told = Decimal(0)  # of what it traded, the fills that were told
         self.active: Ask | None = None  # the one request that is on its way
         self.waiting: deque[Ask] = deque()
         self.doubts: list[Ask] = []  # requests whose fate is not known

@@ -49,7 +49,7 @@ class OrderView(Protocol):
         ...
 
     def traded(self, user: str, symbol: str) -> Decimal:
-        """What a user bought less what he sold of a symbol through the gateway, by the fills, over restarts."""
+        """What a user bought less what he sold of a symbol through the gateway, over restarts; fills not told yet count."""
         ...
 
 
