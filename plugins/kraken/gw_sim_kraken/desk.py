@@ -234,7 +234,7 @@ class Desk:
 
     def times(self, connection: Connection, now_ns: int) -> tuple[int, int]:
         """`time_in` and `time_out` of a reply, by the venue's clock."""
-        in_ns = now_ns + self._exchange.account_faults.clock_skew_ns
+        in_ns = self._exchange.feed.clock_ns(now_ns) + self._exchange.account_faults.clock_skew_ns
         if not self._exchange.settings.latency:
             return in_ns, in_ns
         return in_ns, in_ns + connection.rng.randint(*SERVER_US) * 1000

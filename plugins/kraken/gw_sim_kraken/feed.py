@@ -48,6 +48,10 @@ class Feed(Protocol):
         """The driver's clock is known."""
         ...
 
+    def clock_ns(self, now_ns: int) -> int:
+        """What the exchange's clock shows: the time that its market data is stamped by."""
+        ...
+
     def skip_to(self, now_ns: int) -> None:
         """The driver paused for long: events before `now_ns` are left out, or put off if none may be lost."""
         ...

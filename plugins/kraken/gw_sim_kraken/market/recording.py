@@ -44,6 +44,7 @@ class Recording:
     frames: list[Frame] = field(default_factory=list)
     depths: dict[str, int] = field(default_factory=dict)
     skipped: int = 0
+    began_ns: int | None = None  # when the first frame came (epoch); None: no line and no frame tells it
 
 
 class _Line(msgspec.Struct):
@@ -87,7 +88,7 @@ def read_recording(content: bytes, name: str, spacing_ns: int) -> Recording:
         raise ValueError(f"{name}: larger than {RECORDING_BYTES_MAX} bytes; cut the recording")
     recording = Recording()
     timed = list(_parse(content, name, recording))
-    times_ns = _times(timed, spacing_ns)
+    recording.began_ns, times_ns = _times(timed, spacing_ns)
     for entry, after_ns in zip(timed, times_ns, strict=True):
         message = entry.message
         rows = message.data if isinstance(message.data, list) else []
@@ -225,17 +226,18 @@ def _stamped_ns(message: _Message) -> int | None:
     return None
 
 
-def _times(timed: list[_Timed], spacing_ns: int) -> list[int]:
-    """By receive time, else by time stamp, else evenly; never backwards."""
+def _times(timed: list[_Timed], spacing_ns: int) -> tuple[int | None, list[int]]:
+    """When the first frame came, and how long after it each. By receive time, else by time stamp, else evenly (and None
+    for the first); never backwards."""
     received = [entry.received_ns for entry in timed]
     stamped = [entry.stamped_ns for entry in timed]
     chosen = received if any(time is not None for time in received) else stamped
     known = [time for time in chosen if time is not None]
     if not known:
-        return [number * spacing_ns for number in range(len(timed))]
+        return None, [number * spacing_ns for number in range(len(timed))]
     first = current = known[0]
     times = []
     for time in chosen:
         current = max(current, time if time is not None else current)
         times.append(current - first)
-    return times
+    return first, times

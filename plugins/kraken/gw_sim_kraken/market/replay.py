@@ -64,6 +64,17 @@ class ReplayFeed:
     def start(self, now_ns: int) -> None:
         """Nothing happens before somebody listens."""
 
+    def clock_ns(self, now_ns: int) -> int:
+        """What the clock showed when this was recorded: else all that is played would look as late as it is old."""
+        began_ns, frames = self._recording.began_ns, self._recording.frames
+        if began_ns is None:
+            return now_ns
+        if self._start_ns is None:
+            return began_ns
+        if self.unpaced:
+            return began_ns + (frames[self._position - 1].after_ns if self._position else 0)
+        return began_ns + int(max(0, now_ns - self._start_ns - self._late_ns) * self._speed)
+
     def skip_to(self, now_ns: int) -> None:
         """A recording is played whole: what is due is put off to `now_ns`."""
         due_ns = self.next_ns()

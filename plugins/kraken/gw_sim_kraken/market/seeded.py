@@ -67,6 +67,10 @@ class SeededFeed:
         if topic.symbol in self._ranks:  # it may have another name by now
             self.market(topic.symbol).unwatch(topic)
 
+    def clock_ns(self, now_ns: int) -> int:
+        """Markets are stamped by the driver's clock."""
+        return now_ns
+
     def next_ns(self) -> int | None:
         """When the next event is due."""
         return self._next_ns

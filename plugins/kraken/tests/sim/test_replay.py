@@ -104,6 +104,27 @@ def test_pace_by_time_stamp_else_evenly(play) -> None:
         assert seen == counts
 
 
+def shown(driver, connection: int, seconds: float = 0.0) -> str:
+    """What the exchange's clock shows by the answer to a ping, after some seconds."""
+    driver.run(seconds)
+    driver.send(connection, "ping")
+    (answer,) = [frame for frame in driver.run(0.0) if b'"pong"' in frame]
+    return json.loads(answer)["time_out"]
+
+
+def test_its_clock_shows_the_time_of_the_recording(play) -> None:
+    data = b"\n".join([update(1, "00"), update(2, "01.5"), update(3, "04")])
+    for speed, times in ((1.0, ["00", "00", "02", "05"]), (2.0, ["00", "00", "04", "10"]), (0.0, ["00", "04", "04", "04"])):
+        driver = play(data, speed=speed)
+        connection = driver.open()
+        seen = [shown(driver, connection, 3.0)]
+        driver.subscribe(connection, "trade", ["ABC/USD"])
+        seen += [shown(driver, connection, seconds) for seconds in (0.0, 2.0, 3.0)]
+        assert [time[:19] for time in seen] == [f"2026-01-01T00:00:{time}" for time in times]
+    driver = play(update(1))
+    assert not shown(driver, driver.open()).startswith("2026-01-01")  # nothing tells when that was
+
+
 @requires_fixtures
 def test_it_starts_at_the_first_subscription_and_heartbeats_go_on_after_it(play, of_channel) -> None:
     driver = play(content("ws-v2-book-btcusd-d10-2026"), speed=0.0)
