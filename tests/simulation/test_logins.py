@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -21,7 +21,7 @@ from gw_venue_kraken.settings import KrakenSettings
 from gw_venue_kraken.venue import KrakenStreams
 
 from gwcore.errors import AuthenticationError, DecodeError, GatewayError, VenueUnavailable
-from gwcore.model import ConnectionState, GatewayStatus, Ready, TradeUpdate
+from gwcore.model import ConnectionState, FeesUpdate, GatewayStatus, Instrument, MarketStatus, Ready, TradeUpdate
 from gwcore.rest import HttpFlow
 from gwcore.venue import Account, Frame
 from gwcore.wire import decode_envelope
@@ -159,6 +159,41 @@ def test_a_plugin_that_can_not_say_what_a_key_may_ends_that_account_alone(part: 
         await play.stop()
 
     perform(act, streams=failing(part, failures))
+
+
+def test_a_plugin_that_can_not_tell_time_status_or_fees_ends_nothing() -> None:
+    asked: list[str] = []
+
+    def fail(name: str) -> HttpFlow[object]:
+        asked.append(name)
+        raise KeyError("its own error")
+        yield  # a flow
+
+    class Codec(KrakenAccount):
+        def fees(self, instruments: Sequence[Instrument]) -> HttpFlow[Sequence[FeesUpdate]]:
+            return cast(HttpFlow[Sequence[FeesUpdate]], fail("fees"))
+
+    class BadStreams(KrakenStreams):
+        def account(self, account: Account) -> KrakenAccount:
+            return Codec(self._settings, account, self._names)
+
+        def server_time(self) -> HttpFlow[int]:
+            return cast(HttpFlow[int], fail("time"))
+
+        def venue_status(self) -> HttpFlow[MarketStatus]:
+            return cast(HttpFlow[MarketStatus], fail("status"))
+
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        await asyncio.sleep(10.0)
+        play.fault("downtime", sockets="close", connects=503, said=False, trading=True)
+        await asyncio.sleep(60.0)
+        play.fault("restore")
+        await play.ready()
+        assert set(asked) == {"time", "status", "fees"}
+        await play.stop()
+
+    perform(act, streams=BadStreams, master="account1", account={"trading": "live", "cancel_after_s": 60})
 
 
 def test_a_login_that_is_refused_ends_its_account_until_the_operator_acts() -> None:

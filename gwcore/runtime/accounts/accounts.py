@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,6 +24,7 @@ from gwcore.errors import ConfigError, VenueError
 from gwcore.journal import Journal
 from gwcore.model import ConnectionState, Event, MarketStatus, OrderRequest, TradingStatus
 from gwcore.ports import Clock, Network, Random
+from gwcore.rest import HttpFlow
 from gwcore.runtime.accounts.connection import AccountConnection
 from gwcore.runtime.accounts.fee_watch import FeeWatch
 from gwcore.runtime.accounts.keys import Keys
@@ -36,6 +37,8 @@ from gwcore.secrets import resolve_secret
 from gwcore.settings import GatewayConfig, SelectedAccount, UserSettings, Verb
 from gwcore.venue import Account, Streams
 from gwcore.wire import decode_envelope
+
+T = TypeVar("T")
 
 _log = logging.getLogger("gwcore.account")
 
@@ -204,11 +207,19 @@ class Accounts:
         while True:
             await asyncio.sleep(STATUS_CHECK_S)
             if any(each.requests.timer.is_of_use and not each.machine.is_open for each in self.connections):
-                try:
-                    status = await run_flow(self._network, self._streams.venue_status())  # type: ignore[attr-defined]
-                except VenueError:
-                    continue
-                self._hold_timers(status)
+                status = await self._ask(self._streams.venue_status())  # type: ignore[attr-defined]
+                if status is not None:
+                    self._hold_timers(status)
+
+    async def _ask(self, flow: HttpFlow[T]) -> T | None:
+        """What the venue answers; None: nothing, or its plugin failed, which is no end of anything here."""
+        try:
+            return await run_flow(self._network, flow)
+        except VenueError:
+            return None
+        except Exception:
+            _log.exception("a call of the venue's plugin failed")
+            return None
 
     async def wind_down(self) -> None:
         """Disarm the timers before the gateway stops; what can't be within WIND_DOWN_S runs out at the venue."""
@@ -256,9 +267,8 @@ class Accounts:
             samples = []
             for _ in range(CLOCK_QUESTIONS):
                 sent_ns = self._clock.now_ns()
-                try:
-                    answer = await run_flow(self._network, self._streams.server_time())  # type: ignore[attr-defined]
-                except VenueError:
+                answer = await self._ask(self._streams.server_time())  # type: ignore[attr-defined]
+                if answer is None:
                     continue
                 samples.append(ClockSample(sent_ns, self._clock.now_ns(), answer))
                 await asyncio.sleep(CLOCK_SPACING_S)
