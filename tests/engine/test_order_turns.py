@@ -274,3 +274,24 @@ def test_what_the_venue_says_was_traded_counts_before_its_fills_are_told() -> No
         assert one.desk.own.traded("ann", SYMBOL) == 1  # and once
         one.submit(create("a3", quantity="1"))
         assert one.acks("create_order")[-1].status is AckStatus.FORWARDED
+
+
+def test_what_waits_or_has_no_answer_when_its_account_is_halted_is_told_so() -> None:
+    stage = ready()
+    stage.submit(create("a1"))
+    stage.tell(done(stage, venue_order_id="O0"))
+    stage.submit(change(quantity="2"))
+    stage.submit(change(quantity="3"))
+    stage.lose()
+    stage.submit(CancelOrder(account=ACCOUNT, order_id="a1"))
+    assert [(one.verb, one.by_rest) for one in stage.sent] == [("create", False), ("modify", False), ("cancel", True)]
+    stage.desk.sender.on_halt("halted: the key is bad", stage.now_ns)
+    waited = stage.acks("modify_order")[-1]
+    assert (waited.fate, waited.error, waited.text) == (
+        Fate.NOT_DONE,
+        "NOT_READY",
+        "it did not leave: halted: the key is bad",
+    )
+    left = stage.acks("cancel_order")[-1]
+    assert (left.fate, left.error) == (Fate.UNKNOWN, "DISCONNECTED")
+    assert stage.desk.sender.waiting == 0

@@ -15,7 +15,7 @@ from account_play import AccountPlay, _inline, perform
 
 from gwcore.engine.clients.access import Grant
 from gwcore.engine.clients.control import Operator
-from gwcore.model import CancelOrder, CreateOrder, OrderAck, OrderType, OrderUpdate, Side
+from gwcore.model import CancelOrder, CreateOrder, ModifyOrder, OrderAck, OrderType, OrderUpdate, Side
 from gwcore.runtime.control.reload import Reload
 from gwcore.settings import UserSettings
 from gwcore.testing.clients import SimClient
@@ -204,3 +204,26 @@ def test_orders_of_a_user_whom_a_reload_takes_away_end_as_he_was_set() -> None:
     gone = {"on_disconnect": "own_orders", "disconnect_grace_s": 3.0}
     users = {name: msgspec.structs.replace(USERS[name], **gone) for name in ("ann", "bob")}
     perform(act, sim=SIM, account={"trading": "live"}, users=users)
+
+
+def test_no_request_is_left_without_a_word_when_its_account_is_halted() -> None:
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        ann = Client(play, 1)
+        await asyncio.sleep(2.0)
+        assert ann.submit(order("a1"))
+        await asyncio.sleep(2.0)
+        play.fault("take_late", ms=3_000, count=1)
+        for number in (6, 7):
+            assert ann.submit(ModifyOrder(account="account1", order_id="a1", price=f"10{number}.0", request_id=number))
+        await asyncio.sleep(0.5)  # the second one waits for an answer to the first
+        play.fault("revoke_key", account="account1")
+        play.fault("end_session")
+        await asyncio.sleep(120.0)
+        assert play.gateway.accounts.connections[0].is_halted
+        last = {ack.client_request_id: ack for ack in ann.events(OrderAck) if ack.request == "modify_order"}
+        assert [last[number].status.value for number in (6, 7)] == ["UNKNOWN", "REJECTED"]
+        assert last[7].error == "NOT_READY"
+        await _end(play, ann)
+
+    perform(act, sim=SIM, account={"trading": "live"}, users=USERS)

@@ -100,6 +100,15 @@ class OrderSender:
         self.orders = None
         return [ask for ask in self._sent if not ask.by_rest]
 
+    def on_halt(self, cause: str, now_ns: int) -> None:
+        """The account ended until the operator acts: nobody's turn comes any more, and nothing that left is waited for."""
+        self.now_ns = now_ns
+        for ask in list(self._waiting):
+            if ask.stage is Stage.WAITING:  # not ended with the one before it
+                self._fates.end(ask, Fate.NOT_DONE, error=OrderError.NOT_READY, text=f"it did not leave: {cause}")
+        for ask in list(self._sent):
+            self._fates.doubt(ask, OrderError.DISCONNECTED, f"the answer did not come: {cause}")
+
     def forget(self, ask: Ask) -> None:
         """It ended."""
         self._waiting.pop(ask, None)

@@ -131,13 +131,13 @@ class AccountConnection:
                 await self.beat.sleep(self._backoff.on_failure(self._clock.monotonic_ns()))
         finally:
             self._end()
+        self.machine.desk.sender.on_halt(self._halt_cause, self._clock.monotonic_ns())
         self._hub.on_account(self.account.name, ConnectionState.DISCONNECTED, self._halt_cause, halted=True)
 
     def _end(self) -> None:
         self.beat.rest()
         self._is_stopped = True
-        self._drop_flows()
-        for task in self._requests:
+        for task in (*self._flows, *self._requests):
             task.cancel()
         self.rest.close()
         self._disarm()
@@ -319,7 +319,7 @@ class AccountConnection:
         """The gateway stops."""
         self._is_stopped = True
         self.on_close(cause)
-        self._disarm()
+        self._end()  # once more where it was halted: flows about orders have begun since
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
