@@ -29,7 +29,6 @@ from gwcore.model import (
     OrderType,
     OrderUpdate,
     PriceLevel,
-    PriceType,
     Side,
     TradingStatus,
     UpdateType,
@@ -265,27 +264,6 @@ def test_a_change_is_judged_as_the_order_it_makes() -> None:
     ):
         change = ModifyOrder(account="main", order_id="a", **fields)
         assert code(judge.check_modify(change, order, BOB, view)) is error, fields
-
-
-@pytest.mark.parametrize("order_type", [OrderType.TRAILING_STOP_LIMIT, OrderType.STOP_LOSS])
-def test_a_distance_is_not_taken_for_the_price_of_a_change(order_type: OrderType) -> None:
-    order = OrderUpdate(
-        account="main",
-        order_id="a",
-        symbol="BTC/USD",
-        side=Side.BUY,
-        order_status=OrderStatus.WORKING,
-        order_type=order_type,
-        quantity="1",
-        price="1.0" if order_type is OrderType.TRAILING_STOP_LIMIT else None,
-        price_type=PriceType.QUOTE,
-        stop_price="2.0",
-        stop_price_type=PriceType.PERCENT,
-    )
-    judge = guard(order_notional_max=("* 250",))  # 2 at the market are worth 204, 3 are 306
-    for quantity, error in (("2", None), ("3", OrderError.USER_LIMIT)):
-        change = ModifyOrder(account="main", order_id="a", quantity=quantity)
-        assert code(judge.check_modify(change, order, BOB, View())) is error
 
 
 def test_what_an_order_for_cash_comes_to_is_judged_by_the_best_price_it_could_have() -> None:

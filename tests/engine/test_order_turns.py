@@ -28,6 +28,7 @@ from gwcore.model import (
     OrderType,
     OrderUpdate,
     PriceLevel,
+    PriceType,
     Side,
     TradeUpdate,
     TradingStatus,
@@ -295,3 +296,14 @@ def test_what_waits_or_has_no_answer_when_its_account_is_halted_is_told_so() -> 
     left = stage.acks("cancel_order")[-1]
     assert (left.fate, left.error) == (Fate.UNKNOWN, "DISCONNECTED")
     assert stage.desk.sender.waiting == 0
+
+
+def test_a_distance_is_not_taken_for_the_price_of_a_change() -> None:
+    stage = limited(order_notional_max=("* 250",))
+    distance = {"price": "1.0", "price_type": PriceType.QUOTE, "stop_price": "2", "stop_price_type": PriceType.PERCENT}
+    stage.submit(create("a2", order_type=OrderType.TRAILING_STOP_LIMIT, **distance))
+    stage.tell(done(stage, 1, venue_order_id="O1"))
+    stage.submit(ModifyOrder(account=ACCOUNT, order_id="a2", quantity="3"))  # worth 303 at the market
+    assert stage.acks("modify_order")[-1].error == "USER_LIMIT"
+    stage.submit(ModifyOrder(account=ACCOUNT, order_id="a2", quantity="2"))
+    assert stage.acks("modify_order")[-1].status is AckStatus.FORWARDED
