@@ -272,6 +272,8 @@ class OrderRequests:
                 OrderError.UNKNOWN_SYMBOL, f"{text}; a cancel of all names one symbol as it is written there"
             )
         if not chosen:
+            if reply is not None and not self._desk.acks.take_room(self._desk.now_ns):
+                return Refusal(OrderError.TOO_MANY_REQUESTS, "no order matches, and you ask very often: ask less")
             self._desk.acks.tell(whole, AckStatus.ACCEPTED, fate=Fate.DONE, count=0)
             return None
         self._desk.acks.tell(whole, AckStatus.FORWARDED, count=len(chosen), asked=request)
