@@ -114,7 +114,11 @@ def shown(driver, connection: int, seconds: float = 0.0) -> str:
 
 def test_its_clock_shows_the_time_of_the_recording(play) -> None:
     data = b"\n".join([update(1, "00"), update(2, "01.5"), update(3, "04")])
-    for speed, times in ((1.0, ["00", "00", "02", "05"]), (2.0, ["00", "00", "04", "10"]), (0.0, ["00", "04", "04", "04"])):
+    for speed, times in (
+        (1.0, ["00", "00", "02", "05"]),
+        (2.0, ["00", "00", "04", "10"]),
+        (0.0, ["00", "04", "04", "04"]),
+    ):
         driver = play(data, speed=speed)
         connection = driver.open()
         seen = [shown(driver, connection, 3.0)]
