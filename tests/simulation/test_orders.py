@@ -227,3 +227,31 @@ def test_no_request_is_left_without_a_word_when_its_account_is_halted() -> None:
         await _end(play, ann)
 
     perform(act, sim=SIM, account={"trading": "live"}, users=USERS)
+
+
+def test_a_request_that_the_gateway_fails_on_ends_that_clients_connection_alone() -> None:
+    class Broken:
+        """Orders of a plugin that can't say what it can."""
+
+        def __getattr__(self, name: str) -> Any:
+            raise KeyError(name)
+
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        ann, bob = (Client(play, uid) for uid in (1, 2))
+        await asyncio.sleep(2.0)
+        before = {one.number for one in play.gateway.fanout.sessions}
+        sender = play.gateway.accounts.connections[0].machine.desk.sender
+        good, sender.orders = sender.orders, Broken()  # type: ignore[assignment]
+        assert ann.submit(order("a1"))
+        await asyncio.sleep(0.01)
+        sender.orders = good
+        assert bob.submit(order("b1", "account2"))
+        await asyncio.sleep(2.0)
+        assert [ack.status.value for ack in bob.events(OrderAck)] == ["FORWARDED", "ACCEPTED"]
+        assert not ann.events(OrderAck)
+        stayed = [one.gate.grant.user for one in play.gateway.fanout.sessions if one.number in before]
+        assert stayed == ["bob"]
+        await _end(play, ann, bob)
+
+    perform(act, sim=SIM, account={"trading": "live"}, users=USERS)

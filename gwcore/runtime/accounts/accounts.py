@@ -20,7 +20,7 @@ from gwcore.engine.orders.pace import OrderPacer
 from gwcore.engine.orders.ports import OrderGuard, Requester
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.reconnect import RollingBudget
-from gwcore.errors import ConfigError, VenueError
+from gwcore.errors import ConfigError, ProtocolError, VenueError
 from gwcore.journal import Journal
 from gwcore.model import ConnectionState, Event, MarketStatus, OrderRequest, TradingStatus
 from gwcore.ports import Clock, Network, Random
@@ -168,13 +168,20 @@ class Accounts:
     # --- OrderPort ----------------------------------------------------------------------------------------------------
 
     def submit(self, request: OrderRequest, requester: Requester, reply: Reply) -> None:
-        """A client's request about orders; `reply` is for what can't become an event of an account."""
+        """A client's request about orders; `reply` is for what can't become an event of an account.
+
+        Raises ProtocolError where something here failed on it: what became of it is not known, and no refusal.
+        """
         if not self._takes_orders:
             reply("unsupported", "this gateway takes no orders: its venue's plugin can't send any")
             return
         for connection in self.connections:
             if connection.account.name == request.account:
-                connection.submit(request, requester, reply)
+                try:
+                    connection.submit(request, requester, reply)
+                except Exception as error:  # one request, or its venue's plugin, is no reason to end for all
+                    _log.exception("account %s: a request of %s failed", request.account, requester.user)
+                    raise ProtocolError("the gateway failed on this request: see how the order stands") from error
                 return
         reply("unknown_account", f"{request.account!r:.80} is no account of this gateway: see `gw accounts`")
 
