@@ -160,9 +160,11 @@ class Session:
         """Who may not even ask is told that; all else is the account's to judge."""
         if self._is_denied(request, self.gate.deny_order(request)):
             return
+        if self._fanout.orders is None:
+            self._refuse(request, "unsupported", "this gateway takes no orders")
+            return
         requester = Requester(self.gate.grant.user, self.number, self.gate.grant)
-        cause = self._fanout.submit_order(request, requester, partial(self._refuse, request))
-        if cause:
+        if cause := self._fanout.submit_order(request, requester, partial(self._refuse, request)):
             self.end(cause)
 
     def _on_control(self, request: ControlRequest) -> None:
