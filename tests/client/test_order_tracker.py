@@ -13,6 +13,7 @@ from gwcore.client.trading.order_tracker import OrderTracker, cancel_of
 from gwcore.client.trading.outcome import Outcome
 from gwcore.model import (
     AckStatus,
+    CancelAllAfter,
     CancelAllOrders,
     CancelOrder,
     Fate,
@@ -196,6 +197,38 @@ def test_what_a_killed_gateway_never_wrote_never_left(tracker: OrderTracker) -> 
     tracker.on_whole()
     assert (outcome.fate, outcome.error) == (Fate.NOT_DONE, "NOT_FOUND")
     assert tracker.orders() == []
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [CancelAllOrders(account="main", request_id=4), CancelAllAfter(account="main", timeout_s=9, request_id=4)],
+)
+def test_what_leaves_before_it_is_written_is_not_told_to_have_stayed(tracker: OrderTracker, request_: Any) -> None:
+    [outcome] = tracker.add([request_], 4)
+    restart(tracker)
+    tracker.on_whole()
+    assert (outcome.fate, outcome.is_over, outcome.error) == (Fate.UNKNOWN, True, "SUPERSEDED")
+    assert tracker.doubts() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "fate", "error"),
+    [
+        ("CANCELED", Fate.DONE, None),
+        ("FILLED", Fate.NOT_DONE, "ORDER_DONE"),
+        ("WORKING", Fate.UNKNOWN, "SUPERSEDED"),
+    ],
+)
+def test_a_cancel_that_was_never_written_ends_by_its_order(
+    tracker: OrderTracker, status: str, fate: Fate, error: str | None
+) -> None:
+    create(tracker)
+    tracker.on_event(ack(1, "ACCEPTED"))
+    [outcome] = tracker.add([cancel_of("a", "main", 3)], 3)
+    restart(tracker)
+    tracker.on_event(update(status))
+    tracker.on_whole()
+    assert (outcome.fate, outcome.error, outcome.is_over) == (fate, error, fate is Fate.UNKNOWN)
 
 
 def test_what_it_wrote_stays_unknown_until_it_says_more(tracker: OrderTracker) -> None:

@@ -240,3 +240,58 @@ def test_what_is_in_doubt_is_bounded_and_the_oldest_ends() -> None:
     over = [ack.client_request_id for ack in stage.acks("cancel_all_after") if ack.error == "SUPERSEDED"]
     assert over == [1]
     assert len(stage.desk.account_doubts) == ASKS_MAX
+
+
+def armed_stage(user: str = "ann", answer: Fate | None = Fate.DONE) -> OrderStage:
+    """A client armed the timer for ten minutes."""
+    stage = open_stage()
+    stage.submit(CancelAllAfter(account=ACCOUNT, timeout_s=600), user, "admin")
+    if answer is not None:
+        stage.tell(OrderAnswer(stage.sent[-1].wire_id, answer))
+    return stage
+
+
+def held(stage: OrderStage) -> list[Any]:
+    """What is asked of the timer once the venue is in maintenance."""
+    stage.ready()
+    stage.requests.timer.on_venue("the venue is MAINTENANCE")
+    stage.wait(2.0)
+    return [one.what for one in stage.sent if one.verb == "cancel_all_after"][:1]
+
+
+@pytest.mark.parametrize("answer", [Fate.DONE, Fate.UNKNOWN, None])
+def test_a_timer_that_a_client_armed_is_off_before_maintenance_after_a_restart_too(answer: Fate | None) -> None:
+    stage = armed_stage(answer=answer)
+    stage.wait(100.0, NOTHING)
+    again = stage.restart()
+    timer = again.requests.timer
+    assert (timer.may_be_armed, timer.is_armed) == (True, answer is Fate.DONE)
+    assert held(again.restart()) == [0]  # nor is it forgotten by a second one
+    again.ready()
+    again.wait(499.0, NOTHING)
+    assert timer.may_be_armed
+    again.wait(2.0, NOTHING)
+    assert not timer.may_be_armed
+
+
+def test_a_timer_that_ended_or_was_switched_off_is_not_remembered() -> None:
+    stage = armed_stage()
+    stage.wait(601.0, NOTHING)
+    again = stage.restart()
+    assert not again.requests.timer.may_be_armed
+    assert held(again) == []
+    assert again.requests.timer.expired == 0
+    stage = armed_stage()
+    stage.submit(CancelAllAfter(account=ACCOUNT, timeout_s=0), "ann", "admin")
+    stage.tell(OrderAnswer(stage.sent[-1].wire_id, Fate.DONE))
+    assert held(stage.restart()) == []
+    assert held(armed_stage(answer=Fate.NOT_DONE).restart()) == []
+
+
+def test_a_later_request_that_was_refused_leaves_the_timer_armed_over_a_restart() -> None:
+    stage = armed_stage()
+    for fate in (Fate.NOT_DONE, Fate.NOT_DONE):
+        stage.submit(CancelAllAfter(account=ACCOUNT, timeout_s=30), "ann", "admin")
+        stage.tell(OrderAnswer(stage.sent[-1].wire_id, fate))
+    stage.wait(60.0, NOTHING)
+    assert held(stage.restart()) == [0]

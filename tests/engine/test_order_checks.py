@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from gwcore.engine.orders.checks import check_create, check_modify
-from gwcore.model import ModifyOrder, OrderError, OrderStatus, OrderType, OrderUpdate, PriceType, Side
+from gwcore.model import (
+    ConditionalClose,
+    ModifyOrder,
+    OrderError,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    PriceType,
+    Side,
+    TimeInForce,
+)
 from gwcore.testing.order_stage import ABILITIES, INSTRUMENT, SYMBOL, create
 
 INSTRUMENTS = {SYMBOL: INSTRUMENT}
@@ -61,3 +71,31 @@ def test_a_price_never_takes_the_place_of_a_distance(
     if refusal is not None:
         assert refusal.error is OrderError.BAD_REQUEST
         assert f"give {name}_type {(known or PriceType.STATIC).value}" in refusal.text
+
+
+@pytest.mark.parametrize("text", ["abc", "Infinity", "-5", "0", "1e3", '1,"validate":true', "9" * 31])
+@pytest.mark.parametrize("name", ["price", "stop_price"])
+def test_numbers_of_a_conditional_close_are_numbers_too(name: str, text: str) -> None:
+    prices = {"price": "90.0", "stop_price": "91.0", name: text}
+    close = ConditionalClose(order_type=OrderType.STOP_LOSS_LIMIT, **prices)
+    refusal = check_create(create(conditional_close=close), INSTRUMENTS, ABILITIES, 0)
+    assert refusal is not None
+    assert refusal.error is OrderError.BAD_REQUEST
+    assert f"{name} of the close" in refusal.text
+
+
+def test_the_distance_of_a_closes_trailing_stop_is_a_number() -> None:
+    close = ConditionalClose(order_type=OrderType.TRAILING_STOP, stop_price="x", stop_price_type=PriceType.PERCENT)
+    refusal = check_create(create(conditional_close=close), INSTRUMENTS, ABILITIES, 0)
+    assert refusal is not None
+    assert refusal.error is OrderError.BAD_REQUEST
+
+
+@pytest.mark.parametrize("at_ns", [-(10**20), 0, 2**63, 10**400])
+@pytest.mark.parametrize("name", ["effective_time_ns", "expire_time_ns", "deadline_ns"])
+def test_a_time_that_no_calendar_has_is_refused(name: str, at_ns: int) -> None:
+    force = TimeInForce.GTD if name == "expire_time_ns" else TimeInForce.GTC
+    refusal = check_create(create(time_in_force=force, **{name: at_ns}), INSTRUMENTS, ABILITIES, 0)
+    assert refusal is not None
+    assert refusal.error is OrderError.BAD_REQUEST
+    assert name in refusal.text

@@ -266,6 +266,22 @@ def test_a_change_is_judged_as_the_order_it_makes() -> None:
         assert code(judge.check_modify(change, order, BOB, view)) is error, fields
 
 
+def test_what_an_order_for_cash_comes_to_is_judged_by_the_best_price_it_could_have() -> None:
+    cash = {"order_type": OrderType.MARKET, "price": None, "quantity": None}
+    limits = {"position_max": ("BTC/* 2",), "price_band_percent": "10"}  # best ask 101
+    assert code(guard(**limits).check_create(create(cash_quantity="202", **cash), BOB, View())) is None
+    assert code(guard(**limits).check_create(create(cash_quantity="203", **cash), BOB, View())) is OrderError.USER_LIMIT
+
+
+def test_behind_an_order_for_cash_nobody_knows_the_position_until_it_has_traded() -> None:
+    view = View(mine("0")._replace(remaining=None))
+    refusal = guard(position_max=("BTC/* 2",)).check_create(create(quantity="0.1"), BOB, view)
+    assert refusal is not None
+    assert (refusal.error, "for cash" in refusal.text) == (OrderError.USER_LIMIT, True)
+    assert code(guard(position_max=("BTC/* 2",)).check_create(create(side=Side.SELL), BOB, view)) is None
+    assert code(guard(open_orders_max=2).check_create(create(), BOB, view)) is None
+
+
 AMOUNTS = st.integers(1, 400).map(lambda cents: f"{Decimal(cents) / 100:f}")
 
 
@@ -283,11 +299,11 @@ def test_no_run_of_orders_that_leave_is_above_a_limit(asked: list[tuple[Side, st
         orders.append(mine(quantity, side, order_id=str(number)))
         assert len(orders) <= 6
         for each, sign in ((Side.BUY, 1), (Side.SELL, -1)):
-            worst = sign * traded + sum(order.remaining for order in orders if order.side is each)
+            worst = sign * traded + sum(order.remaining or 0 for order in orders if order.side is each)
             assert worst <= 4 or not any(order.side is each for order in orders)
         if fills:
             filled = orders.pop(0)
-            traded += filled.remaining if filled.side is Side.BUY else -filled.remaining
+            traded += (filled.remaining or 0) * (1 if filled.side is Side.BUY else -1)
 
 
 # --- halts and rates --------------------------------------------------------------------------------------------------------

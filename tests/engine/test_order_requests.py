@@ -234,6 +234,31 @@ def test_refusals_do_not_fill_the_journal() -> None:
     assert stage.replies[0][0] == "tick_size"
 
 
+def test_what_changes_nothing_does_not_fill_the_journal_either() -> None:
+    stage = ready()
+    for _ in range(REFUSALS_MAX + 5):
+        stage.submit(CancelAllOrders(account=ACCOUNT, side=Side.BUY, request_id=1))
+    assert len(stage.acks()) == REFUSALS_MAX
+    assert [code for code, _ in stage.replies] == ["too_many_requests"] * 5
+    stage.submit(create())
+    stage.tell(OrderAnswer(stage.sent[0].wire_id, Fate.DONE, venue_order_id="O0"))
+    stage.submit(CancelAllOrders(account=ACCOUNT, side=Side.BUY, request_id=1))
+    assert stage.sent[-1].verb == "cancel"  # where there is something to cancel it is never refused
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [CancelOrder(account=ACCOUNT, order_id="x" * 60_000), CancelAllOrders(account=ACCOUNT, symbol="x" * 60_000)],
+)
+def test_names_of_any_length_are_not_written_down(request_: Any) -> None:
+    stage = ready()
+    stage.submit(request_)
+    assert stage.acks() == []
+    [(code, text)] = stage.replies
+    assert code in ("unknown_order", "unknown_symbol")
+    assert len(text) <= 500
+
+
 def test_every_order_of_a_batch_that_is_refused_is_spoken_of_by_its_number() -> None:
     stage = ready()
     count = REFUSALS_MAX + 5

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from gwcore.errors import ConfigError, VenueUnavailable
-from gwcore.rest import HttpRequest, HttpResponse
+from gwcore.errors import AuthenticationError, ConfigError, GatewayError, VenueError, VenueUnavailable
+from gwcore.rest import HttpFlow, HttpRequest, HttpResponse
 from gwcore.runtime.accounts.keys import DirectoryKeys
 from gwcore.runtime.accounts.rest import WAITING_MAX, AccountRest
 from gwcore.runtime.clock import SystemClock
@@ -174,3 +174,25 @@ def test_a_call_about_an_order_overtakes_those_that_wait_and_they_are_told() -> 
         assert venue.came[-1][0] == "d"
 
     play(act, rest_cost_max=1.0, rest_decay_per_s=0.1)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (KeyError("its own error"), VenueError),
+        (GatewayError("an error of ours"), VenueUnavailable),
+        (ConfigError("no key"), AuthenticationError),
+    ],
+    ids=lambda one: getattr(one, "__name__", type(one).__name__),
+)
+def test_whatever_a_plugins_flow_raises_is_told_to_who_waits_for_it(error: Exception, kind: type[VenueError]) -> None:
+    def flow() -> HttpFlow[None]:
+        yield call("a")
+        raise error
+
+    async def act(rest: AccountRest, venue: Venue) -> None:
+        with pytest.raises(VenueError) as caught:
+            await rest.run(flow())
+        assert type(caught.value) is kind
+
+    play(act)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -20,7 +21,8 @@ from gw_venue_kraken.settings import KrakenSettings
 from gw_venue_kraken.venue import KrakenStreams
 
 from gwcore.errors import AuthenticationError, DecodeError, GatewayError, VenueUnavailable
-from gwcore.model import ConnectionState, GatewayStatus, Ready, TradeUpdate
+from gwcore.model import ConnectionState, FeesUpdate, GatewayStatus, Instrument, MarketStatus, Ready, TradeUpdate
+from gwcore.rest import HttpFlow
 from gwcore.venue import Account, Frame
 from gwcore.wire import decode_envelope
 
@@ -72,6 +74,8 @@ async def the_others_are_well(play: AccountPlay) -> None:
         DecodeError("no challenge in it"),
         GatewayError("an answer out of turn"),
         ValueError("an error of the plugin's own"),
+        KeyError("another one"),
+        RecursionError("a third one"),
     ],
     ids=lambda failure: type(failure).__name__,
 )
@@ -97,6 +101,99 @@ def test_a_login_that_fails_ends_its_connection_and_is_tried_again(failure: Exce
         await play.stop()
 
     perform(act, streams=logging_in(failures))
+
+
+def failing(part: str, failures: list[Exception]) -> Callable[[KrakenSettings], KrakenStreams]:
+    """Streams whose first account's codec fails in one of its methods as often as that, then works."""
+
+    class Codec(KrakenAccount):
+        name = ""
+
+    class BadStreams(KrakenStreams):
+        def account(self, account: Account) -> KrakenAccount:
+            if part == "account" and account.name == "account1" and failures:
+                raise failures.pop()
+            codec = Codec(self._settings, account, self._names)
+            codec.name = account.name
+            return codec
+
+    def fail(self: Codec, *arguments: object) -> object:
+        if self.name == "account1" and failures:
+            raise failures.pop()
+        return getattr(KrakenAccount, part)(self, *arguments)
+
+    def fail_flow(self: Codec, *arguments: object) -> HttpFlow[object]:
+        return (yield from cast(HttpFlow[object], fail(self, *arguments)))
+
+    if part != "account":
+        setattr(Codec, part, fail if part in ("login", "open") else fail_flow)
+    return BadStreams
+
+
+@pytest.mark.parametrize("part", ["endpoint", "login", "open", "download"])
+def test_a_plugin_that_fails_as_a_connection_begins_is_one_bad_connection(part: str) -> None:
+    failures: list[Exception] = [KeyError("its own error"), KeyError("its own error")]
+
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        assert not failures
+        play.do("fills", count=2, account="account1")
+        await the_others_are_well(play)
+        assert len(play.events(TradeUpdate, "account1")) == 2
+        await play.stop()
+
+    perform(act, streams=failing(part, failures))
+
+
+@pytest.mark.parametrize("part", ["account", "rights"])
+def test_a_plugin_that_can_not_say_what_a_key_may_ends_that_account_alone(part: str) -> None:
+    failures: list[Exception] = [KeyError("its own error")]
+
+    async def act(play: AccountPlay) -> None:
+        await asyncio.sleep(600.0)
+        first = play.gateway.accounts.connections[0]
+        assert first.is_halted
+        assert "the venue's plugin failed: KeyError: 'its own error'" in first.halt_cause
+        assert not first.connects
+        await the_others_are_well(play)
+        await play.stop()
+
+    perform(act, streams=failing(part, failures))
+
+
+def test_a_plugin_that_can_not_tell_time_status_or_fees_ends_nothing() -> None:
+    asked: list[str] = []
+
+    def fail(name: str) -> HttpFlow[object]:
+        asked.append(name)
+        raise KeyError("its own error")
+        yield  # a flow
+
+    class Codec(KrakenAccount):
+        def fees(self, instruments: Sequence[Instrument]) -> HttpFlow[Sequence[FeesUpdate]]:
+            return cast(HttpFlow[Sequence[FeesUpdate]], fail("fees"))
+
+    class BadStreams(KrakenStreams):
+        def account(self, account: Account) -> KrakenAccount:
+            return Codec(self._settings, account, self._names)
+
+        def server_time(self) -> HttpFlow[int]:
+            return cast(HttpFlow[int], fail("time"))
+
+        def venue_status(self) -> HttpFlow[MarketStatus]:
+            return cast(HttpFlow[MarketStatus], fail("status"))
+
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        await asyncio.sleep(10.0)
+        play.fault("downtime", sockets="close", connects=503, said=False, trading=True)
+        await asyncio.sleep(60.0)
+        play.fault("restore")
+        await play.ready()
+        assert set(asked) == {"time", "status", "fees"}
+        await play.stop()
+
+    perform(act, streams=BadStreams, master="account1", account={"trading": "live", "cancel_after_s": 60})
 
 
 def test_a_login_that_is_refused_ends_its_account_until_the_operator_acts() -> None:

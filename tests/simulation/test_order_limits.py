@@ -9,13 +9,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import pytest
 from account_play import AccountPlay, perform
 from test_orders import SIM, VERBS, Client, _end, order
 
 from gwcore.model import (
     CancelAllAfter,
+    CancelAllOrders,
     CancelOrder,
     ConnectionState,
+    Fate,
     GatewayStatus,
     OrderAck,
     Origin,
@@ -111,6 +114,31 @@ def _deaf_to_market_data(play: AccountPlay) -> None:
     play.gateway.machine.hear_venue = lambda status: None
 
 
+def test_a_clients_timer_is_off_ahead_of_maintenance_though_the_gateway_died_meanwhile() -> None:
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        ann = Client(play, 1)
+        await asyncio.sleep(2.0)
+        assert ann.submit(CancelAllAfter(account="account1", timeout_s=3600, request_id=8))
+        await asyncio.sleep(2.0)
+        armed = play.simulator.dead_man._trigger_ns
+        assert "account1" in armed
+        ann.end()
+        await play.crash()
+        await asyncio.sleep(5.0)
+        play.start()
+        await play.ready()
+        assert _timer(play)[-1] == (ConnectionState.CONNECTED, "for 3600 s, by ann")
+        play.fault("maintenance", announce_s=600.0, down_s=60.0, cancel_only_s=5.0, post_only_s=5.0)
+        await asyncio.sleep(535.0)
+        assert "account1" in armed
+        await asyncio.sleep(10.0)
+        assert "account1" not in armed
+        await _end(play)
+
+    perform(act, sim=SIM, account={"trading": "live"}, users=USERS)
+
+
 def test_the_timer_hears_of_maintenance_by_the_accounts_own_stream() -> None:
     async def act(play: AccountPlay) -> None:
         await play.ready()
@@ -147,3 +175,40 @@ def test_the_timer_hears_of_maintenance_by_rest_while_the_accounts_stream_is_dow
         await _end(play)
 
     perform(act, sim=SIM, account={"trading": "live", "cancel_after_s": 60}, users=USERS)
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+@pytest.mark.parametrize("symbol", [None, "BTC/USD"])
+def test_a_cancel_all_that_was_under_way_when_the_gateway_died_has_an_end(
+    *, is_taken: bool, symbol: str | None
+) -> None:
+    """Show 8-3 left such ones UNKNOWN."""
+
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        ann = Client(play, 1)
+        await asyncio.sleep(2.0)
+        for number in range(3):
+            assert ann.submit(order(f"a{number}"))
+        await asyncio.sleep(2.0)
+        if is_taken:
+            play.fault("lose_replies", count=5)
+        else:
+            play.fault("refuse_orders", error="EGeneral:Internal error", count=5)  # says nothing of its fate
+        user = "*" if symbol is None else None
+        assert ann.submit(CancelAllOrders(account="account1", user=user, symbol=symbol, request_id=8))
+        await asyncio.sleep(0.5)
+        ann.end()
+        await play.crash()
+        play.fault("restore")
+        await asyncio.sleep(5.0)
+        play.start()
+        await play.ready()
+        await asyncio.sleep(200.0)
+        acks = [ack for ack in play.events(OrderAck) if ack.request == "cancel_all_orders"]
+        assert acks[0].status.value == "FORWARDED"
+        end = (acks[-1].fate, acks[-1].error, acks[-1].number_of_affected_orders)
+        assert end == ((Fate.DONE, None, 3) if is_taken else (Fate.NOT_DONE, "NOT_FOUND", 0))
+        await _end(play)
+
+    perform(act, sim=SIM, account={"trading": "live"}, users=USERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import msgspec
-from account_play import AccountPlay, perform
+from account_play import AccountPlay, _inline, perform
 
-from gwcore.model import CancelOrder, CreateOrder, OrderAck, OrderType, OrderUpdate, Side
+from gwcore.engine.clients.access import Grant
+from gwcore.engine.clients.control import Operator
+from gwcore.model import CancelOrder, CreateOrder, ModifyOrder, OrderAck, OrderType, OrderUpdate, Side
+from gwcore.runtime.control.reload import Reload
 from gwcore.settings import UserSettings
 from gwcore.testing.clients import SimClient
 from gwcore.wire import RequestError, decode_envelope
@@ -179,3 +183,75 @@ async def _end(play: AccountPlay, *clients: SimClient) -> None:
     for client in clients:
         client.end()
     await play.stop()
+
+
+def test_orders_of_a_user_whom_a_reload_takes_away_end_as_he_was_set() -> None:
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        ann, bob = (Client(play, uid) for uid in (1, 2))
+        await asyncio.sleep(2.0)
+        assert ann.submit(order("a1"))
+        assert bob.submit(order("b1"))
+        await asyncio.sleep(2.0)
+        config = dataclasses.replace(play.gateway.config, users={"bob": users["bob"]})
+        reload = Reload(play.gateway, lambda: config, _inline)
+        await reload.reload(None, Operator("ops", Grant(user="ops", verbs=frozenset({"admin"}))))
+        await asyncio.sleep(10.0)
+        rows = [row for row in play.simulator.account("account1")["orders"] if row["cl_ord_id"]]
+        assert sorted(row["status"] for row in rows) == ["canceled", "new"]
+        await _end(play, bob)
+
+    gone = {"on_disconnect": "own_orders", "disconnect_grace_s": 3.0}
+    users = {name: msgspec.structs.replace(USERS[name], **gone) for name in ("ann", "bob")}
+    perform(act, sim=SIM, account={"trading": "live"}, users=users)
+
+
+def test_no_request_is_left_without_a_word_when_its_account_is_halted() -> None:
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        ann = Client(play, 1)
+        await asyncio.sleep(2.0)
+        assert ann.submit(order("a1"))
+        await asyncio.sleep(2.0)
+        play.fault("take_late", ms=3_000, count=1)
+        for number in (6, 7):
+            assert ann.submit(ModifyOrder(account="account1", order_id="a1", price=f"10{number}.0", request_id=number))
+        await asyncio.sleep(0.5)  # the second one waits for an answer to the first
+        play.fault("revoke_key", account="account1")
+        play.fault("end_session")
+        await asyncio.sleep(120.0)
+        assert play.gateway.accounts.connections[0].is_halted
+        last = {ack.client_request_id: ack for ack in ann.events(OrderAck) if ack.request == "modify_order"}
+        assert [last[number].status.value for number in (6, 7)] == ["UNKNOWN", "REJECTED"]
+        assert last[7].error == "NOT_READY"
+        await _end(play, ann)
+
+    perform(act, sim=SIM, account={"trading": "live"}, users=USERS)
+
+
+def test_a_request_that_the_gateway_fails_on_ends_that_clients_connection_alone() -> None:
+    class Broken:
+        """Orders of a plugin that can't say what it can."""
+
+        def __getattr__(self, name: str) -> Any:
+            raise KeyError(name)
+
+    async def act(play: AccountPlay) -> None:
+        await play.ready()
+        ann, bob = (Client(play, uid) for uid in (1, 2))
+        await asyncio.sleep(2.0)
+        before = {one.number for one in play.gateway.fanout.sessions}
+        sender = play.gateway.accounts.connections[0].machine.desk.sender
+        good, sender.orders = sender.orders, Broken()  # type: ignore[assignment]
+        assert ann.submit(order("a1"))
+        await asyncio.sleep(0.01)
+        sender.orders = good
+        assert bob.submit(order("b1", "account2"))
+        await asyncio.sleep(2.0)
+        assert [ack.status.value for ack in bob.events(OrderAck)] == ["FORWARDED", "ACCEPTED"]
+        assert not ann.events(OrderAck)
+        stayed = [one.gate.grant.user for one in play.gateway.fanout.sessions if one.number in before]
+        assert stayed == ["bob"]
+        await _end(play, ann, bob)
+
+    perform(act, sim=SIM, account={"trading": "live"}, users=USERS)

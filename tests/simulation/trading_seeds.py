@@ -27,6 +27,7 @@ from gwcore.model import (
     CreateOrders,
     ModifyOrder,
     OrderAck,
+    OrderError,
     OrderStatus,
     OrderType,
     OrderUpdate,
@@ -338,8 +339,9 @@ def judge_orders(play: AccountPlay, name: str) -> list[str]:
         by_request.setdefault(ack.request_id, []).append(ack)
     for request_id, acks in by_request.items():
         ends = [one for one in acks if one.status in (AckStatus.ACCEPTED, AckStatus.REJECTED)]
-        is_whole = acks[0].request == "cancel_all_orders"  # a restart leaves one UNKNOWN
-        if len(ends) != 1 and not (is_whole and acks[-1].status is AckStatus.UNKNOWN):
+        is_whole = acks[0].request == "cancel_all_orders"  # a restart may leave one that nothing tells of any more
+        is_over = is_whole and not ends and acks[-1].error == OrderError.SUPERSEDED.value
+        if len(ends) != 1 and not is_over:
             words = [f"{one.status.value} {one.error or ''}" for one in acks]
             found.append(f"{acks[0].request} {acks[0].order_id} {request_id} ended {len(ends)} times: {words}")
         if acks[0].request == "create_order" and ends:

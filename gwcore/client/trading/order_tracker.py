@@ -1,7 +1,7 @@
 """OrderTracker: one account's orders and requests as a client sees them. Pure: events in, outcomes and orders change.
 
 It never guesses. What was asked on a connection that broke is UNKNOWN until a word about it comes, or until another life
-of the gateway has told all that its journal holds and there is none: what was never written there never left.
+of the gateway has told all that its journal holds and there is none: what was never written there never left, cancels apart.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from gwcore.client.trading.outcome import Order, Outcome
 from gwcore.model import (
+    CancelAllAfter,
+    CancelAllOrders,
     CancelOrder,
     CreateOrder,
     Event,
@@ -28,8 +30,11 @@ DONE_MAX = 10_000
 #: Requests without a known fate that are followed; above it the oldest stays UNKNOWN for good.
 OPEN_MAX = 10_000
 
+#: What leaves though the journal is slow or fails.
+_EXITS = (CancelOrder, CancelAllOrders, CancelAllAfter)
 _BATCHES = ("create_orders", "cancel_orders")
 _RESTARTED = "the gateway started anew and its journal has no word of it: it never left"
+_UNWRITTEN = "the gateway started anew and has no word of it, but it may have left: see how the orders stand"
 _NEVER_CAME = "the gateway knows no such order: the request did not reach it"
 
 
@@ -110,7 +115,10 @@ class OrderTracker:
             return
         for outcome in self.doubts():
             if outcome.ack is None and "" != outcome.gateway != self.gateway != "":
-                self._never_left(outcome, _RESTARTED)
+                if isinstance(outcome.request, _EXITS):
+                    self._unwritten(outcome)
+                else:
+                    self._never_left(outcome, _RESTARTED)
 
     def on_event(self, event: Event) -> None:
         """An ack, an order, fills: those of other accounts are left out, acks of other users too."""
@@ -182,6 +190,17 @@ class OrderTracker:
         self._close(outcome)
         outcome.know(Fate.NOT_DONE, OrderError.NOT_FOUND.value, text)
         self._refused(outcome, OrderError.NOT_FOUND.value, text)
+
+    def _unwritten(self, outcome: Outcome) -> None:
+        """What takes orders away may leave before it is durable, so silence proves nothing: the order tells, or nobody."""
+        self._close(outcome)
+        order = outcome.order
+        if not isinstance(outcome.request, CancelOrder) or order is None or not order.is_done:
+            outcome.give_up(_UNWRITTEN)
+        elif order.status is OrderStatus.CANCELED:
+            outcome.know(Fate.DONE)
+        else:
+            outcome.know(Fate.NOT_DONE, OrderError.ORDER_DONE.value, f"the order is {order.status.value}")
 
     def _refused(self, outcome: Outcome, error: str, text: str) -> None:
         """The order of a create that was not done ends, unless more is known of it: an id may have been used before."""

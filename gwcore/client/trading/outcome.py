@@ -141,8 +141,9 @@ class Outcome(_Watched):
     """What became of one request.
 
     `fate` is DONE, NOT_DONE (with `error`, an OrderError, and `text`), or UNKNOWN: it may have been carried out. UNKNOWN is
-    no end: the outcome changes when the gateway finds out, over lost connections too. But of a request about a whole account
-    it may be that nobody will ever know: then `is_over`, with the error SUPERSEDED, and the orders say all that matters.
+    no end: the outcome changes when the gateway finds out, over lost connections too. But of a request about a whole account,
+    or a cancel, it may be that nobody will ever know: then `is_over`, with the error SUPERSEDED, and the orders say all that
+    matters.
     """
 
     def __init__(self, request: OrderRequest, request_id: int, order: Order | None) -> None:
@@ -195,8 +196,9 @@ class Outcome(_Watched):
             self.know(Fate.DONE)
         elif ack.status is AckStatus.REJECTED:
             self.know(Fate.NOT_DONE, ack.error, ack.text or "")
+        elif ack.status is AckStatus.UNKNOWN and ack.error == OrderError.SUPERSEDED.value:
+            self.give_up(ack.text or "")
         elif ack.status is AckStatus.UNKNOWN:
-            self.is_over = ack.error == OrderError.SUPERSEDED.value
             self.doubt(ack.text or "the venue did not answer", ack.error)
         else:
             self.notify()
@@ -211,6 +213,11 @@ class Outcome(_Watched):
         if not self.is_known:
             self.is_doubted, self.text, self.error = True, text, error
             self.notify()
+
+    def give_up(self, text: str) -> None:
+        """Nobody will ever be able to tell."""
+        self.is_over = True
+        self.doubt(text, OrderError.SUPERSEDED.value)
 
 
 def _number(text: str | None) -> Decimal | None:

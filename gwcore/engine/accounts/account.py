@@ -25,7 +25,7 @@ from gwcore.engine.orders.desk import OrderDesk
 from gwcore.engine.orders.owners import OwnOrders
 from gwcore.engine.orders.ports import OrderPace
 from gwcore.engine.reconnect import NANOSECONDS
-from gwcore.errors import AuthenticationError, DecodeError, VenueError, VenueUnavailable
+from gwcore.errors import AuthenticationError, VenueError, VenueUnavailable
 from gwcore.model import (
     DownloadBegin,
     DownloadEnd,
@@ -169,8 +169,7 @@ class AccountMachine:
         self._now_ns = self.last_frame_ns = now_ns
         try:
             messages = self._codec.decode(frame, received_ns)
-        except DecodeError:
-            # It may have held a fill: REST will tell.
+        except Exception:  # DecodeError, or a plugin breaks its contract: it may have held a fill, which REST will tell
             self.undecodable += 1
             self._schedule.check_soon(now_ns)
             return

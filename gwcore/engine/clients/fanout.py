@@ -14,6 +14,7 @@ from gwcore.engine.clients.state import STATE_KINDS, CurrentState
 from gwcore.engine.orders.order import Reply
 from gwcore.engine.orders.ports import Requester
 from gwcore.engine.publisher import Partition, Publisher
+from gwcore.errors import ProtocolError
 from gwcore.model import Control, Event, OrderRequest, Record
 from gwcore.ports import Clock
 from gwcore.settings import ClientSettings
@@ -53,7 +54,10 @@ class OrderPort(Protocol):
     """Who takes requests about orders."""
 
     def submit(self, request: OrderRequest, requester: Requester, reply: Reply) -> None:
-        """A client's request, which it may make. It ends in OrderAcks, or in one `reply`, of a batch for each order."""
+        """A client's request, which it may make. It ends in OrderAcks, or in one `reply`, of a batch for each order.
+
+        Raises ProtocolError where its connection has to end: what became of the request is not known.
+        """
         ...
 
 
@@ -260,7 +264,26 @@ class Fanout:
         """These are the users from now on; returns for how many clients that changed something."""
         self.access = access
         self.share()
-        return sum(session.regrant() for session in self.sessions)
+        before = self._users()
+        count = sum(session.regrant() for session in self.sessions)
+        if self.presence is not None:  # a session may go on as somebody else, or as nobody
+            for user in sorted(before - self._users()):
+                self.presence.on_user_gone(user)
+            for user in sorted(self._users() - before):
+                self.presence.on_user_here(user)
+        return count
+
+    def _users(self) -> set[str]:
+        return {user for one in self._live if (user := one.gate.grant.user)}
+
+    def submit_order(self, request: OrderRequest, requester: Requester, reply: Reply) -> str:
+        """A client's request about orders. Why its connection ends, whatever the transport is; empty: it goes on."""
+        assert self.orders is not None
+        try:
+            self.orders.submit(request, requester, reply)
+        except ProtocolError as error:
+            return str(error)
+        return ""
 
     def deny(self, user: str, action: str, detail: str, account: str | None, symbol: str | None) -> None:
         """A client asked for what is not granted: for the record."""

@@ -160,12 +160,12 @@ class Session:
         """Who may not even ask is told that; all else is the account's to judge."""
         if self._is_denied(request, self.gate.deny_order(request)):
             return
-        orders = self._fanout.orders
-        if orders is None:
+        if self._fanout.orders is None:
             self._refuse(request, "unsupported", "this gateway takes no orders")
             return
         requester = Requester(self.gate.grant.user, self.number, self.gate.grant)
-        orders.submit(request, requester, partial(self._refuse, request))
+        if cause := self._fanout.submit_order(request, requester, partial(self._refuse, request)):
+            self.end(cause)
 
     def _on_control(self, request: ControlRequest) -> None:
         controls = self._fanout.controls

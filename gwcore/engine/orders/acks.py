@@ -89,12 +89,11 @@ class OrderAcks:
     ) -> None:
         """A request that was not taken: an event of the account, or, where there is no room for one, a word to the client."""
         self.refused += 1
-        self._room = min(REFUSALS_MAX, self._room + (now_ns - self._room_ns) / NANOSECONDS * REFUSALS_PER_S)
-        self._room_ns = now_ns
-        if reply is not None and (self._room < 1 or self._outbox.journal_failed()):
-            reply(refusal.error.value.lower(), refusal.text, request.request_id)
+        names = (order_id, getattr(request, "symbol", None), getattr(request, "strategy", None))
+        is_long = any(name is not None and len(name) > TEXT_MAX for name in names)  # no names, and no use in a journal
+        if reply is not None and (is_long or self._outbox.journal_failed() or not self.take_room(now_ns)):
+            reply(refusal.error.value.lower(), refusal.text[:TEXT_MAX], request.request_id)
             return
-        self._room -= 1
         self._outbox.publish(
             OrderAck(
                 account=self._account,
@@ -114,6 +113,15 @@ class OrderAcks:
                 retry_at_ns=refusal.retry_at_ns,
             )
         )
+
+    def take_room(self, now_ns: int) -> bool:
+        """Whether there is room for one more event about something that changes nothing; it is taken then."""
+        self._room = min(REFUSALS_MAX, self._room + (now_ns - self._room_ns) / NANOSECONDS * REFUSALS_PER_S)
+        self._room_ns = now_ns
+        if self._room < 1:
+            return False
+        self._room -= 1
+        return True
 
     def count(self, ask: Ask, *, is_done: bool) -> None:
         """One of a group of cancels ended."""

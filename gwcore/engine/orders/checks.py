@@ -30,6 +30,8 @@ NAME_MAX: Final = 64
 #: Digits of a number, those behind the point too. No market needs as many, and what a venue reads of more nobody knows.
 DIGITS_MAX: Final = 30
 NANOSECONDS: Final = 1_000_000_000
+#: The latest time that can be named: what 64 bits hold, in the year 2262. No venue's calendar is asked about a later one.
+TIME_MAX_NS: Final = 2**63 - 1
 _PRICED: Final = frozenset(
     {
         OrderType.LIMIT,
@@ -131,6 +133,9 @@ def check_deadline(deadline_ns: int | None, abilities: OrderAbilities, now_ns: i
         return None
     if abilities.deadline_s is None:
         return Refusal(OrderError.UNSUPPORTED, "this venue knows no deadlines: leave deadline_ns out")
+    refusal = _no_time("deadline_ns", deadline_ns)
+    if refusal is not None:
+        return refusal
     least_s, greatest_s = abilities.deadline_s
     distance_s = (deadline_ns - now_ns) / NANOSECONDS
     if not least_s <= distance_s <= greatest_s:
@@ -141,6 +146,16 @@ def check_deadline(deadline_ns: int | None, abilities: OrderAbilities, now_ns: i
 
 
 def _unreadable(request: CreateOrder | ModifyOrder) -> Refusal | None:
+    close: ConditionalClose | None = getattr(request, "conditional_close", None)
+    return (
+        _unreadable_of(request, "")
+        or (None if close is None else _unreadable_of(close, " of the close"))
+        or _no_time("effective_time_ns", getattr(request, "effective_time_ns", None))
+        or _no_time("expire_time_ns", getattr(request, "expire_time_ns", None))
+    )
+
+
+def _unreadable_of(request: CreateOrder | ModifyOrder | ConditionalClose, of_what: str) -> Refusal | None:
     for name in _NUMBERS:
         value = getattr(request, name, None)
         if value is None:
@@ -152,11 +167,18 @@ def _unreadable(request: CreateOrder | ModifyOrder) -> Refusal | None:
         # The limit behind a trailing stop lies a distance above the trigger, or below it, or on it.
         if is_plain and name == "price" and request.price_type is not PriceType.STATIC:
             continue
+        what = f"{name}{of_what} {value!r:.80}"
         if not is_plain or Decimal(value) <= 0:
-            return Refusal(OrderError.BAD_REQUEST, f"{name} {value!r:.80} is no decimal number above zero, like 0.25")
+            return Refusal(OrderError.BAD_REQUEST, f"{what} is no decimal number above zero, like 0.25")
         if sum(letter.isdigit() for letter in value) > DIGITS_MAX:
-            return Refusal(OrderError.BAD_REQUEST, f"{name} {value!r:.80} has more digits than {DIGITS_MAX}")
+            return Refusal(OrderError.BAD_REQUEST, f"{what} has more digits than {DIGITS_MAX}")
     return None
+
+
+def _no_time(name: str, at_ns: int | None) -> Refusal | None:
+    if at_ns is None or 0 < at_ns <= TIME_MAX_NS:
+        return None
+    return Refusal(OrderError.BAD_REQUEST, f"{name} is no time in nanoseconds since 1970: {at_ns!s:.40}")
 
 
 def _incomplete(request: CreateOrder) -> Refusal | None:

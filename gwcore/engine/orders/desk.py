@@ -106,7 +106,11 @@ class OrderDesk:
 
     def resume_left(self, published_ns: int, now_ns: int) -> None:
         """The last request of an earlier life left then, by the wall clock; the venue still counts it."""
-        self.sender.pace.assume(now_ns - max(0, self._outbox.wall_ns() - published_ns))
+        self.sender.pace.assume(self.monotonic_of(published_ns, now_ns))
+
+    def monotonic_of(self, published_ns: int, now_ns: int) -> int:
+        """A wall clock's time of an earlier life, by the monotonic clock of this one."""
+        return now_ns - max(0, self._outbox.wall_ns() - published_ns)
 
     @property
     def is_ready(self) -> bool:

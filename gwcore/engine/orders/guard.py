@@ -140,11 +140,9 @@ class MarketGuard:
         )
         limits = self._limits.get(requester.user)
         if refusal is None and limits is not None and order.side is not None:
-            price = request.price if request.price is not None else order.price
+            price = _static(request.price, request.price_type, order.price, order.price_type)
             if price is None and order.order_type in _STOPS:
-                price = request.stop_price if request.stop_price is not None else order.stop_price
-            if PriceType.STATIC not in (request.price_type, order.price_type or PriceType.STATIC):
-                price = None
+                price = _static(request.stop_price, request.stop_price_type, order.stop_price, order.stop_price_type)
             quantity = request.quantity if request.quantity is not None else order.quantity
             wanted = Wanted(
                 symbol=symbol,
@@ -205,6 +203,12 @@ class MarketGuard:
         return refusal
 
 
+def _static(asked: str | None, kind: PriceType, known: str | None, known_kind: PriceType | None) -> str | None:
+    """The price that an order has after a change; None: it has none, or a distance."""
+    price, its_kind = (asked, kind) if asked is not None else (known, known_kind or PriceType.STATIC)
+    return price if its_kind is PriceType.STATIC else None
+
+
 def _middle(book: OrderBook) -> Decimal | None:
     bid, ask = book.best_bid, book.best_ask
     if bid is None or ask is None:
@@ -235,6 +239,8 @@ def _worst_price(wanted: Wanted, book: OrderBook, percent: Decimal | None) -> De
     if not levels:
         return None
     left, price = wanted.quantity or Decimal(0), Decimal(levels[0].price)
+    if wanted.cash is not None:
+        return price  # the best one, at which the cash comes to the most
     for level in levels:
         price = Decimal(level.price)
         left -= Decimal(level.quantity)

@@ -88,7 +88,13 @@ class OrderLanes:
     def take_mates(self, ask: Ask, count_max: int, *, one_symbol: bool) -> list[Ask]:
         """Others of the batch of a request that was taken, at most so many; they are taken too."""
         lane = self._lanes[_LANE[ask.kind]]
-        mates = [one for one in lane if one.batch is ask.batch and (not one_symbol or _symbol(one) == _symbol(ask))]
+        mates = [
+            one
+            for one in lane
+            if one.batch is ask.batch
+            and (not one_symbol or _symbol(one) == _symbol(ask))
+            and one.is_check == ask.is_check  # an order that is only to be checked must never leave among others
+        ]
         for one in mates[:count_max]:
             del lane[one]
         return mates[:count_max]

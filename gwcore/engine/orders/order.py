@@ -8,9 +8,12 @@ taken, that every list of the venue was asked and shows nothing.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from decimal import Decimal
 from enum import Enum
 from typing import Final, Protocol
+
+import msgspec
 
 from gwcore.model import (
     CancelAllAfter,
@@ -144,6 +147,7 @@ class OwnOrder:
         "order_id",
         "requests",
         "taken_ns",
+        "told",
         "update",
         "user",
         "venue_order_id",
@@ -163,6 +167,7 @@ class OwnOrder:
         self.was_seen = update.venue_order_id is not None  # the venue told of it
         self.is_given_up = False  # it was in no list of the venue when all should have been there
         self.taken_ns = 0  # monotonic, when it was created or last changed, for the venue's counters
+        self.told = Decimal(0)  # of what it traded, the fills that were told
         self.active: Ask | None = None  # the one request that is on its way
         self.waiting: deque[Ask] = deque()
         self.doubts: list[Ask] = []  # requests whose fate is not known
@@ -186,6 +191,37 @@ class OwnOrder:
     def key(self) -> OrderKey:
         """How the venue knows it."""
         return OrderKey(self.symbol, self.client_id, self.venue_order_id)
+
+    def remaining_max(self) -> Decimal | None:
+        """The most that may still trade of it: what is left, or would be by a change that is under way or in doubt.
+
+        None: it is for an amount of cash, and the venue has not said what that comes to.
+        """
+        update = self.update
+        left = update.remaining_quantity or update.quantity
+        if left is None and update.cash_quantity is not None:
+            return None
+        traded = Decimal(update.traded_quantity or 0)
+        totals = (Decimal(one.quantity) - traded for one in self._changes() if one.quantity is not None)
+        return max(Decimal(left or 0), Decimal(0), *totals)
+
+    def at_most(self) -> OrderUpdate:
+        """What is known of it, as large and as dear as the changes make it that are under way, wait, or are in doubt."""
+        found = self.update
+        for change in self._changes():
+            larger = {
+                name: value
+                for name in ("quantity", "price", "stop_price")
+                if (value := getattr(change, name)) is not None
+                and ((known := getattr(found, name)) is None or Decimal(value) > Decimal(known))
+            }
+            found = msgspec.structs.replace(found, **larger) if larger else found
+        return found
+
+    def _changes(self) -> Iterator[ModifyOrder]:
+        for ask in (self.active, *self.waiting, *self.doubts):
+            if ask is not None and isinstance(ask.request, ModifyOrder):
+                yield ask.request
 
     def enqueue(self, ask: Ask) -> bool:
         """Let a request wait for its turn; a cancel goes ahead of changes. False: too many of its kind wait."""

@@ -91,6 +91,7 @@ class OwnOrders:
         self._traded: dict[tuple[str, str], Decimal] = {}
         self._unnamed: dict[OwnOrder, None] = {}  # the venue's id is not known
         self._live: dict[OwnOrder, None] = {}
+        self._lacking: dict[OwnOrder, Decimal] = {}  # so much the venue says was traded, and no fill of it was told
 
     def add(self, order: OwnOrder) -> None:
         """A new order of ours."""
@@ -113,6 +114,7 @@ class OwnOrders:
         self._by_client_id.pop(order.client_id or "", None)
         self._unnamed.pop(order, None)
         self._live.pop(order, None)
+        self._lacking.pop(order, None)
 
     def recall(self, order: OwnOrder, update: OrderUpdate) -> None:
         """What the journal says of it next."""
@@ -165,6 +167,7 @@ class OwnOrders:
     def note(self, order: OwnOrder, whole: OrderUpdate) -> None:
         """This is known of it now."""
         order.update = whole
+        self._note_lack(order)
         if order.is_foreign:
             if order.is_done:
                 self._by_venue_id.pop(order.venue_order_id or "", None)
@@ -176,6 +179,13 @@ class OwnOrders:
         else:
             self._done.pop(order, None)
             self._live[order] = None
+
+    def _note_lack(self, order: OwnOrder) -> None:
+        lack = Decimal(order.update.traded_quantity or 0) - order.told
+        if lack > 0 and not order.is_foreign:
+            self._lacking[order] = lack
+        else:
+            self._lacking.pop(order, None)
 
     def prune(self) -> None:
         """Forget orders that ended long ago, those with requests in doubt apart."""
@@ -194,9 +204,13 @@ class OwnOrders:
         """See `OrderOwners`."""
         if trade.user is None or trade.symbol is None or trade.side is None:
             return
+        quantity = sum((Decimal(fill.quantity) for fill in trade.fills), Decimal(0))
+        order = self.find(trade.user, trade.order_id or "")
+        if order is not None:
+            order.told += quantity
+            self._note_lack(order)
         key = (trade.user, trade.symbol)
         if key in self._traded or len(self._traded) < TRADED_MAX:
-            quantity = sum((Decimal(fill.quantity) for fill in trade.fills), Decimal(0))
             signed = quantity if trade.side is Side.BUY else -quantity
             self._traded[key] = self._traded.get(key, Decimal(0)) + signed
 
@@ -220,13 +234,17 @@ class OwnOrders:
                 user=order.user,
                 symbol=order.symbol,
                 side=update.side or Side.BUY,
-                remaining=Decimal(update.remaining_quantity or update.quantity or 0),
+                remaining=order.remaining_max(),
                 price=None if update.price is None else Decimal(update.price),
             )
 
     def traded(self, user: str, symbol: str) -> Decimal:
-        """See `OrderView`."""
-        return self._traded.get((user, symbol), Decimal(0))
+        """See `OrderView`. What the venue says of an order counts before its fills are told."""
+        found = self._traded.get((user, symbol), Decimal(0))
+        for order, lack in self._lacking.items():
+            if order.user == user and order.symbol == symbol:
+                found += lack if order.update.side is Side.BUY else -lack
+        return found
 
     def counts(self) -> dict[OrderStatus, int]:
         """Orders of ours that are remembered, by state."""

@@ -28,13 +28,16 @@ class Refusal(NamedTuple):
 
 
 class OpenOrder(NamedTuple):
-    """One order that is, or may be, open, as a guard needs it. `remaining` is in the base asset."""
+    """One order that is, or may be, open, as a guard needs it: the most of it that a change under way may make.
+
+    `remaining` is in the base asset; None: of an order for an amount of cash, so that nobody knows what it will come to.
+    """
 
     order_id: str | None
     user: str | None
     symbol: str
     side: Side
-    remaining: Decimal
+    remaining: Decimal | None
     price: Decimal | None  # None: at the market
 
 
@@ -46,7 +49,7 @@ class OrderView(Protocol):
         ...
 
     def traded(self, user: str, symbol: str) -> Decimal:
-        """What a user bought less what he sold of a symbol through the gateway, by the fills, over restarts."""
+        """What a user bought less what he sold of a symbol through the gateway, over restarts; fills not told yet count."""
         ...
 
 
@@ -64,7 +67,7 @@ class OrderGuard(Protocol):
     def check_modify(
         self, request: ModifyOrder, order: OrderUpdate, requester: Requester, view: OrderView
     ) -> Refusal | None:
-        """A change of `order`, judged as the order that it would become."""
+        """A change of `order`, judged as the order that it would become; changes before it may be under way."""
         ...
 
     def check_turn(self, user: str, account: str, symbol: str) -> Refusal | None:

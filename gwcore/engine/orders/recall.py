@@ -13,6 +13,7 @@ from gwcore.engine.orders.order import Ask, OwnOrder, Stage, kind_of, pending_up
 from gwcore.engine.orders.owners import OrderIds, OwnOrders
 from gwcore.model import (
     AckStatus,
+    CancelAllAfter,
     CancelOrders,
     CreateOrder,
     CreateOrders,
@@ -26,6 +27,8 @@ from gwcore.model import (
 
 #: What is in doubt after a restart is settled so long after its deadline; the venue's own time is not known by then.
 RESUME_SETTLE_S: Final = 90.0
+#: Requests for the venue's timer, none of them accepted, that are remembered; the oldest of so many has long ended.
+TIMERS_MAX: Final = 1000
 NANOSECONDS: Final = 1_000_000_000
 
 
@@ -38,6 +41,16 @@ class _Open:
     was_told: bool = False  # that it is UNKNOWN
 
 
+@dataclass(slots=True)
+class _Timer:
+    """A request that arms the venue's dead-man timer, and what is known of it."""
+
+    user: str
+    timeout_s: int
+    published_ns: int  # wall clock, when FORWARDED was
+    statuses: list[AckStatus]
+
+
 class OrderRecall:
     """Fills the desk of one account. Call `recall` for each event in order, then `finish` once."""
 
@@ -47,6 +60,7 @@ class OrderRecall:
         self._ids = ids
         self._left_ns = 0  # when the last request left
         self._open: dict[str, _Open] = {}
+        self._timers: dict[str, _Timer] = {}  # requests that may have armed the venue's timer, oldest first
 
     def recall(self, event: Event, published_ns: int) -> None:
         """One event of the account."""
@@ -78,6 +92,8 @@ class OrderRecall:
         order = self._own.find(ack.user or "", ack.order_id) if ack.order_id is not None else None
         if order is not None and ack.version is not None:
             order.requests = max(order.requests, ack.version)
+        if isinstance(ack.asked, CancelAllAfter) or ack.request_id in self._timers:
+            self._note_timer(ack, published_ns)
         if ack.status is AckStatus.FORWARDED:
             self._left_ns = max(self._left_ns, published_ns)
             self._note_forwarded(ack, published_ns)
@@ -89,8 +105,28 @@ class OrderRecall:
             if order is not None and ack.status is AckStatus.ACCEPTED:
                 order.was_seen = True
 
+    def _note_timer(self, ack: OrderAck, published_ns: int) -> None:
+        """Whoever armed the timer: it counts on, and is to be off before maintenance."""
+        if isinstance(ack.asked, CancelAllAfter):
+            self._timers[ack.request_id] = _Timer(ack.user or "", ack.asked.timeout_s, published_ns, [])
+        self._timers[ack.request_id].statuses.append(ack.status)
+        is_newest = ack.request_id == next(reversed(self._timers))
+        if ack.status is AckStatus.ACCEPTED and is_newest:  # it alone counts from here on
+            self._timers = {ack.request_id: self._timers[ack.request_id]}
+        elif len(self._timers) > TIMERS_MAX:
+            del self._timers[next(iter(self._timers))]
+
+    def _resume_timers(self, now_ns: int) -> None:
+        for timer in self._timers.values():
+            written_ns = self._desk.monotonic_of(timer.published_ns, now_ns)
+            if timer.timeout_s and written_ns + timer.timeout_s * NANOSECONDS > now_ns:  # it has not ended
+                for status in dict.fromkeys(timer.statuses):
+                    self._desk.acks.heed_timer(timer.user, timer.timeout_s, status, written_ns)
+        self._timers.clear()
+
     def finish(self, now_ns: int) -> None:
         """All is read: what is not answered is in doubt from now on. Publishes what that changes."""
+        self._resume_timers(now_ns)
         open_orders = dict.fromkeys(self._own.live())
         if self._left_ns:
             self._desk.resume_left(self._left_ns, now_ns)
@@ -118,6 +154,7 @@ class OrderRecall:
         desk, ask = self._desk, open_one.ask
         desk.now_ns = now_ns
         settle_ns = int(RESUME_SETTLE_S * NANOSECONDS)
+        ask.staged_ns = desk.monotonic_of(open_one.published_ns, now_ns)
         ask.due_ns = max(open_one.published_ns, getattr(ask.request, "deadline_ns", None) or 0) + settle_ns
         ask.stage = Stage.UNKNOWN if open_one.was_told else Stage.SENT
         if not open_one.was_told:

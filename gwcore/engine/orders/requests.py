@@ -188,7 +188,7 @@ class OrderRequests:
             _not_granted(order, requester, "modify")
             or _ended(order)
             or check_modify(request, order.update, self._instruments(), way.abilities, self._outbox.wall_ns())
-            or self._guard.check_modify(request, order.update, requester, self._view)
+            or self._guard.check_modify(request, order.at_most(), requester, self._view)
         )
         if refusal is not None:
             return refusal
@@ -272,6 +272,8 @@ class OrderRequests:
                 OrderError.UNKNOWN_SYMBOL, f"{text}; a cancel of all names one symbol as it is written there"
             )
         if not chosen:
+            if reply is not None and not self._desk.acks.take_room(self._desk.now_ns):
+                return Refusal(OrderError.TOO_MANY_REQUESTS, "no order matches, and you ask very often: ask less")
             self._desk.acks.tell(whole, AckStatus.ACCEPTED, fate=Fate.DONE, count=0)
             return None
         self._desk.acks.tell(whole, AckStatus.FORWARDED, count=len(chosen), asked=request)

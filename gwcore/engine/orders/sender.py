@@ -13,11 +13,12 @@ from typing import Final, Protocol
 from gwcore.engine.orders.acks import OrderAcks
 from gwcore.engine.orders.lanes import OrderLanes, age_s
 from gwcore.engine.orders.order import Ask, OwnOrder, Parcel, Stage
+from gwcore.engine.orders.outbound import outbound_of
 from gwcore.engine.orders.outbox import DeskOutbox
 from gwcore.engine.orders.ports import OrderPace, Refusal
 from gwcore.errors import Unsupported, VenueError
 from gwcore.model import AckStatus, CancelAllAfter, CreateOrder, Fate, ModifyOrder, OrderError
-from gwcore.venue import AccountMessage, BatchOrders, CancelTimer, Orders, Outbound, RequestKind
+from gwcore.venue import AccountMessage, Orders, RequestKind
 
 NANOSECONDS: Final = 1_000_000_000
 #: A cancel waits no longer than this for a journal that is slow: it can't make an order.
@@ -98,6 +99,15 @@ class OrderSender:
         """The connection is gone: what left on it and was not answered."""
         self.orders = None
         return [ask for ask in self._sent if not ask.by_rest]
+
+    def on_halt(self, cause: str, now_ns: int) -> None:
+        """The account ended until the operator acts: nobody's turn comes any more, and nothing that left is waited for."""
+        self.now_ns = now_ns
+        for ask in list(self._waiting):
+            if ask.stage is Stage.WAITING:  # not ended with the one before it
+                self._fates.end(ask, Fate.NOT_DONE, error=OrderError.NOT_READY, text=f"it did not leave: {cause}")
+        for ask in list(self._sent):
+            self._fates.doubt(ask, OrderError.DISCONNECTED, f"the answer did not come: {cause}")
 
     def forget(self, ask: Ask) -> None:
         """It ended."""
@@ -263,9 +273,12 @@ class OrderSender:
         assert way is not None
         self._wire_id += 1
         try:
-            outbound = _one(way, asks[0], self._wire_id) if len(asks) == 1 else _several(way, asks, self._wire_id)
+            outbound = outbound_of(way, asks, self._wire_id)
         except Unsupported as error:
             return Refusal(OrderError.UNSUPPORTED, str(error))
+        except Exception as error:  # a plugin's error is this request's alone; nothing was written, so nothing left
+            text = f"the venue's plugin can't write it, and nothing left: {type(error).__name__}: {error}"
+            return Refusal(OrderError.INTERNAL, text)
         parcel = Parcel(asks, self._wire_id, way, outbound)
         for ask in asks:
             ask.parcel, ask.by_rest = parcel, not isinstance(outbound, bytes)
@@ -277,17 +290,12 @@ class OrderSender:
         parcel = first.parcel
         if first.stage is not Stage.STAGED or parcel is None:
             return
-        asks = parcel.asks
-        for ask in asks:
+        for ask in parcel.asks:
             self._unstage(ask)
-        if parcel.way is not self.way:
-            again = self._again(asks)
-            if isinstance(again, Refusal):
-                for ask in asks:
-                    self._fates.end(ask, Fate.NOT_DONE, error=again.error, text=again.text)
-                self.pump(now_ns)
-                return
-            parcel = again
+        asks, parcel = self._renewed(parcel)
+        if parcel is None:
+            self.pump(now_ns)
+            return
         for ask in asks:
             self._note_sent(ask, parcel.way, now_ns)
         self._by_wire[parcel.wire_id] = parcel
@@ -306,11 +314,22 @@ class OrderSender:
             ask.order.taken_ns = now_ns  # once more when it is answered: the venue counts from some time between
         self._sent[ask] = None
 
-    def _again(self, asks: list[Ask]) -> Parcel | Refusal:
-        """The connection changed while they were being written: cancels go another way, all else never leaves."""
-        if not asks[0].is_exit or self.way is None:
-            return _CONNECTION_ENDED
-        return self._encode(asks)
+    def _renewed(self, parcel: Parcel) -> tuple[list[Ask], Parcel | None]:
+        """What of it leaves, after the time that the disk took; the rest is told. None: nothing.
+
+        Where the connection changed, cancels go another way, and all else never leaves; nor what was halted, or is late.
+        """
+        asks = parcel.asks
+        renewed: Parcel | Refusal = parcel
+        if parcel.way is not self.way:
+            renewed = self._encode(asks) if asks[0].is_exit and self.way is not None else _CONNECTION_ENDED
+        elif not asks[0].is_exit and len(left := [ask for ask in asks if self._still(ask)]) < len(asks):
+            asks, renewed = left, self._encode(left) if left else _CONNECTION_ENDED
+        if isinstance(renewed, Parcel):
+            return asks, renewed
+        for ask in asks:
+            self._fates.end(ask, Fate.NOT_DONE, error=renewed.error, text=renewed.text)
+        return [], None
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -373,26 +392,3 @@ _LATE: Final = Refusal(OrderError.DEADLINE, "its deadline passed before its turn
 _CONNECTION_ENDED: Final = Refusal(OrderError.DISCONNECTED, "the connection ended before this left: nothing was sent")
 #: What the venue's counters call a request that leaves with others.
 _BATCHED: Final = {RequestKind.CREATE: RequestKind.CREATE_BATCH, RequestKind.CANCEL: RequestKind.CANCEL_BATCH}
-
-
-def _one(way: Orders, ask: Ask, wire_id: int) -> Outbound:
-    request, order = ask.request, ask.order
-    if order is None:
-        if isinstance(request, CancelAllAfter):
-            timer: CancelTimer = way  # type: ignore[assignment]
-            return timer.cancel_all_after(wire_id, request.timeout_s)
-        return way.cancel_all_orders(wire_id)
-    if isinstance(request, CreateOrder):
-        return way.create_order(wire_id, request, order.client_id or "")
-    if isinstance(request, ModifyOrder):
-        return way.modify_order(wire_id, request, order.key)
-    return way.cancel_order(wire_id, order.key)
-
-
-def _several(way: Orders, asks: list[Ask], wire_id: int) -> Outbound:
-    batches: BatchOrders = way  # type: ignore[assignment]
-    creates = [ask.request for ask in asks if isinstance(ask.request, CreateOrder)]
-    orders = [ask.order for ask in asks if ask.order is not None]
-    if creates:
-        return batches.create_orders(wire_id, creates, [order.client_id or "" for order in orders])
-    return batches.cancel_orders(wire_id, [order.key for order in orders])

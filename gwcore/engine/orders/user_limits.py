@@ -97,7 +97,12 @@ class UserLimits:
             return _unjudged("position_max")
         sign = 1 if wanted.side is Side.BUY else -1
         held = sign * view.traded(user, wanted.symbol)
-        others = sum((order.remaining for order in _same(user, wanted, view.open_orders())), _ZERO)
+        others = _ZERO
+        for order in _same(user, wanted, view.open_orders()):
+            if order.remaining is None:
+                text = f"an order of yours for cash is open in {wanted.symbol}: wait until it is known what it came to"
+                return _refuse(f"{text}, since position_max is your limit")
+            others += order.remaining
         worst = held + others + quantity - wanted.filled
         if worst <= limit or worst <= 0:
             return None

@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,10 +20,11 @@ from gwcore.engine.orders.pace import OrderPacer
 from gwcore.engine.orders.ports import OrderGuard, Requester
 from gwcore.engine.publisher import Publisher
 from gwcore.engine.reconnect import RollingBudget
-from gwcore.errors import ConfigError, VenueError
+from gwcore.errors import ConfigError, ProtocolError, VenueError
 from gwcore.journal import Journal
 from gwcore.model import ConnectionState, Event, MarketStatus, OrderRequest, TradingStatus
 from gwcore.ports import Clock, Network, Random
+from gwcore.rest import HttpFlow
 from gwcore.runtime.accounts.connection import AccountConnection
 from gwcore.runtime.accounts.fee_watch import FeeWatch
 from gwcore.runtime.accounts.keys import Keys
@@ -36,6 +37,8 @@ from gwcore.secrets import resolve_secret
 from gwcore.settings import GatewayConfig, SelectedAccount, UserSettings, Verb
 from gwcore.venue import Account, Streams
 from gwcore.wire import decode_envelope
+
+T = TypeVar("T")
 
 _log = logging.getLogger("gwcore.account")
 
@@ -165,13 +168,20 @@ class Accounts:
     # --- OrderPort ----------------------------------------------------------------------------------------------------
 
     def submit(self, request: OrderRequest, requester: Requester, reply: Reply) -> None:
-        """A client's request about orders; `reply` is for what can't become an event of an account."""
+        """A client's request about orders; `reply` is for what can't become an event of an account.
+
+        Raises ProtocolError where something here failed on it: what became of it is not known, and no refusal.
+        """
         if not self._takes_orders:
             reply("unsupported", "this gateway takes no orders: its venue's plugin can't send any")
             return
         for connection in self.connections:
             if connection.account.name == request.account:
-                connection.submit(request, requester, reply)
+                try:
+                    connection.submit(request, requester, reply)
+                except Exception as error:  # one request, or its venue's plugin, is no reason to end for all
+                    _log.exception("account %s: a request of %s failed", request.account, requester.user)
+                    raise ProtocolError("the gateway failed on this request: see how the order stands") from error
                 return
         reply("unknown_account", f"{request.account!r:.80} is no account of this gateway: see `gw accounts`")
 
@@ -204,11 +214,19 @@ class Accounts:
         while True:
             await asyncio.sleep(STATUS_CHECK_S)
             if any(each.requests.timer.is_of_use and not each.machine.is_open for each in self.connections):
-                try:
-                    status = await run_flow(self._network, self._streams.venue_status())  # type: ignore[attr-defined]
-                except VenueError:
-                    continue
-                self._hold_timers(status)
+                status = await self._ask(self._streams.venue_status())  # type: ignore[attr-defined]
+                if status is not None:
+                    self._hold_timers(status)
+
+    async def _ask(self, flow: HttpFlow[T]) -> T | None:
+        """What the venue answers; None: nothing, or its plugin failed, which is no end of anything here."""
+        try:
+            return await run_flow(self._network, flow)
+        except VenueError:
+            return None
+        except Exception:
+            _log.exception("a call of the venue's plugin failed")
+            return None
 
     async def wind_down(self) -> None:
         """Disarm the timers before the gateway stops; what can't be within WIND_DOWN_S runs out at the venue."""
@@ -256,9 +274,8 @@ class Accounts:
             samples = []
             for _ in range(CLOCK_QUESTIONS):
                 sent_ns = self._clock.now_ns()
-                try:
-                    answer = await run_flow(self._network, self._streams.server_time())  # type: ignore[attr-defined]
-                except VenueError:
+                answer = await self._ask(self._streams.server_time())  # type: ignore[attr-defined]
+                if answer is None:
                     continue
                 samples.append(ClockSample(sent_ns, self._clock.now_ns(), answer))
                 await asyncio.sleep(CLOCK_SPACING_S)

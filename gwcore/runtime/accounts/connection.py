@@ -6,8 +6,9 @@ What goes wrong here ends, at worst, this account: a bad or revoked key halts it
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import TypeVar
 
@@ -27,13 +28,11 @@ from gwcore.runtime.accounts.hub import AccountHub
 from gwcore.runtime.accounts.rest import AccountRest
 from gwcore.runtime.observability.beat import ATTEMPT_S, Beat
 from gwcore.runtime.orders.parts import OrderParts, OrdersFactory
-from gwcore.runtime.venue.http import run_flow
 from gwcore.settings import AccountSettings, HealingSettings
 from gwcore.venue import Account, AccountCodec, Frame, Streams
 
 #: Frames that came before the machine was told of the connection; more than this is no exchange.
 EARLY_FRAMES_MAX = 10_000
-
 T = TypeVar("T")
 
 
@@ -123,22 +122,22 @@ class AccountConnection:
     async def run(self) -> None:
         """Read the key's rights, then connect, serve, reconnect, until cancelled or halted."""
         try:
-            await self._check_rights()
+            await self._guarded(self._check_rights)
             while not self._halt_cause:
-                cause = await self._once()
+                cause = await self._guarded(self._once)
                 if self._halt_cause:
                     break
                 self._hub.on_account(self.account.name, ConnectionState.DISCONNECTED, cause)
                 await self.beat.sleep(self._backoff.on_failure(self._clock.monotonic_ns()))
         finally:
             self._end()
+        self.machine.desk.sender.on_halt(self._halt_cause, self._clock.monotonic_ns())
         self._hub.on_account(self.account.name, ConnectionState.DISCONNECTED, self._halt_cause, halted=True)
 
     def _end(self) -> None:
         self.beat.rest()
         self._is_stopped = True
-        self._drop_flows()
-        for task in self._requests:
+        for task in (*self._flows, *self._requests):
             task.cancel()
         self.rest.close()
         self._disarm()
@@ -152,7 +151,7 @@ class AccountConnection:
         while not self._halt_cause:
             self.beat.within(ATTEMPT_S)
             try:
-                rights = await self._run(codec.rights())
+                rights = await self.rest.run(codec.rights())
             except VenueUnavailable as error:
                 self._hub.on_account(self.account.name, ConnectionState.DISCONNECTED, str(error))
                 delay_s = self._backoff.on_failure(self._clock.monotonic_ns())
@@ -169,15 +168,17 @@ class AccountConnection:
                     self.halt("the key may withdraw: make one without that right, or set allow_withdraw_key")
                 return
 
-    async def _run(self, flow: HttpFlow[T]) -> T:
+    async def _guarded(self, step: Callable[[], Awaitable[str | None]]) -> str | None:
+        """A step, whatever the venue's plugin does: it ends the connection; before the first, the account."""
         try:
-            return await run_flow(self.rest, flow)
-        except VenueError:
+            return await step()
+        except ConfigError:
             raise
-        except ConfigError as error:
-            raise AuthenticationError(str(error)) from error
-        except GatewayError as error:
-            raise VenueUnavailable(str(error)) from error
+        except Exception as error:  # a plugin with a bug is one bad account, not the end of the gateway
+            logging.getLogger("gwcore.account").exception("account %s", self.account.name)
+            end = self.close if self.connects else self.halt
+            end(cause := f"the venue's plugin failed: {type(error).__name__}: {error}")
+            return cause
 
     async def _once(self) -> str:
         """One connection from start to end; returns why it ended."""
@@ -192,7 +193,7 @@ class AccountConnection:
         self._closed = self._loop.create_future()
         self._early = []
         try:
-            endpoint = await self._run(codec.endpoint())
+            endpoint = await self.rest.run(codec.endpoint())
             self.token_ns = self._clock.monotonic_ns()
             self._connection = await self.rest.connect(endpoint, self)
         except AuthenticationError as error:
@@ -224,7 +225,7 @@ class AccountConnection:
             self._login = None
             self._logged_in()
             return
-        except (GatewayError, ValueError) as error:  # it ends this connection, or this account, alone
+        except Exception as error:  # whatever it is, it ends this connection, or this account, alone
             self._login = None  # it is over: what comes before the close is no answer to it
             (self.halt if isinstance(error, AuthenticationError) else self.close)(f"the login failed: {error}")
             return
@@ -318,7 +319,7 @@ class AccountConnection:
         """The gateway stops."""
         self._is_stopped = True
         self.on_close(cause)
-        self._disarm()
+        self._end()  # once more where it was halted: flows about orders have begun since
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -332,8 +333,8 @@ class AccountConnection:
                 return
             self._timer.cancel()
         self._timer_ns = next_ns
-        delay_s = max(0, next_ns - self._clock.monotonic_ns()) / NANOSECONDS
-        self._timer = self._loop.call_later(delay_s, self._on_timer)
+        delay_ns = max(0, next_ns - self._clock.monotonic_ns())
+        self._timer = self._loop.call_later(delay_ns / NANOSECONDS, self._on_timer)
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -383,7 +384,7 @@ class AccountConnection:
     async def _run_flow(self, flow: HttpFlow[T], done: Callable[[T | VenueError, int], None]) -> None:
         result: T | VenueError
         try:
-            result = await self._run(flow)
+            result = await self.rest.run(flow)
         except VenueError as error:
             result = error
         done(result, self._clock.monotonic_ns())
@@ -391,8 +392,7 @@ class AccountConnection:
         self._arm()
 
     def _tell_counter(self) -> None:
-        counter = self.rest.take_news() if self._codec is not None else None
-        if counter is not None:
+        if self._codec is not None and (counter := self.rest.take_news()) is not None:
             self.publish(RateLimitsUpdate(account=self.account.name, limits=(counter,)))
 
     def _drop_flows(self) -> None:

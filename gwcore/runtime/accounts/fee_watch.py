@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 
 from gwcore.engine.accounts.fees import FeeTable
 from gwcore.engine.accounts.state import AccountState
-from gwcore.errors import GatewayError
 from gwcore.model import FeesUpdate, Instrument
 from gwcore.runtime.accounts.connection import AccountConnection
 from gwcore.runtime.venue.http import run_flow
@@ -63,9 +62,9 @@ class FeeWatch:
         """One round; returns whether the venue answered. Whatever it answers, the account goes on."""
         connection, instruments = self._connection, dict(self._instruments())
         self.questions += 1
-        codec = self._streams.account(connection.account)
         self._asked = frozenset(instruments)
         try:
+            codec = self._streams.account(connection.account)
             rows = await run_flow(connection.rest, codec.fees(list(instruments.values())))  # type: ignore[attr-defined]
         except asyncio.CancelledError:
             # An account that ends cancels its calls; that is not this task's own end.
@@ -73,7 +72,7 @@ class FeeWatch:
             if task is None or task.cancelling():
                 raise
             return False
-        except GatewayError as error:
+        except Exception as error:  # of a plugin that breaks its contract, too: it costs the fees alone
             if str(error) != self._failure:
                 self._failure = str(error)
                 _log.warning("account %s: its fees can't be read: %s", connection.account.name, error)

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
+from typing import TypeVar
 
-from gwcore.errors import VenueUnavailable
+from gwcore.errors import AuthenticationError, ConfigError, GatewayError, VenueError, VenueUnavailable
 from gwcore.model import RateLimit
 from gwcore.ports import Clock, Connection, ConnectionListener, Endpoint, Network
-from gwcore.rest import HttpRequest, HttpResponse
+from gwcore.rest import HttpFlow, HttpRequest, HttpResponse
+from gwcore.runtime.venue.http import run_flow
 from gwcore.venue import AccountLimits
+
+T = TypeVar("T")
+
+_log = logging.getLogger("gwcore.account")
 
 _NANOSECONDS = 1_000_000_000
 #: Calls that wait for their turn; one more is refused.
@@ -83,6 +90,20 @@ class AccountRest:
         if self._worker is None or self._worker.done():
             self._worker = loop.create_task(self._work())
         return await answer
+
+    async def run(self, flow: HttpFlow[T]) -> T:
+        """Drive a flow to its result. Raises VenueError alone, whatever the flow raises: it is one account's trouble."""
+        try:
+            return await run_flow(self, flow)
+        except VenueError:
+            raise
+        except ConfigError as error:
+            raise AuthenticationError(str(error)) from error
+        except GatewayError as error:
+            raise VenueUnavailable(str(error)) from error
+        except Exception as error:  # who waits for the answer has to be told, or he waits for ever
+            _log.exception("a call of the venue's plugin failed")
+            raise VenueError(f"the venue's plugin failed: {type(error).__name__}: {error}") from error
 
     def _overtake(self) -> None:
         """Calls about orders do not wait behind others; these took their nonces before, so they have to be made anew."""

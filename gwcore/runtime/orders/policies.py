@@ -47,12 +47,13 @@ class OrderPolicies:
         if settings is None or settings.on_disconnect == "none" or user in self._leaving:
             return
         loop = asyncio.get_running_loop()
-        self._leaving[user] = loop.call_later(settings.disconnect_grace_s, self._after_grace, user)
+        self._leaving[user] = loop.call_later(settings.disconnect_grace_s, self._after_grace, user, settings)
 
-    def _after_grace(self, user: str) -> None:
+    def _after_grace(self, user: str, known: UserSettings) -> None:
+        """What is set now counts; of a user whom a reload took away, which is how his sessions ended, `known`."""
         self._leaving.pop(user, None)
-        settings = self.users.get(user)
-        if settings is None or settings.on_disconnect == "none":
+        settings = self.users.get(user, known)
+        if settings.on_disconnect == "none":
             return
         whose = user if settings.on_disconnect == "own_orders" else "*"
         count = 0
