@@ -13,6 +13,8 @@ from doc_blocks import FENCE, BadNote, blocks_of, pages
 from doc_session import play
 from doc_stages import BY_INSTALL, IN_CLONE, STAGES, WITH_WHEELS
 
+from gwcore.testing.processes import wait_for
+
 ROOT = Path(__file__).resolve().parents[2]
 
 PAGES = list(pages())
@@ -169,7 +171,8 @@ def test_of_a_page_that_does_not_end_nothing_is_left(tmp_path: Path, monkeypatch
     outcome = play(found, tmp_path / "p", programs=Path(sys.executable).parent, stage="", work=None)
     assert (outcome.failed_line, "not done after 1 s" in outcome.said) == (6, True)
     for name in ("first", "second"):
-        assert is_gone(int((tmp_path / name).read_text()))
+        pid = int((tmp_path / name).read_text())
+        wait_for(f"the end of {name}", lambda pid=pid: is_gone(pid))  # a signal is sent, and the kernel takes its time
 
 
 def is_gone(pid: int) -> bool:
