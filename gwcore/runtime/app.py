@@ -27,13 +27,13 @@ from gwcore.model import ConnectionState, ExternalLatency, GatewayState, Instrum
 from gwcore.ports import Clock, Ids, Network, Random, Storage
 from gwcore.runtime.accounts.accounts import Accounts, access_of
 from gwcore.runtime.accounts.keys import Keys, StorageKeys
+from gwcore.runtime.beat import ATTEMPT_S, Beat
 from gwcore.runtime.capture.captures import gateway_captures
 from gwcore.runtime.control.controls import Controls
 from gwcore.runtime.hub import Hub
 from gwcore.runtime.journal.committer_port import CommitterPort
 from gwcore.runtime.journal.journal_watch import JournalWatch
 from gwcore.runtime.journal.sinks import SinkRunner
-from gwcore.runtime.observability.beat import ATTEMPT_S, Beat
 from gwcore.runtime.orders.paper import make_paper_room
 from gwcore.runtime.orders.safety import OrderSafety
 from gwcore.runtime.told_identity import identity_of

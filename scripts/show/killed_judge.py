@@ -55,7 +55,9 @@ def requests_of(state_dir: Path, born_ns: Sequence[int]) -> dict[str, Request]:
         one = found.setdefault(ack["request_id"], Request(ack["request"]))
         if ack["status"] == "FORWARDED":
             one.left = life
-        elif ack["status"] == "UNKNOWN":
+        elif (
+            ack["status"] == "UNKNOWN" and ack.get("error") != "SUPERSEDED"
+        ):  # that one is an end: nobody will ever know
             one.was_unknown = True
         else:
             one.ended, one.end, one.ends = life, ack, one.ends + 1
@@ -63,8 +65,8 @@ def requests_of(state_dir: Path, born_ns: Sequence[int]) -> dict[str, Request]:
 
 
 def unanswered(requests: Mapping[str, Request]) -> list[str]:
-    """Requests that have no end, those about a whole account apart: a restart leaves one of them UNKNOWN."""
-    return [name for name, one in requests.items() if not one.end and one.kind != "cancel_all_orders"]
+    """Requests that have no end."""
+    return [name for name, one in requests.items() if not one.end]
 
 
 def judge(rows: Sequence[Mapping[str, Any]], state_dir: Path, requests: Mapping[str, Request]) -> list[str]:

@@ -13,10 +13,10 @@ import pytest
 
 from gwcore.journal import Journal
 from gwcore.model import Record
+from gwcore.runtime.beat import Beat
 from gwcore.runtime.clock import SystemClock
 from gwcore.runtime.journal import committer as committer_module
 from gwcore.runtime.journal.committer import Committer
-from gwcore.runtime.observability.beat import Beat
 from gwcore.runtime.observability.service import STATUS_MAX, Notifier, ServiceWatch, find_notifier
 from gwcore.settings import JournalSettings
 from gwcore.testing.service_manager import ServiceManager

@@ -14,7 +14,7 @@ import pytest
 from gwcore.errors import VenueUnavailable
 from gwcore.model import Channel, ConnectionState, GatewayStatus, StreamState
 from gwcore.rest import HttpRequest, HttpResponse
-from gwcore.runtime.observability.beat import ATTEMPT_S
+from gwcore.runtime.beat import ATTEMPT_S
 from gwcore.runtime.observability.liveness import has_live_snapshot, stuck_parts
 from gwcore.runtime.observability.telemetry import Telemetry
 from gwcore.settings import HealingSettings
@@ -120,7 +120,7 @@ def test_a_timer_that_nobody_set_is_found() -> None:
         (connection,) = stage.gateway.hub.connections
         stage.network.freeze()  # no frame comes any more, so nothing but its timer would tell the connection
         await asyncio.sleep(1.0)
-        connection._disarm()  # the mistake that this is about
+        connection._wake.cancel()  # the mistake that this is about
         await asyncio.sleep(150.0)
         assert connection.machine.is_open
         (sentence,) = stuck_parts(stage.gateway)

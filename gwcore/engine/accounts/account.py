@@ -82,9 +82,8 @@ class AccountMachine:
         self.holdings = Holdings()
         self.unknown: Counter[str] = Counter()
         self.undecodable = self.downloads = self.checks = 0
-        self.hear_venue: Callable[[MarketStatus], None] = lambda status: (
-            None
-        )  # what the stream says of the venue itself
+        #: Whom the stream tells of the venue itself.
+        self.hear_venue: Callable[[MarketStatus], None] = lambda status: None
         self.last_frame_ns = self.round_trip_ns = 0
         self._outbox = outbox
         self._codec: AccountCodec | None = None

@@ -19,21 +19,24 @@ from gwcore.engine.orders.ports import Requester
 from gwcore.engine.orders.recall import OrderRecall
 from gwcore.engine.orders.requests import OrderRequests
 from gwcore.engine.publisher import Publisher
-from gwcore.engine.reconnect import NANOSECONDS, Backoff, RollingBudget
+from gwcore.engine.reconnect import Backoff, RollingBudget
 from gwcore.errors import AuthenticationError, ConfigError, GatewayError, VenueError, VenueUnavailable
 from gwcore.model import ConnectionState, Event, OrderRequest, RateLimitsUpdate
 from gwcore.ports import Clock, Connection, Network, Random
 from gwcore.rest import HttpFlow
 from gwcore.runtime.accounts.hub import AccountHub
 from gwcore.runtime.accounts.rest import AccountRest
-from gwcore.runtime.observability.beat import ATTEMPT_S, Beat
+from gwcore.runtime.beat import ATTEMPT_S, Beat
 from gwcore.runtime.orders.parts import OrderParts, OrdersFactory
+from gwcore.runtime.wake import Wake
 from gwcore.settings import AccountSettings, HealingSettings
 from gwcore.venue import Account, AccountCodec, Frame, Streams
 
 #: Frames that came before the machine was told of the connection; more than this is no exchange.
 EARLY_FRAMES_MAX = 10_000
 T = TypeVar("T")
+
+_log = logging.getLogger("gwcore.account")
 
 
 class AccountConnection:
@@ -98,11 +101,12 @@ class AccountConnection:
         self._codec: AccountCodec | None = None
         self._login: Generator[Frame, Frame, None] | None = None
         self._early: list[tuple[bytes, int]] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_ns = self.connects = 0
+        self._wake = Wake(clock, self._on_timer)
+        self.connects = 0
         self._flows: set[asyncio.Task[None]] = set()
         self._requests: set[asyncio.Task[None]] = set()  # flows about orders, which outlive a connection
-        self._halt_cause, self._is_stopped = "", False
+        self._halt_cause = ""
+        self._is_stopped = False
         self.beat = Beat(self._loop.time)  # of `run`, while it does not wait for the venue
         self.token_ns: int | None = None  # monotonic, when what the connection stands on (a token, say) was got
         self.rights: tuple[str, ...] | None = None
@@ -140,7 +144,7 @@ class AccountConnection:
         for task in (*self._flows, *self._requests):
             task.cancel()
         self.rest.close()
-        self._disarm()
+        self._wake.cancel()
         if self._connection is not None:
             self._connection.close("the account stops")
             self._connection = None
@@ -175,9 +179,10 @@ class AccountConnection:
         except ConfigError:
             raise
         except Exception as error:  # a plugin with a bug is one bad account, not the end of the gateway
-            logging.getLogger("gwcore.account").exception("account %s", self.account.name)
+            _log.exception("account %s: the venue's plugin failed", self.account.name)
+            cause = f"the venue's plugin failed: {type(error).__name__}: {error}"
             end = self.close if self.connects else self.halt
-            end(cause := f"the venue's plugin failed: {type(error).__name__}: {error}")
+            end(cause)
             return cause
 
     async def _once(self) -> str:
@@ -227,7 +232,8 @@ class AccountConnection:
             return
         except Exception as error:  # whatever it is, it ends this connection, or this account, alone
             self._login = None  # it is over: what comes before the close is no answer to it
-            (self.halt if isinstance(error, AuthenticationError) else self.close)(f"the login failed: {error}")
+            end = self.halt if isinstance(error, AuthenticationError) else self.close
+            end(f"the login failed: {error}")
             return
         if answer and self._connection is not None:
             self._connection.send(answer)
@@ -324,25 +330,9 @@ class AccountConnection:
     # --- time ---------------------------------------------------------------------------------------------------------
 
     def _arm(self) -> None:
-        next_ns = None if self._is_stopped else self.machine.next_ns()
-        if next_ns is None:
-            self._disarm()
-            return
-        if self._timer is not None:
-            if self._timer_ns <= next_ns:
-                return
-            self._timer.cancel()
-        self._timer_ns = next_ns
-        delay_ns = max(0, next_ns - self._clock.monotonic_ns())
-        self._timer = self._loop.call_later(delay_ns / NANOSECONDS, self._on_timer)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._wake.at(None if self._is_stopped else self.machine.next_ns())
 
     def _on_timer(self) -> None:
-        self._timer = None
         self.machine.on_timer(self._clock.monotonic_ns())
         self._arm()
 

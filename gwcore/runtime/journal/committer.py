@@ -17,7 +17,7 @@ from gwcore.errors import StorageError
 from gwcore.histogram import LatencyHistogram
 from gwcore.journal.format import CLASSES
 from gwcore.journal.log import Journal
-from gwcore.runtime.observability.beat import Beat
+from gwcore.runtime.beat import Beat
 from gwcore.settings import JournalSettings
 
 #: After a commit that failed the next is tried no sooner.
@@ -154,17 +154,13 @@ class CommitSchedule:
             self._loop.call_exception_handler(context)
 
 
-class Committer:
-    """Commits on a thread of its own. Made and used on the loop; one notification comes back per commit."""
+class _Scheduled:
+    """What both committers are asked and their schedule answers. `kick` begins a commit, whose end goes to the schedule."""
 
-    def __init__(self, journal: Journal, settings: JournalSettings) -> None:
+    def __init__(self, journal: Journal, settings: JournalSettings, kick: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._schedule = CommitSchedule(journal, settings, self._kick)
         self._journal = journal
-        self._work = threading.Semaphore(0)
-        self._stopping = False
-        self._thread: threading.Thread | None = None
-        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._schedule = CommitSchedule(journal, settings, kick)
 
     @property
     def synced(self) -> asyncio.Event:
@@ -191,14 +187,6 @@ class Committer:
         """Late while a commit does not come back."""
         return self._schedule.beat
 
-    def start(self, on_synced: Callable[[], None], on_failed: Callable[[str], None]) -> None:
-        """Begin. `on_synced` is called after each commit, `on_failed` with the cause when one failed and with an empty
-        text when one worked again; both on the loop."""
-        self._schedule.listen(on_synced, on_failed)
-        self._thread = threading.Thread(target=self._run, name="journal-committer", daemon=True)
-        self._thread.start()
-        self._schedule.wake()
-
     def wake(self) -> None:
         """Something was appended: execution records are committed at once, others within `md_sync_ms`."""
         self._schedule.wake()
@@ -211,6 +199,25 @@ class Committer:
     async def drain(self) -> None:
         """Return when all appended so far is durable, or one more attempt failed."""
         await self._schedule.drain()
+
+
+class Committer(_Scheduled):
+    """Commits on a thread of its own. Made and used on the loop; one notification comes back per commit."""
+
+    def __init__(self, journal: Journal, settings: JournalSettings) -> None:
+        super().__init__(journal, settings, self._kick)
+        self._work = threading.Semaphore(0)
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+
+    def start(self, on_synced: Callable[[], None], on_failed: Callable[[str], None]) -> None:
+        """Begin. `on_synced` is called after each commit, `on_failed` with the cause when one failed and with an empty
+        text when one worked again; both on the loop."""
+        self._schedule.listen(on_synced, on_failed)
+        self._thread = threading.Thread(target=self._run, name="journal-committer", daemon=True)
+        self._thread.start()
+        self._schedule.wake()
 
     async def stop(self) -> None:
         """End the thread after a last commit."""
@@ -254,63 +261,24 @@ def _at_once() -> float:
     return 0.0
 
 
-class InlineCommitter:
+class InlineCommitter(_Scheduled):
     """The same without a thread: commits on the loop, at the times of the loop. For simulation on virtual time.
 
     `sync_s` says how long each commit takes: whoever acts on what is not synced yet is found out.
     """
 
     def __init__(self, journal: Journal, settings: JournalSettings, sync_s: Callable[[], float] = _at_once) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._schedule = CommitSchedule(journal, settings, self._kick)
-        self._journal = journal
+        super().__init__(journal, settings, self._kick)
         self._sync_s = sync_s
         self._took_s = 0.0
         self._handle: asyncio.Handle | None = None
         self._started = False
-
-    @property
-    def synced(self) -> asyncio.Event:
-        """Pulsed after each commit."""
-        return self._schedule.synced
-
-    @property
-    def commits(self) -> int:
-        """Commits that worked."""
-        return self._schedule.commits
-
-    @property
-    def failures(self) -> int:
-        """Commits that failed."""
-        return self._schedule.failures
-
-    @property
-    def latency(self) -> LatencyHistogram:
-        """How long commits that worked took."""
-        return self._schedule.latency
-
-    @property
-    def beat(self) -> Beat:
-        """Late while a commit does not come back."""
-        return self._schedule.beat
 
     def start(self, on_synced: Callable[[], None], on_failed: Callable[[str], None]) -> None:
         """Begin; see `Committer.start`."""
         self._schedule.listen(on_synced, on_failed)
         self._started = True
         self._schedule.wake()
-
-    def wake(self) -> None:
-        """Something was appended."""
-        self._schedule.wake()
-
-    def barrier(self, callback: Callable[[], None]) -> None:
-        """See `Committer.barrier`."""
-        self._schedule.barrier(callback)
-
-    async def drain(self) -> None:
-        """See `Committer.drain`."""
-        await self._schedule.drain()
 
     async def stop(self) -> None:
         """See `Committer.stop`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gwcore.histogram import LatencyHistogram
-from gwcore.runtime.observability.beat import Beat
+from gwcore.runtime.beat import Beat
 
 
 class CommitterPort(Protocol):

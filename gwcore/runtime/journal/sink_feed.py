@@ -17,7 +17,7 @@ from gwcore.errors import ConfigError, NotConnected, StorageError
 from gwcore.journal import Journal, JournalGap, JournalReader
 from gwcore.model import ConnectionState
 from gwcore.ports import Clock, Random
-from gwcore.runtime.observability.beat import Beat
+from gwcore.runtime.beat import Beat
 from gwcore.sink import Sink, SinkSpec
 
 _log = logging.getLogger("gwcore.sinks")

@@ -21,9 +21,10 @@ from gwcore.errors import VenueError
 from gwcore.model import ConnectionState, Event, Instrument, MarketStatus, StreamStatus
 from gwcore.ports import Clock, Connection, Network, Random
 from gwcore.rest import HttpFlow
+from gwcore.runtime.beat import ATTEMPT_S, LATE_S, Beat
 from gwcore.runtime.capture.connection import ConnectionCapture
-from gwcore.runtime.observability.beat import ATTEMPT_S, LATE_S, Beat
 from gwcore.runtime.venue.http import outcome_of, run_flow
+from gwcore.runtime.wake import Wake
 from gwcore.settings import DetectionSettings, HealingSettings
 from gwcore.venue import Frame, InstrumentUpdate, MarketDataMessage, Shard, Streams, Topic
 
@@ -111,8 +112,7 @@ class MarketDataConnection:
         self._connection: Connection | None = None
         self._closed: asyncio.Future[str] | None = None
         self._early: list[tuple[bytes, int]] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_ns = 0
+        self._wake = Wake(clock, self._on_timer)
         self._fetches: set[asyncio.Task[None]] = set()
         self._is_stopped = False
         self._beat = Beat(self._loop.time)  # of `run`; while the connection is open the machine's times take its place
@@ -159,7 +159,7 @@ class MarketDataConnection:
             self._beat.rest()
             for task in self._fetches:
                 task.cancel()
-            self._disarm()
+            self._wake.cancel()
             if self._connection is not None:
                 self._connection.close("the gateway stops")
                 self._connection = None
@@ -232,7 +232,7 @@ class MarketDataConnection:
     def on_close(self, cause: str) -> None:
         """The connection is gone."""
         self._connection = None
-        self._disarm()
+        self._wake.cancel()
         if self.machine.is_open:
             now_ns = self._clock.monotonic_ns()
             silent_ns = now_ns - self.machine.last_frame_ns
@@ -254,25 +254,9 @@ class MarketDataConnection:
         return max(0.0, overdue_s, self._beat.late_s())
 
     def _arm(self) -> None:
-        next_ns = None if self._is_stopped else self.machine.next_ns()
-        if next_ns is None:
-            self._disarm()
-            return
-        if self._timer is not None:
-            if self._timer_ns <= next_ns:
-                return  # it fires early, finds nothing to do and is armed again: cheaper than a timer per frame
-            self._timer.cancel()
-        self._timer_ns = next_ns
-        delay_s = max(0, next_ns - self._clock.monotonic_ns()) / NANOSECONDS
-        self._timer = self._loop.call_later(delay_s, self._on_timer)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._wake.at(None if self._is_stopped else self.machine.next_ns())
 
     def _on_timer(self) -> None:
-        self._timer = None
         now_ns = self._clock.monotonic_ns()
         self.machine.on_timer(now_ns)
         if self._seat is not None:
